@@ -1,0 +1,1 @@
+"""Everything worth knowing about connections: pure, standard library only, no clock."""

@@ -1,0 +1,209 @@
+"""One poll of a server: who is connected, on what server, at one instant of the server's clock.
+
+Add a column of new data: one line in postgres/sql/activity.sql, one field of Backend, one entry in view/columns.py.
+Times are seconds since the epoch on the SERVER's clock; an age is `taken_at` minus a time, never below 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+OWN_APPLICATION_NAME = "pgtop-conn"
+
+CLIENT_BACKEND = "client backend"
+WALSENDER = "walsender"
+
+ACTIVE = "active"
+IDLE = "idle"
+IN_TRANSACTION = "idle in transaction"
+ABORTED = "idle in transaction (aborted)"
+IDLE_STATES = frozenset({IDLE, IN_TRANSACTION, ABORTED})
+TRANSACTION_STATES = frozenset({IN_TRANSACTION, ABORTED})
+
+
+class BackendKey(NamedTuple):
+    """The identity of a session. A bare pid is recycled and is never signalled.
+
+    `backend_start` is None where the server hides it (a role without pg_read_all_stats); such a session has no
+    identity that a signal could be bound to.
+    """
+
+    pid: int
+    backend_start: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A row of pg_roles. `usable` is pg_has_role(oid, 'USAGE'): what the server itself asks before a signal."""
+
+    oid: int
+    name: str
+    superuser: bool
+    replication: bool
+    can_login: bool
+    #: rolconnlimit; -1 is none.
+    connection_limit: int
+    usable: bool
+    #: Member of rds_replication: how Amazon RDS grants replication (rolreplication is false there).
+    replication_member: bool = False
+    #: Has the privileges of pg_use_reserved_connections (16+).
+    uses_reserved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A row of pg_database; `connection_limit` is datconnlimit, -1 is none."""
+
+    oid: int
+    name: str
+    connection_limit: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backend:
+    """One row of pg_stat_get_activity(), cleaned. Empty text where the server says NULL and nothing is hidden."""
+
+    key: BackendKey
+    #: None where the server hides it.
+    backend_type: str | None
+    role_oid: int
+    role: str
+    database_oid: int
+    database: str
+    app: str
+    #: Host address, "local" for a Unix socket, "" where unknown or not applicable.
+    client: str
+    client_port: int | None
+    #: None where hidden or where the process has no state; "disabled" with track_activities off.
+    state: str | None
+    xact_start: float | None
+    query_start: float | None
+    state_change: float | None
+    wait_event_type: str
+    wait_event: str
+    ssl: bool | None
+    leader_pid: int | None
+    holds_xmin: bool
+    #: Has an assigned transaction id: the transaction has written.
+    wrote: bool
+    query_id: int | None
+    #: The row's own columns are not ours to see; only pid, role, database and application are known.
+    hidden: bool
+    #: In pg_stat_get_wal_senders(), or backend_type says so.
+    walsender: bool
+    query: str = ""
+    blocked_by: tuple[int, ...] = ()
+
+    @property
+    def pid(self) -> int:
+        return self.key.pid
+
+    @property
+    def is_client(self) -> bool:
+        """Known to hold a slot of max_connections."""
+        return self.backend_type == CLIENT_BACKEND
+
+    @property
+    def wait(self) -> str:
+        """'Client:ClientRead', or '' when it does not wait."""
+        return f"{self.wait_event_type}:{self.wait_event}" if self.wait_event_type else ""
+
+    def session_s(self, at: float) -> float | None:
+        """Seconds since the session began."""
+        return age(at, self.key.backend_start)
+
+    def xact_s(self, at: float) -> float | None:
+        """Seconds the transaction is open; an aborted one has no xact_start and is aged by its state."""
+        if self.xact_start is None and self.state == ABORTED:
+            return age(at, self.state_change)
+        return age(at, self.xact_start)
+
+    def query_s(self, at: float) -> float | None:
+        """Seconds since the current (or last) query began."""
+        return age(at, self.query_start)
+
+    def state_s(self, at: float) -> float | None:
+        """Seconds in the current state."""
+        return age(at, self.state_change)
+
+    def idle_s(self, at: float) -> float | None:
+        """Seconds in an idle state; None when it is not idle, or when that can't be known."""
+        return age(at, self.state_change) if self.state in IDLE_STATES else None
+
+    @property
+    def never_queried(self) -> bool:
+        """Connected and idle without ever having run a statement."""
+        return self.state == IDLE and self.query_start is None and not self.query
+
+
+def age(at: float, since: float | None) -> float | None:
+    """Seconds from `since` to `at`, clamped at 0; None where `since` is unknown."""
+    if since is None:
+        return None
+    return max(0.0, at - since)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Server:
+    """What changes seldom: read at connect and every 30 s."""
+
+    host: str
+    port: int
+    database: str
+    version_num: int
+    #: "16.4", as server_version shows it.
+    version: str
+    in_recovery: bool
+    pooled: bool
+    #: Our own role and what it may do.
+    role: str
+    superuser: bool
+    sees_all: bool
+    can_signal: bool
+    uses_reserved: bool
+    own_pid: int
+    max_connections: int
+    superuser_reserved: int
+    #: reserved_connections (16+); 0 where it does not exist.
+    reserved: int
+    #: Reserves a provider adds, e.g. rds.rds_reserved_connections: name to slots.
+    provider_reserved: Mapping[str, int]
+    max_wal_senders: int
+    provider: str | None = None
+    #: Postmaster start: tells a restart from a lost connection.
+    started_at: float | None = None
+
+    @property
+    def is_unix_socket(self) -> bool:
+        return self.host.startswith(("/", "@"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """Everything one poll read. Frozen and compared by identity: cheap to hand around and to keep."""
+
+    taken_at: float
+    server: Server
+    backends: tuple[Backend, ...]
+    roles: Mapping[int, Role]
+    databases: Mapping[int, Database]
+    #: Sessions that take a slot and have no row (17 and older); `starting` rows are in `backends`.
+    authenticating: int = 0
+    #: Slots in use counted by the server when rows are hidden from us; None when every row is ours to see.
+    counted_used: int | None = None
+    #: Whether counted_used is exact (17+) or an upper bound (16 and older).
+    counted_exact: bool = True
+    #: Seconds the poll took, on our clock.
+    poll_s: float = 0.0
+    by_key: Mapping[BackendKey, Backend] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        index = {backend.key: backend for backend in self.backends}
+        object.__setattr__(self, "by_key", MappingProxyType(index))
+
+    def find(self, pid: int) -> Backend | None:
+        """The row of a pid in this snapshot; for showing only, a signal is bound to a BackendKey."""
+        return next((backend for backend in self.backends if backend.pid == pid), None)

@@ -1,0 +1,106 @@
+"""Source: where snapshots come from and where signals go. The only abstract type of the program.
+
+Implemented by postgres.Session, by audit.Audited around any other, and by the tests' fake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
+
+
+class Action(StrEnum):
+    """What may be asked of a session: pg_cancel_backend or pg_terminate_backend."""
+
+    CANCEL = "cancel"
+    TERMINATE = "terminate"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A session as it was when it was chosen. The server re-checks all of it in the statement that signals."""
+
+    key: BackendKey
+    backend_type: str
+    role: str
+    database: str
+    app: str
+    client: str
+    state: str | None
+    state_change: float | None
+    query_start: float | None
+    wrote: bool
+    #: What was confirmed for this one; without it the server-side guard leaves such a session alone.
+    allow_superuser: bool = False
+    allow_replication: bool = False
+
+    @classmethod
+    def of(cls, backend: Backend) -> Target:
+        """Bind a row, now."""
+        return cls(
+            key=backend.key,
+            backend_type=backend.backend_type or "",
+            role=backend.role,
+            database=backend.database,
+            app=backend.app,
+            client=backend.client,
+            state=backend.state,
+            state_change=backend.state_change,
+            query_start=backend.query_start,
+            wrote=backend.wrote,
+        )
+
+    def still_is(self, backend: Backend) -> bool:
+        """Whether the row is the same session in the same state with the same query."""
+        return (
+            self.key == backend.key
+            and self.state == backend.state
+            and self.state_change == backend.state_change
+            and self.query_start == backend.query_start
+            and self.wrote == backend.wrote
+        )
+
+
+class Status(StrEnum):
+    """How one target ended, or what is known of it so far."""
+
+    #: The server sent the signal; nothing is known of its effect yet.
+    SIGNALLED = "signalled"
+    GONE = "gone"
+    #: The query that was cancelled is no longer running.
+    CANCELLED = "cancelled"
+    #: Another state, a new query or a recycled pid: nothing was sent.
+    CHANGED = "changed"
+    #: The server refused, or the statement failed; `detail` says how.
+    DENIED = "denied"
+    #: Signalled, and 10 s later it is still there.
+    STILL_THERE = "still there"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One target and how it ended; `detail` is cleaned text (the server's refusal, a wait event) or ''."""
+
+    target: Target
+    status: Status
+    detail: str = ""
+
+
+class Source(Protocol):
+    """One poll at a time: callers never ask two questions at once."""
+
+    async def poll(self) -> Snapshot:
+        """Read the server once. Raises SourceLost, PollFailed or ConnectError; may be called again after each."""
+        ...
+
+    async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
+        """Signal each target by a statement of its own; one Outcome each, in order. One refusal stops no other."""
+        ...
+
+    async def close(self) -> None:
+        """End the session; safe to call twice."""
+        ...

@@ -1,0 +1,60 @@
+"""clean(): the one border that text from a server or a user crosses before it may be drawn or stored."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: Anything that is not plainly printable: looked for first, because nearly every text has none.
+_SUSPECT = re.compile(r"[^\x20-\x7e\xa1-\xac\xae-\u02ff\u0370-\u05ff\u3041-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
+#: Letters that hide or join without a width of their own; they move columns and forge names.
+_INVISIBLE_CATEGORIES = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _visible(char: str) -> str:
+    """A drawable stand-in for a character that must not reach a terminal."""
+    code = ord(char)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    if 0x80 <= code < 0xA0 or unicodedata.category(char) in _INVISIBLE_CATEGORIES:
+        return "�"
+    return char
+
+
+def _replace(match: re.Match[str]) -> str:
+    return _visible(match.group())
+
+
+def clean(text: str) -> str:
+    """Text from outside, made harmless for a terminal on one line.
+
+    C0 controls become their Unicode pictures (ESC becomes ␛, newline ␊), C1, zero-width, bidirectional,
+    private-use and unassigned characters become U+FFFD. The number of characters never changes.
+    Idempotent. What a server lets through is measured: query texts, role and database names arrive raw.
+    """
+    return _SUSPECT.sub(_replace, text)
+
+
+def clean_query(text: str) -> str:
+    """Like clean(), but newline and tab are kept: a query is shown whole in the detail pane.
+
+    Anything drawn on one line goes through one_line() afterwards.
+    """
+    if "\n" not in text and "\t" not in text:
+        return clean(text)
+    return "\n".join("\t".join(clean(cell) for cell in line.split("\t")) for line in text.split("\n"))
+
+
+_SPACE = re.compile(r"\s+")
+
+
+def one_line(text: str) -> str:
+    """Runs of white space as one space: how a multi-line query is shown in a table."""
+    return _SPACE.sub(" ", text).strip()
+
+
+def decode(raw: bytes) -> str:
+    """Bytes of any encoding as text; what is not UTF-8 shows as U+FFFD instead of failing the refresh."""
+    return raw.decode("utf-8", errors="replace")

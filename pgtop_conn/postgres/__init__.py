@@ -1,0 +1,1 @@
+"""The only room that talks to a server (and the only importer of asyncpg)."""
