@@ -37,9 +37,11 @@ class Target:
     #: What was confirmed for this one; without it the server-side guard leaves such a session alone.
     allow_superuser: bool = False
     allow_replication: bool = False
+    #: How it came to be chosen, for the journal: "the cursor", "marks", "group app=web", "filter idle>10m".
+    chosen_by: str = ""
 
     @classmethod
-    def of(cls, backend: Backend) -> Target:
+    def of(cls, backend: Backend, chosen_by: str = "") -> Target:
         """Bind a row, now."""
         return cls(
             key=backend.key,
@@ -52,6 +54,7 @@ class Target:
             state_change=backend.state_change,
             query_start=backend.query_start,
             wrote=backend.wrote,
+            chosen_by=chosen_by,
         )
 
     def still_is(self, backend: Backend) -> bool:
