@@ -1,0 +1,1 @@
+"""Tests of pgtop-conn; shared pieces are in factories.py and strategies.py."""
