@@ -1,0 +1,219 @@
+"""Columns: what each cell of a group line or a session line says. Add a column: one entry in GROUP_COLUMNS or
+SESSION_COLUMNS.
+
+Widths are terminal cells. fit() lays columns out from the left; the one with width 0 takes what is left, and when the
+width is short the columns with the highest `leaves` number go first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+from pgtop_conn.model.guards import Care, judge
+from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Backend
+from pgtop_conn.model.text import one_line
+from pgtop_conn.view import format
+from pgtop_conn.view.groups import Group
+from pgtop_conn.view.table import Frame, Line
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text and the name of its style; which colour that is only the screen knows."""
+
+    text: str
+    style: str = ""
+
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """`width` 0 is the flexible one; `leaves` 0 never leaves, otherwise the highest number leaves first."""
+
+    name: str
+    title: str
+    width: int
+    cell: Callable[[Row, Frame], Cell]
+    right: bool = False
+    leaves: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[Row]):
+    """A column at its place on the line."""
+
+    column: Column[Row]
+    x: int
+    width: int
+
+
+STATE_STYLES = {ACTIVE: "active", IDLE: "idle", IN_TRANSACTION: "xact", ABORTED: "aborted"}
+STATE_SHORT = {IN_TRANSACTION: "idle in tx", ABORTED: "aborted tx", "fastpath function call": "fastpath"}
+
+#: Idle for longer than this reads as old, in a transaction already much earlier.
+OLD_IDLE_S = 1200.0
+OLD_XACT_S = 60.0
+
+
+def _number(value: int, style: str = "") -> Cell:
+    return Cell(str(value) if value else "·", style if value else "faint")
+
+
+def _share(found: Group, frame: Frame) -> Cell:
+    if found.walsenders:
+        return Cell("protected", "protected")
+    return Cell(f"{format.bar(found.share, 8, ascii=frame.ascii)} {100 * found.share:3.0f} %", "bar")
+
+
+def _growth(found: Group, frame: Frame) -> Cell:
+    rate = frame.per_minute(found)
+    if rate is None:
+        return Cell("")
+    return Cell(f"{rate:+.1f}" if abs(rate) >= 0.05 else "0.0", "growing" if rate >= 0.5 else "faint")
+
+
+def _oldest(found: Group, _frame: Frame) -> Cell:
+    old = found.oldest_idle_s is not None and found.oldest_idle_s >= OLD_IDLE_S
+    return Cell(format.duration(found.oldest_idle_s), "old" if old else "")
+
+
+def _limit(found: Group, frame: Frame) -> Cell:
+    """The CONNECTION LIMIT of this very role or database."""
+    name = found.key.get("role") if "role" in found.key else found.key.get("db")
+    kind = "role" if "role" in found.key else "database"
+    for limit in frame.budget.limits:
+        if limit.kind == kind and limit.name == name:
+            return Cell(f"{limit.used}/{limit.limit}", "warning" if limit.share >= 0.8 else "")
+    return Cell("")
+
+
+def _group_name(found: Group, frame: Frame) -> Cell:
+    marked = sum(1 for backend in found.backends if backend.key in frame.marks)
+    note = f"  ●{marked}" if marked else ""
+    kind = " (walsender)" if found.walsenders else ""
+    return Cell(f"{one_line(found.name)}{kind}{note}", "marked" if marked else "group")
+
+
+GROUP_COLUMNS: tuple[Column[Group], ...] = (
+    Column("group", "GROUP", 0, _group_name),
+    Column("count", "CONN", 6, lambda g, _: Cell(str(g.count), "count"), right=True),
+    Column("share", "SHARE", 15, _share, leaves=4),
+    Column("growth", "Δ/MIN", 7, _growth, right=True, leaves=5),
+    Column("active", "ACTIVE", 7, lambda g, _: _number(g.active, "active"), right=True, leaves=3),
+    Column("idle", "IDLE", 6, lambda g, _: _number(g.idle), right=True, leaves=2),
+    Column("in_transaction", "IN TX", 6, lambda g, _: _number(g.in_transaction, "xact"), right=True, leaves=1),
+    Column("oldest_idle", "OLDEST IDLE", 12, _oldest, right=True),
+    Column("limit", "LIMIT", 8, _limit, right=True, leaves=6),
+)
+
+
+def _pid(backend: Backend, frame: Frame) -> Cell:
+    """The pid, `●` before it when marked, and behind it how it is guarded: `!` ask first, `⊘` refused."""
+    care = judge(backend, frame.snapshot, frame.policy).care
+    refuse = "x" if frame.ascii else "⊘"
+    guard = {Care.ALLOW: " ", Care.REFUSE: refuse}.get(care, "!")
+    mark = "*" if frame.ascii else "●"
+    marked = backend.key in frame.marks
+    style = "marked" if marked else {Care.ALLOW: "", Care.REFUSE: "protected"}.get(care, "warning")
+    return Cell(f"{mark if marked else ''}{backend.pid}{guard}", style)
+
+
+def _state(backend: Backend, _frame: Frame) -> Cell:
+    if backend.blocked_by:
+        return Cell("blocked", "blocked")
+    if backend.hidden:
+        return Cell("hidden", "faint")
+    state = backend.state or backend.backend_type or ""
+    return Cell(STATE_SHORT.get(state, state), STATE_STYLES.get(state, ""))
+
+
+def _for(backend: Backend, frame: Frame) -> Cell:
+    idle_s = backend.idle_s(frame.at)
+    old = idle_s is not None and idle_s >= OLD_IDLE_S
+    return Cell(format.duration(backend.state_s(frame.at)), "old" if old else "")
+
+
+def _xact(backend: Backend, frame: Frame) -> Cell:
+    seconds = backend.xact_s(frame.at)
+    return Cell(format.duration(seconds), "xact" if seconds is not None and seconds >= OLD_XACT_S else "")
+
+
+def _wait(backend: Backend, _frame: Frame) -> Cell:
+    if backend.blocked_by:
+        return Cell("by " + ",".join(str(pid) for pid in backend.blocked_by[:3]), "blocked")
+    return Cell(backend.wait, "faint" if backend.wait_event_type == "Client" else "")
+
+
+SESSION_COLUMNS: tuple[Column[Backend], ...] = (
+    Column("pid", "PID", 9, _pid, right=True),
+    Column("role", "ROLE", 11, lambda b, _: Cell(one_line(b.role)), leaves=3),
+    Column("app", "APP", 15, lambda b, _: Cell(b.app), leaves=6),
+    Column("database", "DATABASE", 11, lambda b, _: Cell(one_line(b.database)), leaves=5),
+    Column("client", "CLIENT", 15, lambda b, _: Cell(b.client), leaves=4),
+    Column("state", "STATE", 10, _state),
+    Column("for", "FOR", 7, _for, right=True),
+    Column("xact", "XACT", 7, _xact, right=True, leaves=1),
+    Column("wait", "WAIT", 18, _wait, leaves=2),
+    Column("query", "QUERY", 0, lambda b, _: Cell(one_line(b.query), "query")),
+)
+
+#: The flexible column gets at least this, or other columns leave.
+FLEXIBLE_AT_LEAST = {"group": 24, "query": 20}
+
+
+@lru_cache(maxsize=64)
+def fit(columns: tuple[Column[Row], ...], width: int) -> tuple[Placed[Row], ...]:
+    """Place columns on `width` cells, one blank between them; columns that do not fit leave, least important first."""
+    kept = list(columns)
+    flexible = next(column for column in columns if not column.width)
+    while True:
+        fixed = sum(column.width + 1 for column in kept) - 1
+        room = width - fixed
+        leaving = max(kept, key=lambda column: column.leaves)
+        if room >= FLEXIBLE_AT_LEAST[flexible.name] or not leaving.leaves:
+            break
+        kept.remove(leaving)
+    placed, x = [], 0
+    for column in kept:
+        cells = column.width or max(1, room)
+        placed.append(Placed(column, x, cells))
+        x += cells + 1
+    return tuple(placed)
+
+
+INDENT = 2
+
+#: Open, closed.
+ARROWS = {False: ("▾", "▸"), True: ("v", ">")}
+
+AnyPlaced = Placed[Group] | Placed[Backend]
+
+
+def cells(line: Line, frame: Frame, width: int) -> list[tuple[AnyPlaced, Cell]]:
+    """The cells of a line on `width` terminal cells, each with its place; texts are not yet cut to it.
+
+    A group's name carries its depth and arrow, so the columns of all groups stand under one header; sessions and
+    their own header are moved right by their depth.
+    """
+    if line.group is not None:
+        first, *others = fit(GROUP_COLUMNS, width)
+        name = first.column.cell(line.group, frame)
+        arrow = ARROWS[frame.ascii][0 if line.expanded else 1]
+        named = Cell(f" {' ' * INDENT * line.depth}{arrow} {name.text}", name.style)
+        return [(first, named), *((place, place.column.cell(line.group, frame)) for place in others)]
+    indent = INDENT * (line.depth + 1)
+    places = [Placed(p.column, p.x + indent, p.width) for p in fit(SESSION_COLUMNS, width - indent)]
+    if line.backend is None:
+        return [(place, Cell(place.column.title, "header")) for place in places]
+    return [(place, place.column.cell(line.backend, frame)) for place in places]
+
+
+def titles(width: int) -> list[tuple[Placed[Group], Cell]]:
+    """The sticky header of the table."""
+    first, *others = fit(GROUP_COLUMNS, width)
+    return [(first, Cell("   GROUP", "header")), *((place, Cell(place.column.title, "header")) for place in others)]

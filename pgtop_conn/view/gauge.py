@@ -1,0 +1,187 @@
+"""The lines above the table: server, slots, headroom, states. Each is a list of segments for a given width in cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pgtop_conn.model.history import FLAT_PER_MINUTE, History
+from pgtop_conn.model.slots import Level, Limit, SlotBudget
+from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Snapshot
+from pgtop_conn.view import format
+from pgtop_conn.view.columns import STATE_STYLES, Cell
+from pgtop_conn.view.groups import Group
+
+#: A limit is shown in the headroom line from this share on.
+LIMIT_SHOWN_FROM = 0.8
+
+LEVEL_STYLES = {
+    Level.OK: "ok",
+    Level.WARNING: "warning",
+    Level.CRITICAL: "critical",
+    Level.FULL: "critical",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the screen knows besides the snapshot."""
+
+    interval_s: float
+    paused: bool = False
+    read_only: bool = False
+    #: Seconds since the last good poll when the source is lost, and why.
+    stale_s: float | None = None
+    trouble: str = ""
+
+
+def server_name(snapshot: Snapshot) -> str:
+    """host:port, or the socket's folder."""
+    server = snapshot.server
+    return f"{server.host}:{server.port}"
+
+
+def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: int) -> list[Cell]:
+    """Who and where we are."""
+    server = snapshot.server
+    kind = "standby" if server.in_recovery else "primary"
+    pooled = ", behind a pooler" if server.pooled else ""
+    clock = datetime.fromtimestamp(snapshot.taken_at, UTC).astimezone().strftime("%H:%M:%S")
+    cells = [
+        Cell(f" {server_name(snapshot)}", "title"),
+        Cell(f"  PostgreSQL {server.version} {kind}{pooled}", "dim"),
+        Cell(f"  {server.role}, {budget.own_slot} slot", "dim"),
+        Cell(f"  every {status.interval_s:g} s", "dim"),
+    ]
+    if status.stale_s is None:
+        cells.append(Cell(f"  {clock}", "dim"))
+    else:
+        cells.append(Cell(f"  STALE {format.duration(status.stale_s)}", "critical"))
+    if status.paused:
+        cells.append(Cell("  PAUSED", "warning"))
+    if status.read_only:
+        cells.append(Cell("  read-only", "dim"))
+    return _dropping(cells, width, (1, 3, 2))
+
+
+def slots_line(budget: SlotBudget, history: History, width: int, *, ascii_only: bool = False) -> list[Cell]:
+    """The saturation gauge: used, free, and the reserves at its end."""
+    level = LEVEL_STYLES[budget.level]
+    sign = "" if budget.exact else ("<=" if ascii_only else "≤")
+    figures = f"  {sign}{budget.used}/{budget.max}  {format.percent(budget.used, budget.max)}"
+    cells = [Cell(f"{figures}  ", "count"), Cell(budget.level.upper(), level)]
+    trend = history.trend(budget)
+    tail: list[Cell] = []
+    if trend is not None and trend.per_minute is not None:
+        values = history.used(8)
+        tail.append(Cell(f"   {format.sparkline(values, 8, ascii=ascii_only)}", "bar"))
+        growing = trend.per_minute >= FLAT_PER_MINUTE
+        tail.append(Cell(f"  {trend.per_minute:+.1f}/min", "growing" if growing else "dim"))
+        if trend.seconds_to_full is not None:
+            tail.append(Cell(f"  full in ~{_about(trend.seconds_to_full)}", level))
+    title = " Slots   "
+    tail = _dropping(tail, max(0, width - len(title) - _length(cells) - 12), (0, 2, 1))
+    room = width - len(title) - _length(cells) - _length(tail) - 1
+    return [Cell(title, "dim"), *gauge_bar(budget, max(6, min(60, room)), ascii_only=ascii_only), *cells, *tail]
+
+
+def gauge_bar(budget: SlotBudget, width: int, *, ascii_only: bool = False) -> list[Cell]:
+    """`width` cells: used filled, free for ordinary roles light, reserves at the end dark."""
+    if budget.max <= 0:
+        return [Cell(" " * width)]
+    filled = format.bar(min(1.0, budget.used / budget.max), width, ascii=ascii_only).rstrip()
+    reserve = min(width - len(filled), round(width * (budget.max - budget.capacity) / budget.max))
+    free = width - len(filled) - reserve
+    light, dark = ("-", "=") if ascii_only else ("░", "▓")
+    return [
+        Cell(filled, LEVEL_STYLES[budget.level]),
+        Cell(light * free, "faint"),
+        Cell(dark * reserve, "reserve"),
+    ]
+
+
+def headroom_line(budget: SlotBudget, width: int) -> list[Cell]:
+    """Who can still get in. The figures add up: reserved and superuser are what comes on top of the ordinary ones."""
+    sign = "" if budget.exact else "≥"
+    ordinary = budget.ordinary_free
+    reserved = budget.reserved_free - budget.ordinary_free
+    superuser = budget.superuser_free - budget.reserved_free
+    cells = [
+        Cell(" Headroom", "dim"),
+        Cell(f"  ordinary {sign}{ordinary}", LEVEL_STYLES[budget.level] if budget.level is not Level.OK else "ok"),
+    ]
+    if budget.reserved:
+        cells.append(Cell(f"   reserved {sign}{reserved}", "" if reserved else "warning"))
+    cells.append(Cell(f"   superuser {sign}{superuser}", "" if superuser else "critical"))
+    tight = [limit for limit in budget.limits if limit.share >= LIMIT_SHOWN_FROM]
+    cells += [Cell(f"   {_limit(limit)}", "critical" if not limit.free else "warning") for limit in tight[:3]]
+    cells.append(Cell(f"   walsenders {budget.walsenders_used}/{budget.walsenders_max}", "dim"))
+    if budget.authenticating:
+        cells.append(Cell(f"   logging in {budget.authenticating}", "warning"))
+    return _dropping(cells, width, (len(cells) - 1,))
+
+
+def _limit(limit: Limit) -> str:
+    return f"{limit.name} {limit.used}/{limit.limit} ({limit.kind} limit)"
+
+
+def states_line(snapshot: Snapshot, budget: SlotBudget, width: int) -> list[Cell]:
+    """Sessions by state."""
+    at = snapshot.taken_at
+    states = dict(budget.states)
+    oldest = max((b.xact_s(at) or 0.0 for b in snapshot.backends if b.state == IN_TRANSACTION), default=0.0)
+    cells = [Cell(" ")]
+    for state, title in ((ACTIVE, "active"), (IDLE, "idle"), (IN_TRANSACTION, "in transaction"), (ABORTED, "aborted")):
+        count = states.pop(state, 0)
+        text = f"{title} {count}"
+        if state == IN_TRANSACTION and count:
+            text += f" (oldest {format.duration(oldest)})"
+        cells.append(Cell(f"{text}   ", STATE_STYLES[state] if count else "faint"))
+    blocked = sum(1 for backend in snapshot.backends if backend.blocked_by)
+    cells.append(Cell(f"blocked {blocked}   ", "blocked" if blocked else "faint"))
+    cells += [Cell(f"{state} {count}   ", "warning") for state, count in states.items()]
+    return _dropping(cells, width, ())
+
+
+def notice_line(snapshot: Snapshot, largest: Group | None, per_minute: float | None, status: Status) -> list[Cell]:
+    """The one thing worth saying now: trouble first, then what we may not see, then who holds most."""
+    server = snapshot.server
+    if status.trouble:
+        return [Cell(f" {status.trouble}", "critical")]
+    hidden = sum(1 for backend in snapshot.backends if backend.hidden)
+    if hidden:
+        grant = f"GRANT pg_monitor TO {server.role}"
+        return [Cell(f" {hidden} sessions of other roles are hidden from {server.role}: {grant}", "warning")]
+    if server.pooled:
+        return [Cell(" Behind a pooler: these are the pool's server connections, not the applications' own", "warning")]
+    if largest is None or largest.count < 2:
+        return [Cell("")]
+    growth = f", {per_minute:+.1f}/min" if per_minute is not None and abs(per_minute) >= FLAT_PER_MINUTE else ""
+    idle = f"; {largest.idle} idle" if largest.idle else ""
+    oldest = f", oldest {format.duration(largest.oldest_idle_s)}" if largest.oldest_idle_s else ""
+    share = f"{100 * largest.share:.0f} %"
+    return [Cell(f" {largest.name} holds {largest.count} slots ({share}){growth}{idle}{oldest}", "dim")]
+
+
+def _about(seconds: float) -> str:
+    """A rough duration: nobody needs the seconds of an estimate."""
+    if seconds < 90:
+        return f"{max(1, round(seconds / 10)) * 10} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 172800 else f"{seconds / 86400:.0f} d"
+
+
+def _length(cells: list[Cell]) -> int:
+    return sum(len(cell.text) for cell in cells)
+
+
+def _dropping(cells: list[Cell], width: int, order: tuple[int, ...]) -> list[Cell]:
+    """The cells that fit: those at the indices of `order` are left out, one after the other, while it is too long."""
+    left_out: set[int] = set()
+    for index in order:
+        kept = [cell for number, cell in enumerate(cells) if number not in left_out]
+        if _length(kept) <= width:
+            return kept
+        left_out.add(index)
+    return [cell for number, cell in enumerate(cells) if number not in left_out]
