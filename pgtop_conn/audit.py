@@ -1,0 +1,107 @@
+"""Audited: a Source that writes every signal and how it ended to a journal of JSON lines, then passes it on.
+
+Three kinds of lines: `asked` (before anything is sent), `sent` (what the server said) and `settled` (what the polls
+that followed showed). The file is created 0600 and only ever appended to.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.source import Action, Outcome, Source, Target
+from pgtop_conn.model.verify import Verification
+from pgtop_conn.view.format import iso
+
+log = logging.getLogger(__name__)
+
+
+class Audited:
+    """A Source around another one. A journal that can't be written never stops a rescue: the outcome says so."""
+
+    def __init__(self, source: Source, journal: Path) -> None:
+        self._source = source
+        self._journal = journal
+        self._verification = Verification()
+        self._actions: dict[object, Action] = {}
+        self._last: Snapshot | None = None
+
+    async def poll(self) -> Snapshot:
+        """Poll, and write down which signalled sessions this snapshot settles."""
+        snapshot = await self._source.poll()
+        self._last = snapshot
+        for outcome in self._verification.observe(snapshot):
+            action = self._actions.pop(outcome.target.key, Action.TERMINATE)
+            self._write("settled", action, outcome.target, str(outcome.status), outcome.detail)
+        return snapshot
+
+    async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
+        """Write down what is asked, pass it on, write down each answer."""
+        failures = {self._write("asked", action, target) for target in targets}
+        outcomes = await self._source.signal(action, targets)
+        for outcome in outcomes:
+            self._actions[outcome.target.key] = action
+            failures.add(self._write("sent", action, outcome.target, str(outcome.status), outcome.detail))
+        self._verification.expect(action, outcomes)
+        failure = next((text for text in failures if text), "")
+        return [_noted(outcome, failure) for outcome in outcomes] if failure else outcomes
+
+    async def close(self) -> None:
+        await self._source.close()
+
+    def _write(self, event: str, action: Action, target: Target, status: str = "", detail: str = "") -> str:
+        """Append one line; what went wrong, or ''."""
+        line = json.dumps(self._line(event, action, target, status, detail), ensure_ascii=False)
+        try:
+            self._journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(self._journal, flags, 0o600)
+            with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            log.warning("journal %s: %s", self._journal, error)
+            return f"the journal was not written: {error.strerror or error}"
+        return ""
+
+    def _line(self, event: str, action: Action, target: Target, status: str, detail: str) -> dict[str, object]:
+        server = self._last.server if self._last else None
+        start = target.key.backend_start
+        return {
+            "at": iso(time.time()),
+            "event": event,
+            "action": str(action),
+            "os_user": _os_user(),
+            "client_host": platform.node(),
+            "server": f"{server.host}:{server.port}" if server else None,
+            "database_role": server.role if server else None,
+            "chosen_by": target.chosen_by,
+            "pid": target.key.pid,
+            "backend_start": iso(start) if start is not None else None,
+            "role": target.role,
+            "database": target.database,
+            "app": target.app,
+            "client": target.client,
+            "state": target.state,
+            "status": status or None,
+            "detail": detail or None,
+        }
+
+
+def _os_user() -> str:
+    """The account's name; its number where it has none (containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _noted(outcome: Outcome, failure: str) -> Outcome:
+    return replace(outcome, detail=f"{outcome.detail}; {failure}" if outcome.detail else failure)

@@ -1,0 +1,303 @@
+"""argv to Settings to one command. Each command, and the screen, is imported only when it runs.
+
+Add a command: one entry in COMMANDS. Add an option: config.SETTINGS, or the command's own arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from pgtop_conn import __version__, config
+from pgtop_conn.model.errors import BadInput, FilterError, PgtopError
+
+if TYPE_CHECKING:
+    from pgtop_conn.commands.opening import Login
+    from pgtop_conn.model.guards import Policy
+    from pgtop_conn.model.source import Source
+
+T = TypeVar("T")
+
+PROGRAM = "pgtop-conn"
+DONE, NOT_ALL, REFUSED = 0, 1, 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """One clear line instead of a usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message} (see {PROGRAM} --help)")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`arguments` adds the command's own to its parser; `connects` says whether it takes CONNINFO."""
+
+    help: str
+    run: Callable[[argparse.Namespace, config.Settings], int]
+    arguments: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
+    connects: bool = True
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code of PRODUCT.md and never lets a traceback out."""
+    try:
+        return _main(list(sys.argv[1:] if argv is None else argv))
+    except FilterError as error:
+        return _complain(f"filter: {error}\n{error.pointed()}")
+    except PgtopError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output is gone; nothing is left to say, and Python's own flush must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write(f"{PROGRAM}: {message}\n")
+    return REFUSED
+
+
+def _main(argv: list[str]) -> int:
+    name, rest = _command_of(argv)
+    command = COMMANDS[name]
+    parser = _parser_of(name, command)
+    arguments = parser.parse_intermixed_args(rest)
+    given = {
+        setting.field: getattr(arguments, setting.field) for setting in config.SETTINGS if setting.field in arguments
+    }
+    settings = config.load(given, os.environ, getattr(arguments, "config", None))
+    if settings.filter:
+        from pgtop_conn.model.filters import parse
+
+        parse(settings.filter)
+    if settings.log_file:
+        _log_to(settings.log_file)
+    return command.run(arguments, settings)
+
+
+def _log_to(path: str) -> None:
+    import logging
+
+    try:
+        logging.basicConfig(filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    except OSError as error:
+        raise BadInput(f"--log-file {path}: {error.strerror or error}") from None
+
+
+#: Names that are kept for commands to come, so that none of them is taken for a database.
+RESERVED = ("check", "kill", "diagnose", "record", "replay", "report", "journal", "config")
+
+
+def _command_of(argv: list[str]) -> tuple[str, list[str]]:
+    """The command is the first word that is not an option or an option's value; without one it is `watch`."""
+    skip = False
+    for index, word in enumerate(argv):
+        if skip:
+            skip = False
+        elif word == "--":
+            break
+        elif word.startswith("-") and word != "-":
+            skip = word in _valued()
+        elif word in COMMANDS:
+            return word, [*argv[:index], *argv[index + 1 :]]
+        elif word in RESERVED:
+            raise BadInput(
+                f"{word!r} is a command that {__version__} does not have yet"
+                f" (a database of that name: {PROGRAM} watch {word})"
+            )
+        else:
+            break
+    return "watch", argv
+
+
+def _valued() -> set[str]:
+    """Options that take a value as the next word."""
+    options = {"-h", "--host", "-p", "--port", "-U", "--username", "-d", "--dbname", "--config"}
+    return options | {f"--{setting.name}" for setting in config.SETTINGS if setting.metavar}
+
+
+EPILOG = """\
+CONNINFO is what psql takes: a URI, a key=value string, or a database name. The environment (PGHOST, PGUSER, ...)
+and .pgpass work as with psql. A password is asked for on the terminal, never taken from the command line.
+"""
+
+
+def _parser_of(name: str, command: Command) -> argparse.ArgumentParser:
+    usage = f"{PROGRAM} [watch]" if name == "watch" else f"{PROGRAM} {name}"
+    commands = "".join(f"  {other:<10} {entry.help}\n" for other, entry in COMMANDS.items())
+    parser = _Parser(
+        prog=usage,
+        description=command.help,
+        epilog=EPILOG + ("" if name != "watch" else f"\ncommands:\n{commands}"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    general = parser.add_argument_group("general")
+    general.add_argument("-?", "--help", action="help", help="show this help and exit")
+    general.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    general.add_argument("--config", metavar="FILE", help="configuration file to read")
+    if command.connects:
+        _add_login(parser)
+    command.arguments(parser)
+    options = parser.add_argument_group("options")
+    for setting in config.SETTINGS:
+        _add_setting(options, setting)
+    return parser
+
+
+def _add_setting(group: argparse._ArgumentGroup, setting: config.Setting) -> None:
+    if setting.metavar:
+        group.add_argument(f"--{setting.name}", dest=setting.field, metavar=setting.metavar, help=setting.help)
+    elif setting.field == "mouse":
+        group.add_argument("--no-mouse", dest=setting.field, action="store_const", const=False, help=setting.help)
+    else:
+        group.add_argument(f"--{setting.name}", dest=setting.field, action="store_const", const=True, help=setting.help)
+
+
+def _add_login(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("conninfo", metavar="CONNINFO", nargs="?", help="what psql takes")
+    login = parser.add_argument_group("connection")
+    login.add_argument("-h", "--host", metavar="HOST", help="host name, address or socket directory")
+    login.add_argument("-p", "--port", metavar="PORT", help="port")
+    login.add_argument("-U", "--username", metavar="USER", help="role to log in as")
+    login.add_argument("-d", "--dbname", metavar="DBNAME", help="database name or CONNINFO")
+    login.add_argument("-w", "--no-password", action="store_true", help="never ask for a password")
+    login.add_argument("-W", "--password", action="store_true", help="ask for a password before connecting")
+
+
+def login_of(arguments: argparse.Namespace) -> Login:
+    """The connection part of the command line; -d may hold a whole CONNINFO, as with psql."""
+    from pgtop_conn.commands.opening import Login
+
+    found = vars(arguments)
+    conninfo, database = found.get("conninfo"), found.get("dbname")
+    if conninfo is None and database and ("=" in database or "://" in database):
+        conninfo, database = database, None
+    if found.get("no_password") and found.get("password"):
+        raise BadInput("expected -w or -W, not both")
+    return Login(
+        conninfo=conninfo,
+        host=found.get("host"),
+        port=found.get("port"),
+        user=found.get("username"),
+        database=database,
+        never_ask=found.get("no_password", False),
+        always_ask=found.get("password", False),
+    )
+
+
+def _run(work: Coroutine[object, object, T]) -> T:
+    """asyncio.run(), imported only by the commands that need it: it is the slowest import of --help."""
+    import asyncio
+
+    return asyncio.run(work)
+
+
+def policy_of(settings: config.Settings) -> Policy:
+    """What the guards are told of the settings."""
+    from pgtop_conn.model.guards import Policy
+
+    return Policy(
+        read_only=settings.read_only,
+        allow_replication=settings.allow_replication,
+        allow_superuser=settings.allow_superuser,
+        protected_roles=settings.protected_roles,
+        replication_roles=settings.replication_roles,
+    )
+
+
+def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    _need_terminal()
+    return _run(_watch_async(login_of(arguments), settings))
+
+
+def _need_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise BadInput(f"the monitor needs a terminal; for output to a file or a pipe: {PROGRAM} snapshot")
+
+
+async def _watch_async(login: Login, settings: config.Settings) -> int:
+    from pgtop_conn.commands.opening import open_source
+
+    source = await open_source(login, os.environ)
+    try:
+        return await _show(source, settings)
+    finally:
+        await source.close()
+
+
+async def _show(source: Source, settings: config.Settings) -> int:
+    from pgtop_conn.model.filters import parse
+    from pgtop_conn.tui.app import run
+    from pgtop_conn.tui.options import ScreenOptions
+    from pgtop_conn.view.table import ViewState
+
+    options = ScreenOptions(
+        interval_s=settings.interval_s,
+        policy=policy_of(settings),
+        view=ViewState(grouping=settings.group, filter=parse(settings.filter)),
+        warning=settings.warning,
+        critical=settings.critical,
+        ascii=settings.ascii,
+        mouse=settings.mouse,
+        theme=settings.theme or None,
+        first=await source.poll(),
+    )
+    return await run(source, options)
+
+
+def _snapshot_arguments(parser: argparse.ArgumentParser) -> None:
+    form = parser.add_argument_group("output").add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="the whole snapshot as JSON")
+    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="one row a session")
+
+
+def _snapshot(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    sys.stdout.write(_run(_snapshot_async(login_of(arguments), settings, getattr(arguments, "form", "table"))))
+    sys.stdout.flush()
+    return DONE
+
+
+async def _snapshot_async(login: Login, settings: config.Settings, form: str) -> str:
+    from pgtop_conn.commands.opening import open_source
+    from pgtop_conn.commands.snapshot import snapshot
+
+    source = await open_source(login, os.environ)
+    try:
+        return await snapshot(source, settings, policy_of(settings), form)
+    finally:
+        await source.close()
+
+
+def _demo_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--headless", action="store_true", help="no screen: print the CONNINFO, serve until Ctrl-C")
+
+
+def _demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    from pgtop_conn import demo
+
+    if getattr(arguments, "headless", False):
+        return demo.run_headless()
+    _need_terminal()
+    from pgtop_conn.commands.opening import Login
+
+    with demo.running_demo() as uri:
+        return _run(_watch_async(Login(conninfo=uri, never_ask=True), settings))
+
+
+COMMANDS: dict[str, Command] = {
+    "watch": Command("The live monitor: who holds the slots, and who can still get in.", _watch),
+    "snapshot": Command("One look to stdout.", _snapshot, _snapshot_arguments),
+    "demo": Command(
+        "A private PostgreSQL with leaking applications, to try everything on.", _demo, _demo_arguments, False
+    ),
+}

@@ -1,0 +1,94 @@
+"""snapshot: one look to stdout, as a table, JSON or CSV, by the same code as the screen."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pgtop_conn.config import Settings
+from pgtop_conn.model.filters import parse
+from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.history import History
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.source import Source
+from pgtop_conn.view import gauge
+from pgtop_conn.view.columns import GROUP_COLUMNS, Cell
+from pgtop_conn.view.document import csv_rows, document
+from pgtop_conn.view.groups import GROUPINGS, group
+from pgtop_conn.view.table import Frame, shown
+
+#: Style names of view to rich's.
+STYLES = {
+    "ok": "green",
+    "warning": "yellow",
+    "critical": "bold red",
+    "growing": "yellow",
+    "old": "yellow",
+    "xact": "yellow",
+    "aborted": "red",
+    "blocked": "red",
+    "active": "green",
+    "faint": "dim",
+    "dim": "dim",
+    "bar": "cyan",
+    "reserve": "dim",
+    "protected": "magenta",
+    "title": "bold",
+    "count": "bold",
+}
+
+
+async def snapshot(source: Source, settings: Settings, policy: Policy, form: str) -> str:
+    """One poll as text. `form` is table, json or csv."""
+    seen = await source.poll()
+    budget = SlotBudget.of(seen, settings.warning, settings.critical)
+    wanted = parse(settings.filter)
+    if form == "json":
+        return json.dumps(document(seen, budget, policy, wanted, settings.group), ensure_ascii=False, indent=2) + "\n"
+    if form == "csv":
+        text = io.StringIO()
+        matching = [b for b in seen.backends if wanted.matches(b, seen.taken_at)]
+        csv.writer(text, lineterminator="\n").writerows(csv_rows(seen, policy, matching))
+        return text.getvalue()
+    return _table(seen, budget, settings, policy)
+
+
+def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy) -> str:
+    console = Console(file=None, highlight=False, markup=False, emoji=False)
+    width = console.width
+    status = gauge.Status(interval_s=settings.interval_s)
+    frame = Frame(seen, budget, policy, {}, settings.ascii)
+    groups = group(shown(seen, parse(settings.filter)), GROUPINGS[settings.group], seen.taken_at, budget.used)
+    largest = max((g for g in groups if not g.walsenders), key=lambda g: g.count, default=None)
+    # One look has no interval and no rate.
+    server = [cell for cell in gauge.server_line(seen, budget, status, width) if "every" not in cell.text]
+    lines = [
+        server,
+        gauge.slots_line(budget, History(), width, ascii_only=settings.ascii),
+        gauge.headroom_line(budget, width),
+        gauge.states_line(seen, budget, width),
+        gauge.notice_line(seen, largest, None, status),
+    ]
+    columns = [column for column in GROUP_COLUMNS if column.name != "growth"]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        title = settings.group.upper() if column.name == "group" else column.title
+        table.add_column(title, justify="right" if column.right else "left", no_wrap=True)
+    for found in groups:
+        table.add_row(*(_rich([column.cell(found, frame)]) for column in columns))
+    with console.capture() as captured:
+        for line in lines:
+            console.print(_rich(line), no_wrap=True, overflow="ellipsis")
+        console.print()
+        console.print(table)
+    return captured.get()
+
+
+def _rich(cells: list[Cell]) -> Text:
+    return Text.assemble(*((cell.text, STYLES.get(cell.style, "")) for cell in cells))

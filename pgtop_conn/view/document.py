@@ -1,0 +1,155 @@
+"""A snapshot as the JSON and CSV of PRODUCT.md: plain dicts and rows. Add a field: one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pgtop_conn.model.filters import NO_TAGS, Filter, Tags
+from pgtop_conn.model.guards import Policy, judge
+from pgtop_conn.model.slots import SlotBudget, may_hold_slot
+from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.view.format import iso
+from pgtop_conn.view.groups import GROUPINGS, Group, group
+
+Document = dict[str, object]
+
+
+def document(
+    snapshot: Snapshot, budget: SlotBudget, policy: Policy, view_filter: Filter, grouping: str, tags: Tags = NO_TAGS
+) -> Document:
+    """The whole snapshot. The filter narrows `groups` and `backends`; `slots` and `states` are always the server's.
+
+    Times are ISO 8601 in UTC, durations seconds. `groups` holds the sessions that take a slot, by the grouping's
+    outermost key; `backends` every process, the background ones included.
+    """
+    shown = [b for b in snapshot.backends if view_filter.matches(b, snapshot.taken_at, tags)]
+    groups = group(shown, GROUPINGS[grouping], snapshot.taken_at, budget.used, tags)
+    return {
+        "taken_at": iso(snapshot.taken_at),
+        "server": _server(snapshot, budget),
+        "slots": _slots(budget),
+        "limits": [
+            {"kind": limit.kind, "name": limit.name, "limit": limit.limit, "used": limit.used}
+            for limit in budget.limits
+        ],
+        "states": dict(budget.states),
+        # One look has no rate.
+        "trend": {
+            "per_minute": None,
+            "seconds_to_full": None,
+            "peak": budget.used,
+            "peak_at": iso(snapshot.taken_at),
+        },
+        "groups": [_group(found) for found in groups if not found.walsenders],
+        "backends": [_backend(backend, snapshot, policy, tags) for backend in shown],
+    }
+
+
+def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
+    server = snapshot.server
+    return {
+        "host": server.host,
+        "port": server.port,
+        "database": server.database,
+        "version_num": server.version_num,
+        "in_recovery": server.in_recovery,
+        "provider": server.provider,
+        "pooled": server.pooled,
+        "role": server.role,
+        "superuser": server.superuser,
+        "sees_all": server.sees_all,
+        "can_signal": server.can_signal,
+        "slot": str(budget.own_slot),
+    }
+
+
+def _slots(budget: SlotBudget) -> Document:
+    return {
+        "max": budget.max,
+        "used": budget.used,
+        "exact": budget.exact,
+        "superuser_reserved": budget.superuser_reserved,
+        "reserved": budget.reserved,
+        "ordinary_free": budget.ordinary_free,
+        "level": str(budget.level),
+        "authenticating": budget.authenticating,
+        "walsenders": {"used": budget.walsenders_used, "max": budget.walsenders_max},
+    }
+
+
+def _group(found: Group) -> Document:
+    return {
+        "key": dict([next(iter(found.key.items()))]),
+        "count": found.count,
+        "share": round(found.share, 4),
+        "per_minute": None,
+        "states": dict(found.states.most_common()),
+        "oldest_idle_s": _rounded(found.oldest_idle_s),
+        "in_transaction": found.in_transaction,
+        "never_queried": found.never_queried,
+    }
+
+
+def _backend(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -> Document:
+    at = snapshot.taken_at
+    verdict = judge(backend, snapshot, policy)
+    start = backend.key.backend_start
+    return {
+        "pid": backend.pid,
+        "backend_start": iso(start) if start is not None else None,
+        "backend_type": backend.backend_type,
+        "role": backend.role or None,
+        "database": backend.database or None,
+        "app": backend.app,
+        "client": backend.client or None,
+        "state": backend.state,
+        "state_s": _rounded(backend.state_s(at)),
+        "session_s": _rounded(backend.session_s(at)),
+        "xact_s": _rounded(backend.xact_s(at)),
+        "query_s": _rounded(backend.query_s(at)),
+        "wait": backend.wait or None,
+        "blocked_by": list(backend.blocked_by),
+        "ssl": backend.ssl,
+        "holds_xmin": backend.holds_xmin,
+        "wrote": backend.wrote,
+        "query": backend.query,
+        "query_id": backend.query_id,
+        "source": tags.source.get(backend.role_oid),
+        "leak": tags.leak.get(backend.key),
+        "guard": {"level": verdict.level, "reasons": list(verdict.reasons)},
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def csv_rows(snapshot: Snapshot, policy: Policy, backends: Sequence[Backend], tags: Tags = NO_TAGS) -> list[list[str]]:
+    """A header and a row for each session that holds a slot, and each walsender; lists are joined by blanks."""
+    rows: list[list[str]] = []
+    for backend in backends:
+        if not may_hold_slot(backend) and not backend.walsender:
+            continue
+        fields = _backend(backend, snapshot, policy, tags)
+        verdict = fields.pop("guard")
+        assert isinstance(verdict, dict)
+        fields |= {"guard": verdict["level"], "guard_reasons": "; ".join(verdict["reasons"])}
+        if not rows:
+            rows.append(list(fields))
+        rows.append([_csv(value) for value in fields.values()])
+    return rows
+
+
+#: A spreadsheet takes a text that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@")
+
+
+def _csv(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return " ".join(str(item) for item in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
