@@ -117,8 +117,10 @@ def _unidentified(backend: Backend, context: Context) -> str | None:
 
 def _background(backend: Backend, _context: Context) -> str | None:
     kind = backend.backend_type
-    if kind is None or kind in (CLIENT_BACKEND, WALSENDER):
+    if kind in (CLIENT_BACKEND, WALSENDER) or backend.hidden:
         return None
+    if kind is None:
+        return "what kind of process it is, is not known"
     if backend.query.startswith("autovacuum:") and "to prevent wraparound" in backend.query:
         return "autovacuum preventing wraparound"
     return f"not a client session but {kind}"

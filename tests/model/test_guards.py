@@ -1,0 +1,225 @@
+"""The guard table, row by row, and as a whole against an oracle that reads the facts a second time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pgtop_conn.model.guards import Care, Policy, judge, refused, useless_cancel
+from pgtop_conn.model.snapshot import Backend, Role, Server
+from pgtop_conn.model.source import Action
+from tests.factories import (
+    APP_ROLE_OID,
+    make_backend,
+    make_background,
+    make_hidden,
+    make_own,
+    make_role,
+    make_server,
+    make_snapshot,
+    make_walsender,
+)
+
+OPEN = Policy(allow_replication=True, allow_superuser=True)
+
+
+def care(
+    backend: Backend, *, bulk: bool = False, policy: Policy | None = None, role: Role | None = None, **server: object
+) -> Care:
+    snapshot = make_snapshot([make_own(), backend], roles=[role] if role else None, server=make_server(**server))
+    return judge(backend, snapshot, policy or Policy(), bulk=bulk).care
+
+
+def test_an_ordinary_session_is_allowed() -> None:
+    assert care(make_backend()) is Care.ALLOW
+    assert care(make_backend(), bulk=True) is Care.ALLOW
+
+
+@pytest.mark.parametrize("policy", [Policy(), OPEN])
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        make_own(app="renamed"),
+        make_backend(app="pgtop-conn"),
+        make_background(),
+        make_background(5, "autovacuum worker"),
+        make_backend(6, backend_type="parallel worker"),
+        make_backend(7, backend_type="logical replication worker"),
+        make_backend(8, backend_type="some future worker"),
+        make_hidden(),
+        make_backend(9, backend_start=None),
+        make_backend(10, role="", role_oid=0, state="starting"),
+        make_backend(11, role="rdsadmin"),
+        make_backend(12, role="supabase_admin"),
+    ],
+    ids=lambda b: b.role or b.backend_type or "hidden",
+)
+def test_refused_whatever_was_allowed(backend: Backend, bulk: bool, policy: Policy) -> None:
+    assert care(backend, bulk=bulk, policy=policy) is Care.REFUSE
+
+
+REPLICATING = [
+    (make_walsender(), make_role(16_390, "replicator")),
+    (make_backend(), make_role(replication=True)),
+    (make_backend(), make_role(replication_member=True)),
+    (make_backend(walsender=True), make_role()),
+    (make_backend(role="ibm-replication"), make_role(name="ibm-replication")),
+]
+
+
+@pytest.mark.parametrize(("backend", "role"), REPLICATING)
+def test_replication_needs_the_option_and_its_name_and_is_never_in_bulk(backend: Backend, role: Role) -> None:
+    assert care(backend, role=role) is Care.REFUSE
+    assert care(backend, role=role, policy=OPEN) is Care.TYPE_ROLE
+    assert care(backend, role=role, policy=OPEN, bulk=True) is Care.REFUSE
+
+
+def test_configured_patterns_protect() -> None:
+    policy = Policy(allow_replication=True, protected_roles=("core_*",), replication_roles=("logical_*",))
+    assert care(make_backend(role="core_bank"), policy=policy) is Care.REFUSE
+    assert care(make_backend(role="logical_out"), policy=policy) is Care.TYPE_ROLE
+    assert care(make_backend(role="web"), policy=policy) is Care.ALLOW
+
+
+def test_a_superusers_name_is_typed_and_bulk_needs_the_option() -> None:
+    boss = make_role(superuser=True)
+    assert care(make_backend(), role=boss) is Care.TYPE_ROLE
+    assert care(make_backend(), role=boss, bulk=True) is Care.REFUSE
+    assert care(make_backend(), role=boss, bulk=True, policy=OPEN) is Care.CONFIRM
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize(
+    ("can_signal", "role", "expected"),
+    [
+        (False, make_role(usable=False), Care.REFUSE),
+        (False, make_role(usable=True), Care.ALLOW),
+        (True, make_role(usable=False), Care.ALLOW),
+        (True, make_role(superuser=True, usable=True), Care.REFUSE),
+    ],
+)
+def test_what_the_server_does_not_permit_is_refused(can_signal: bool, role: Role, expected: Care, bulk: bool) -> None:
+    assert care(make_backend(), role=role, bulk=bulk, superuser=False, can_signal=can_signal) is expected
+
+
+def test_a_refusal_names_the_grant_that_fixes_it() -> None:
+    backend = make_backend()
+    server = make_server(superuser=False, can_signal=False, role="watcher")
+    snapshot = make_snapshot([backend], roles=[make_role(usable=False)], server=server)
+    assert "GRANT pg_signal_backend TO watcher" in judge(backend, snapshot, Policy()).reasons[0]
+    assert "GRANT pg_monitor TO watcher" in judge(make_hidden(), snapshot, Policy()).reasons[0]
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        make_backend(wrote=True),
+        make_backend(app="pg_dump", state="idle in transaction"),
+        make_backend(state="active", query="  /* nightly */ -- x\n vacuum (full) orders"),
+        make_backend(state="active", query="COPY orders TO STDOUT"),
+        make_backend(state="active", query="create index concurrently on t (a)"),
+    ],
+    ids=lambda b: b.query[:12],
+)
+def test_work_that_would_be_lost_is_asked_about(backend: Backend, bulk: bool) -> None:
+    assert care(backend, bulk=bulk) is Care.CONFIRM
+
+
+def test_a_finished_statement_is_no_reason_to_ask() -> None:
+    assert care(make_backend(state="idle", query="COPY orders TO STDOUT")) is Care.ALLOW
+    assert care(make_backend(state="active", query="SELECT 'vacuum'")) is Care.ALLOW
+
+
+def test_a_hostile_query_does_not_stall_the_guard() -> None:
+    backend = make_backend(state="active", query="/**/" * 30_000 + "x")
+    started = time.process_time()
+    assert care(backend) is Care.ALLOW
+    assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize(
+    ("state", "wait_event_type", "useless"),
+    [("active", "Lock", False), ("active", "", False), ("active", "Client", True), ("idle", "Client", True)],
+)
+def test_cancel_is_offered_only_where_it_does_something(state: str, wait_event_type: str, useless: bool) -> None:
+    backend = make_backend(state=state, wait_event_type=wait_event_type)
+    assert (useless_cancel(backend) is not None) is useless
+    verdict = judge(backend, make_snapshot([backend]), Policy())
+    assert bool(refused(Action.CANCEL, backend, verdict)) is useless
+    assert refused(Action.TERMINATE, backend, verdict) == ()
+
+
+facts = st.fixed_dictionaries(
+    {
+        "backend_type": st.sampled_from(["client backend", "walsender", "autovacuum worker", "checkpointer", None]),
+        "app": st.sampled_from(["web", "pgtop-conn", "pg_dump"]),
+        "role": st.sampled_from(["web", "rdsadmin", "rdsrepladmin", "core"]),
+        "role_oid": st.sampled_from([0, APP_ROLE_OID]),
+        "hidden": st.booleans(),
+        "wrote": st.booleans(),
+        "state": st.sampled_from(["active", "idle", None]),
+        "backend_start": st.sampled_from([None, 1.0]),
+    }
+)
+
+
+@settings(max_examples=400)
+@given(
+    fields=facts,
+    superuser=st.booleans(),
+    replication=st.booleans(),
+    member=st.booleans(),
+    usable=st.booleans(),
+    we_are_superuser=st.booleans(),
+    can_signal=st.booleans(),
+    policy=st.builds(
+        Policy,
+        allow_replication=st.booleans(),
+        allow_superuser=st.booleans(),
+        protected_roles=st.sampled_from([(), ("core",)]),
+    ),
+    bulk=st.booleans(),
+)
+def test_no_protected_session_is_ever_let_through(
+    fields: dict[str, object],
+    superuser: bool,
+    replication: bool,
+    member: bool,
+    usable: bool,
+    we_are_superuser: bool,
+    can_signal: bool,
+    policy: Policy,
+    bulk: bool,
+) -> None:
+    backend = make_backend(**fields)
+    role = make_role(
+        name=backend.role, superuser=superuser, replication=replication, replication_member=member, usable=usable
+    )
+    server: Server = make_server(superuser=we_are_superuser, can_signal=can_signal)
+    verdict = judge(backend, make_snapshot([backend], roles=[role], server=server), policy, bulk=bulk)
+
+    replicates = fields["backend_type"] == "walsender" or (backend.role_oid and (replication or member))
+    replicates = replicates or backend.role == "rdsrepladmin"
+    is_superuser = bool(backend.role_oid) and superuser
+    permitted = we_are_superuser or (bool(backend.role_oid) and not is_superuser and (can_signal or usable))
+    forbidden = (
+        backend.app == "pgtop-conn"
+        or fields["backend_type"] not in ("client backend", "walsender")
+        or backend.hidden
+        or backend.key.backend_start is None
+        or (fields["backend_type"] == "client backend" and not backend.role_oid)
+        or backend.role == "rdsadmin"
+        or (backend.role == "core" and bool(policy.protected_roles))
+        or not permitted
+        or (replicates and (bulk or not policy.allow_replication))
+        or (is_superuser and bulk and not policy.allow_superuser)
+    )
+    assert (verdict.care is Care.REFUSE) == forbidden
+    assert bool(verdict.reasons) or verdict.care is Care.ALLOW
+    if not forbidden and not bulk and (replicates or is_superuser):
+        assert verdict.care is Care.TYPE_ROLE
