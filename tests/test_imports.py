@@ -1,0 +1,42 @@
+"""What a command loads, seen in sys.modules of a process of its own: static analysis can't tell a deferred import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded(code: str) -> set[str]:
+    """Top-level packages loaded after running `code` in a fresh interpreter."""
+    program = f"import sys\n{code}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import pgtop_conn", HEAVY | {"dataclasses", "argparse"}),
+        ("import pgtop_conn.cli", HEAVY | {"platformdirs"}),
+        ("import pgtop_conn.config", HEAVY | {"platformdirs"}),
+        ("import pgtop_conn.model.plan, pgtop_conn.model.verify, pgtop_conn.model.filters", HEAVY),
+        ("import pgtop_conn.view.table, pgtop_conn.view.gauge, pgtop_conn.view.document", HEAVY),
+        ("import pgtop_conn.postgres.session", {"textual", "rich"}),
+        ("import pgtop_conn.audit", HEAVY),
+        ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg"}),
+        ("import pgtop_conn.tui.app", {"asyncpg", "platformdirs"}),
+    ],
+)
+def test_a_room_loads_only_what_it_may(code: str, absent: set[str]) -> None:
+    assert not loaded(code) & absent
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version", "--interval=nonsense"])
+def test_help_version_and_bad_input_load_nothing_heavy(argument: str) -> None:
+    code = f"from pgtop_conn.cli import main\ntry:\n    main([{argument!r}])\nexcept SystemExit:\n    pass"
+    assert not loaded(code) & HEAVY
