@@ -1,0 +1,259 @@
+"""Rows -> Snapshot. Reader keeps what the previous poll read, so that an unchanged session costs next to nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import asyncpg
+
+from pgtop_conn.model.errors import PollFailed
+from pgtop_conn.model.snapshot import CLIENT_BACKEND, WALSENDER, Backend, BackendKey, Database, Role, Server, Snapshot
+from pgtop_conn.model.text import clean, clean_query, decode
+from pgtop_conn.postgres.link import Link
+from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE, STARTING_ROWS_SINCE, activity, statement
+
+FACTS_EVERY_S = 30.0
+#: After a failure to read roles, databases or settings, which a lock on a catalog can cause.
+FACTS_RETRY_S = 5.0
+AUTHENTICATING_EVERY_S = 5.0
+AUTHENTICATING_ABOVE = 0.7
+#: From so many changed queries on, one scan of all sessions is cheaper than a look at each (measured).
+MANY_QUERIES = 40
+
+Rows = Sequence[asyncpg.Record]
+_Text = tuple[float | None, float | None, str]
+
+
+class Names:
+    """Roles and databases by oid; a lookup that fails is not repeated before the next reading."""
+
+    def __init__(self) -> None:
+        self.roles: Mapping[int, Role] = {}
+        self.databases: Mapping[int, Database] = {}
+        self._missing: set[tuple[int, int]] = set()
+
+    def unknown(self, rows: Rows) -> bool:
+        """Whether a row names an oid that was not there at the last reading."""
+        pairs = {(row["usesysid"] or 0, row["datid"] or 0) for row in rows} - self._missing
+        return any((role and role not in self.roles) or (base and base not in self.databases) for role, base in pairs)
+
+    def learn(self, roles: Rows, databases: Rows, rows: Rows) -> bool:
+        """Take a new reading; whether anything differs from the last one."""
+        before = (self.roles, self.databases)
+        self.roles = MappingProxyType({row["oid"]: _role(row) for row in roles})
+        self.databases = MappingProxyType(
+            {row["oid"]: Database(row["oid"], clean(decode(row["name"])), row["datconnlimit"]) for row in databases}
+        )
+        self._missing = {(row["usesysid"] or 0, row["datid"] or 0) for row in rows}
+        return before != (self.roles, self.databases)
+
+
+def _role(row: asyncpg.Record) -> Role:
+    return Role(
+        oid=row["oid"],
+        name=clean(decode(row["name"])),
+        superuser=row["rolsuper"],
+        replication=row["rolreplication"],
+        can_login=row["rolcanlogin"],
+        connection_limit=row["rolconnlimit"],
+        usable=row["usable"],
+        replication_member=row["replication_member"],
+        uses_reserved=row["uses_reserved"],
+    )
+
+
+def server_of(row: asyncpg.Record, link: Link) -> Server:
+    """The row of server.sql; own_pid is filled in by each poll, since behind a pooler it changes."""
+    reserves = (clean(pair).rpartition("=") for pair in row["provider_reserved"])
+    return Server(
+        host=clean(link.host.name),
+        port=link.host.port,
+        database=clean(decode(row["database"])),
+        version_num=row["version_num"],
+        version=clean(row["version"]).split(" ")[0],
+        in_recovery=row["in_recovery"],
+        pooled=link.pooled,
+        role=clean(decode(row["role"])),
+        superuser=row["superuser"],
+        sees_all=row["sees_all"],
+        can_signal=row["can_signal"],
+        uses_reserved=row["uses_reserved"],
+        own_pid=0,
+        max_connections=row["max_connections"],
+        superuser_reserved=row["superuser_reserved"],
+        reserved=row["reserved"],
+        provider_reserved=MappingProxyType({name: int(slots) for name, _, slots in reserves if slots.isdigit()}),
+        max_wal_senders=row["max_wal_senders"],
+        started_at=row["started_at"],
+    )
+
+
+def backend_of(row: asyncpg.Record, names: Names, query: str, blocked_by: tuple[int, ...]) -> Backend:
+    """One row of activity.sql, cleaned here and nowhere else; `query` is clean already."""
+    role_oid, database_oid = row["usesysid"] or 0, row["datid"] or 0
+    role, database = names.roles.get(role_oid), names.databases.get(database_oid)
+    hidden, walsender = row["hidden"], row["walsender"] or row["backend_type"] == WALSENDER
+    port = row["client_port"]
+    # A socket has no address and port -1; a hidden client has neither.
+    client = row["client"] or ("local" if port == -1 else "")
+    kind, state = row["backend_type"], row["state"]
+    return Backend(
+        key=BackendKey(row["pid"], row["backend_start"]),
+        backend_type=clean(kind) if kind is not None else WALSENDER if walsender else None,
+        role_oid=role_oid,
+        role=role.name if role else "",
+        database_oid=database_oid,
+        database=database.name if database else "",
+        app=clean(row["application_name"] or ""),
+        client=clean(client),
+        client_port=port if port is not None and port > 0 else None,
+        state=clean(state) if state is not None else None,
+        xact_start=row["xact_start"],
+        query_start=row["query_start"],
+        state_change=row["state_change"],
+        wait_event_type=clean(row["wait_event_type"] or ""),
+        wait_event=clean(row["wait_event"] or ""),
+        ssl=row["ssl"],
+        leader_pid=row["leader_pid"],
+        query_id=row["query_id"],
+        holds_xmin=row["holds_xmin"],
+        wrote=row["wrote"],
+        hidden=hidden,
+        walsender=walsender,
+        query=query,
+        blocked_by=blocked_by,
+    )
+
+
+class Reader:
+    """What one connection has read so far. A new connection begins with a new one."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._activity = activity(link.version_num)
+        self._own_text = clean_query(self._activity)
+        self._server: Server | None = None
+        self._names = Names()
+        self._facts_due = self._facts_blocked_until = 0.0
+        self._texts: dict[int, _Text] = {}
+        self._known: dict[int, tuple[asyncpg.Record, Backend]] = {}
+        self._authenticating_due = 0.0
+        self._unborn: set[int] = set()
+        self._authenticating: set[int] = set()
+
+    async def read(self) -> Snapshot:
+        """One poll: one statement, a second one when queries changed, others only when due."""
+        began = time.monotonic()
+        rows = await self._link.read(self._activity)
+        own = next((row for row in rows if row["taken_at"] is not None), None)
+        if own is None:
+            raise PollFailed("our own session is missing from what the server lists")
+        server = replace(await self._refresh_facts(rows, began), own_pid=own["pid"])
+        if server != self._server:
+            self._server = server
+        await self._read_texts(rows)
+        waiting = [row["pid"] for row in rows if row["wait_event_type"] == "Lock"]
+        blocked = await self._link.read(statement("blockers"), waiting) if waiting else []
+        backends = self._backends(rows, {row["pid"]: tuple(row["blocked_by"]) for row in blocked})
+        counted = await self._count_hidden(rows)
+        await self._look_for_authenticating(rows, counted, began)
+        return Snapshot(
+            taken_at=own["taken_at"],
+            server=self._server,
+            backends=backends,
+            roles=self._names.roles,
+            databases=self._names.databases,
+            authenticating=len(self._authenticating.difference(row["pid"] for row in rows)),
+            counted_used=counted,
+            counted_exact=counted is None or self._link.version_num >= EXACT_COUNT_SINCE,
+            poll_s=time.monotonic() - began,
+        )
+
+    async def _refresh_facts(self, rows: Rows, now: float) -> Server:
+        """Settings, roles and databases, every 30 s and on an unknown oid; stale ones do while a lock is in the way."""
+        old = self._server
+        if old is not None and (
+            now < self._facts_blocked_until or (now < self._facts_due and not self._names.unknown(rows))
+        ):
+            return old
+        try:
+            servers = await self._link.read(statement("server"))
+            roles = await self._link.read(statement("roles"))
+            databases = await self._link.read(statement("databases"))
+        except PollFailed:
+            if old is None:
+                raise
+            self._facts_blocked_until = now + FACTS_RETRY_S
+            return old
+        if not servers:
+            raise PollFailed("our own role is gone from pg_roles")
+        if self._names.learn(roles, databases, rows):
+            self._known.clear()
+        self._facts_due = now + FACTS_EVERY_S
+        return server_of(servers[0], self._link)
+
+    async def _read_texts(self, rows: Rows) -> None:
+        """Query texts of those whose (backend_start, query_start) differs from the text we have."""
+        old, kept, wanted = self._texts, {}, []
+        for row in rows:
+            if row["query_start"] is None or row["taken_at"] is not None:
+                continue
+            pid = row["pid"]
+            text = old.get(pid)
+            if text is not None and text[1] == row["query_start"] and text[0] == row["backend_start"]:
+                kept[pid] = text
+            else:
+                wanted.append(pid)
+        if wanted:
+            name = "queries" if len(wanted) < MANY_QUERIES else "queries_of_many"
+            for row in await self._link.read(statement(name), wanted):
+                kept[row["pid"]] = (row["backend_start"], row["query_start"], clean_query(decode(row["query"])))
+        self._texts = kept
+
+    def _backends(self, rows: Rows, blocked: Mapping[int, tuple[int, ...]]) -> tuple[Backend, ...]:
+        """The previous object wherever nothing about a session changed."""
+        old, known, backends = self._known, {}, []
+        for row in rows:
+            pid = row["pid"]
+            query, blocked_by = self._query_of(row), blocked.get(pid, ())
+            before = old.get(pid)
+            if before is not None and before[0] == row:
+                backend = before[1]
+                if backend.query != query or backend.blocked_by != blocked_by:
+                    backend = replace(backend, query=query, blocked_by=blocked_by)
+            else:
+                backend = backend_of(row, self._names, query, blocked_by)
+            known[pid] = (row, backend)
+            backends.append(backend)
+        self._known = known
+        return tuple(backends)
+
+    def _query_of(self, row: asyncpg.Record) -> str:
+        if row["taken_at"] is not None:
+            return self._own_text
+        text = self._texts.get(row["pid"])
+        # Another start: the pid was recycled between the two statements.
+        return text[2] if text is not None and text[0] == row["backend_start"] else ""
+
+    async def _count_hidden(self, rows: Rows) -> int | None:
+        """Slots in use when rows are hidden from us; None when their types tell."""
+        if not any(row["hidden"] for row in rows):
+            return None
+        name = "used_exact" if self._link.version_num >= EXACT_COUNT_SINCE else "used_bound"
+        counted = await self._link.read(statement(name))
+        return int(counted[0]["used"])
+
+    async def _look_for_authenticating(self, rows: Rows, counted: int | None, now: float) -> None:
+        """Only near the limit, at most every 5 s: the look costs as much as the whole activity (measured)."""
+        if self._link.version_num >= STARTING_ROWS_SINCE or self._server is None:
+            return
+        used = sum(row["backend_type"] == CLIENT_BACKEND for row in rows) if counted is None else counted
+        if used <= AUTHENTICATING_ABOVE * self._server.max_connections:
+            self._unborn, self._authenticating = set(), set()
+        elif now >= self._authenticating_due:
+            unborn = {row["pid"] for row in await self._link.read(statement("authenticating"))}
+            self._authenticating, self._unborn = unborn & self._unborn, unborn
+            self._authenticating_due = now + AUTHENTICATING_EVERY_S

@@ -1,0 +1,155 @@
+"""Link: the one connection, with a guarantee the driver does not give: it never opens a second one.
+
+The driver answers a timeout or a cancelled task with a CancelRequest over a new connection, which a full or hung
+server is the worst place for. So each statement runs in a task of its own that nobody cancels: a caller who is
+cancelled leaves at once, the statement runs to its end (the server ends it after statement_timeout), and the next
+caller waits for that. A statement that outlives ANSWER_S costs the connection: it is cut, without a word to the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
+
+from pgtop_conn.model.errors import PollFailed, SourceLost
+from pgtop_conn.model.text import clean, one_line
+from pgtop_conn.postgres.conninfo import Host
+
+#: Above statement_timeout, so that a living server answers first.
+ANSWER_S = 5.0
+CLOSE_S = 1.0
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+_WENT_AWAY = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, OSError)
+_FAILED = {
+    "57014": "the server took longer than the statement timeout of 3 s to answer",
+    "22021": "this database's encoding keeps foreign query texts from being read: connect to a database in UTF8",
+    "55P03": "a lock on a system catalog keeps the server from answering",
+}
+
+
+def server_text(error: asyncpg.PostgresError) -> str:
+    """What the server said, DETAIL included, on one clean line."""
+    detail = getattr(error, "detail", None)
+    return clean(one_line(f"{error}. {detail}" if detail else str(error)))
+
+
+def _seen(task: asyncio.Task[list[asyncpg.Record]]) -> None:
+    """A statement whose caller has left must not complain of an unread exception."""
+    if not task.cancelled():
+        task.exception()
+
+
+class Link:
+    """A connection to `host`. Statements are asked one at a time.
+
+    `pooled` keeps them unnamed, and stays on until it is known that no pooler is between.
+    """
+
+    def __init__(self, connection: Connection, host: Host) -> None:
+        self.host = host
+        self.pooled = True
+        self.version_num = 0
+        self._connection = connection
+        self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
+        self._turn = asyncio.Lock()
+        self._running: asyncio.Task[list[asyncpg.Record]] | None = None
+        self._why = ""
+
+    @property
+    def announced_pid(self) -> int:
+        """The pid told at the login; a pooler makes one up."""
+        return self._connection.get_server_pid()
+
+    @property
+    def encoding(self) -> str:
+        """The database's encoding, as the server reported it."""
+        return str(getattr(self._connection.get_settings(), "server_encoding", "UTF8"))
+
+    @property
+    def lost(self) -> bool:
+        return bool(self._why) or self._connection.is_closed()
+
+    @property
+    def why_lost(self) -> str:
+        """One line, for SourceLost."""
+        return self._why or "the server ended the session (terminated, idle timeout or shutdown)"
+
+    async def fetch(self, text: str, *arguments: object) -> list[asyncpg.Record]:
+        """Every row of one statement. Raises SourceLost; a server's refusal arrives as asyncpg.PostgresError."""
+        async with self._turn:
+            await self._settle()
+            if self.lost:
+                raise SourceLost(self.why_lost)
+            task = self._running = asyncio.create_task(self._ask(text, arguments))
+            task.add_done_callback(_seen)
+            await self._settle()
+        try:
+            return task.result()
+        except asyncpg.PostgresConnectionError as error:
+            raise self._gone(error) from None
+        except asyncpg.PostgresError as error:
+            if self._connection.is_closed():
+                raise self._gone(error) from None
+            raise
+        except _WENT_AWAY as error:
+            raise self._gone(error) from None
+
+    async def read(self, text: str, *arguments: object) -> list[asyncpg.Record]:
+        """As fetch(), for polls: a server's refusal is PollFailed."""
+        try:
+            return await self.fetch(text, *arguments)
+        except asyncpg.PostgresError as error:
+            raise PollFailed(_FAILED.get(error.sqlstate or "", "") or server_text(error)) from None
+
+    async def _ask(self, text: str, arguments: Sequence[Any]) -> list[asyncpg.Record]:
+        if self.pooled:
+            return await self._connection.fetch(text, *arguments)
+        prepared = self._prepared.get(text)
+        if prepared is None:
+            name = f"pgtop_conn_{len(self._prepared)}"
+            prepared = self._prepared[text] = await self._connection.prepare(text, name=name)
+        return await prepared.fetch(*arguments)
+
+    async def _settle(self) -> None:
+        """Wait until the running statement has ended; cut the connection when it does not end in time."""
+        task = self._running
+        if task is None:
+            return
+        done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
+        if not done:
+            self.cut(f"no answer from the server in {ANSWER_S:.0f} s")
+            await asyncio.wait({task})
+        self._running = None
+
+    def _gone(self, error: BaseException) -> SourceLost:
+        # The reason the server gave hangs on the driver's own error as its cause.
+        cause = error.__cause__
+        said = cause if isinstance(cause, asyncpg.PostgresError) else error
+        if not self._why:
+            self.cut(server_text(said) if isinstance(said, asyncpg.PostgresError) else self.why_lost)
+        return SourceLost(self._why)
+
+    def cut(self, why: str) -> None:
+        """End it without asking the server; what is running ends with an error at once."""
+        self._why = self._why or why
+        self._connection.terminate()
+
+    async def close(self) -> None:
+        """End it politely when nothing is running, otherwise at once; takes at most about a second."""
+        if self._running is not None or self.lost:
+            self.cut("the session was closed")
+            if self._running is not None:
+                await asyncio.wait({self._running})
+                self._running = None
+            return
+        self._why = "the session was closed"
+        try:
+            await self._connection.close(timeout=CLOSE_S)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            self._connection.terminate()

@@ -1,0 +1,62 @@
+"""One signal to one session, with everything that was known of it re-checked by the server in the same statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from pgtop_conn.model.errors import SourceLost
+from pgtop_conn.model.source import Action, Outcome, Status, Target
+from pgtop_conn.postgres.link import Link, server_text
+from pgtop_conn.postgres.statements import statement
+
+
+async def signal_each(link: Link | None, action: Action, targets: Sequence[Target]) -> list[Outcome]:
+    """One Outcome each, in order; a refusal stops no other, a lost connection leaves the rest unsent."""
+    outcomes: list[Outcome] = []
+    for target in targets:
+        if link is None or link.lost:
+            outcomes.append(Outcome(target, Status.DENIED, "not sent: connection lost"))
+        elif target.key.backend_start is None:
+            outcomes.append(Outcome(target, Status.DENIED, "not sent: the server hides when this session began"))
+        else:
+            outcomes.append(await _signal(link, action, target))
+    return outcomes
+
+
+async def _signal(link: Link, action: Action, target: Target) -> Outcome:
+    try:
+        rows = await link.fetch(
+            statement(action.value),
+            target.key.pid,
+            target.key.backend_start,
+            target.state,
+            target.state_change,
+            target.query_start,
+            target.backend_type,
+            target.wrote,
+            target.allow_superuser,
+            target.allow_replication,
+        )
+        if rows:
+            # False: it ended in the instant between the look and the signal.
+            return Outcome(target, Status.SIGNALLED if rows[0]["signalled"] else Status.GONE)
+        return await _why_nobody(link, target)
+    except SourceLost as error:
+        return Outcome(target, Status.DENIED, f"unknown: connection lost: {error}")
+    except asyncpg.PostgresError as error:
+        return Outcome(target, Status.DENIED, server_text(error))
+
+
+async def _why_nobody(link: Link, target: Target) -> Outcome:
+    """Nothing was sent: is the session gone, has it changed, or does a guard protect it?"""
+    rows = await link.fetch(statement("still_there"), target.key.pid, target.key.backend_start)
+    if not rows:
+        return Outcome(target, Status.GONE)
+    row = rows[0]
+    if row["state"] != target.state:
+        return Outcome(target, Status.CHANGED, f"now {row['state'] or 'without a state'}")
+    if (row["state_change"], row["query_start"]) != (target.state_change, target.query_start):
+        return Outcome(target, Status.CHANGED, "another query since it was chosen")
+    return Outcome(target, Status.CHANGED, "left alone: it is guarded, or its transaction has written meanwhile")

@@ -1,0 +1,5 @@
+-- 17 and newer, when rows are hidden from us: backend ids are process numbers, and the first max_connections of them
+-- are the client slots (src/backend/storage/lmgr/proc.c).
+SELECT count(*)::int4 AS used
+FROM pg_stat_get_backend_idset() AS i
+WHERE i < current_setting('max_connections')::int4
