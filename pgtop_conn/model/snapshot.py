@@ -20,6 +20,11 @@ ACTIVE = "active"
 IDLE = "idle"
 IN_TRANSACTION = "idle in transaction"
 ABORTED = "idle in transaction (aborted)"
+FASTPATH = "fastpath function call"
+#: track_activities is off: nothing is known of what it does.
+DISABLED = "disabled"
+#: Still logging in (18+).
+STARTING = "starting"
 IDLE_STATES = frozenset({IDLE, IN_TRANSACTION, ABORTED})
 TRANSACTION_STATES = frozenset({IN_TRANSACTION, ABORTED})
 

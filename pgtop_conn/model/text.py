@@ -47,12 +47,9 @@ def clean_query(text: str) -> str:
     return "\n".join("\t".join(clean(cell) for cell in line.split("\t")) for line in text.split("\n"))
 
 
-_SPACE = re.compile(r"\s+")
-
-
 def one_line(text: str) -> str:
     """Runs of white space as one space: how a multi-line query is shown in a table."""
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def decode(raw: bytes) -> str:

@@ -1,0 +1,245 @@
+"""The filter language of `/`, `--filter` and `kill`: text to a predicate, with errors that point at the word.
+
+    state:idle idle>10m app:billing* role:web,api client:10.2.0.0/16 query~invoices !db:postgres
+
+Terms are separated by white space and all must hold; `!` negates one; `,` in a value means any of.
+Double quotes protect blanks, commas and operators (`""` inside them is one quote, as in SQL); `*` stays a wildcard.
+`:` compares names exactly as PostgreSQL does, upper and lower case apart; the server's own words (state, wait, type)
+and addresses compare without case, with `-` for a blank. `~` searches a regular expression without case.
+A bare word is looked for in every column, without case. White space in a query counts as one blank, as it is shown.
+
+Three values, because `kill` uses it: what the server hides from us is unknown, and a term on it matches neither
+plain nor negated. What is known to be empty or not applicable is simply false, and its negation true.
+
+Add a key: one entry in KEYS; --help, the help screen and the suggestions follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from math import nan
+from typing import Any
+
+from pgtop_conn.model import filter_kinds as kinds
+from pgtop_conn.model.filter_words import Word, words
+from pgtop_conn.model.snapshot import DISABLED, IDLE_STATES, Backend, BackendKey
+from pgtop_conn.model.text import clean_query, one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a row does not say of itself: role oid to source label, and a sentence for each session that leaks."""
+
+    source: Mapping[int, str] = field(default_factory=dict)
+    leak: Mapping[BackendKey, str] = field(default_factory=dict)
+
+
+NO_TAGS = Tags()
+
+Test = Callable[[Backend, float, Tags], bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A parsed filter; two are equal when they were typed alike."""
+
+    #: As typed, and safe to draw: what a terminal would act on is replaced.
+    text: str
+    _tests: tuple[tuple[Test, bool], ...] = field(compare=False, repr=False)
+    _keys: frozenset[str] = field(compare=False, repr=False)
+
+    def matches(self, backend: Backend, at: float, tags: Tags = NO_TAGS) -> bool:
+        """Whether every term is known to hold; `at` is the snapshot's `taken_at`."""
+        return all(test(backend, at, tags) is wanted for test, wanted in self._tests)
+
+    def mentions(self, key: str) -> bool:
+        """Whether a term, negated or not, is on this key."""
+        return key in self._keys
+
+
+def parse(text: str) -> Filter:
+    """Compile a filter; nothing but white space matches every row. Raises FilterError, and nothing else."""
+    # Rows are cleaned, so the words compared with them are; character offsets stay what they were.
+    cleaned = clean_query(text).replace("\n", " ").replace("\t", " ")
+    tests: list[tuple[Test, bool]] = []
+    mentioned: set[str] = set()
+    for word in words(cleaned):
+        tests.append((_compile(word), not word.negated))
+        mentioned.add(word.key)
+    return Filter(cleaned, tuple(tests), frozenset(mentioned - {""}))
+
+
+def _compile(word: Word) -> Test:
+    if not word.operator:
+        return _bare(word)
+    key = KEYS.get(word.key)
+    if key is None:
+        named = f"{word.key!r} is no key" if word.key else f"expected a key before {word.operator}"
+        raise word.error(f"{named}; {_suggest(word.key)}; to look for the word itself, put it in quotes")
+    test = key.kind(word)
+    read = key.read
+
+    def matches(backend: Backend, at: float, tags: Tags) -> bool | None:
+        value = read(backend, at, tags)
+        return None if value is None else test(value)
+
+    return matches
+
+
+def _bare(word: Word) -> Test:
+    """A substring of any column; unknown when only a column that is hidden could still hold it."""
+    if ("*", False) in word.value:
+        raise word.error("a word is looked for anywhere, so it takes no *; quote it, or name a key, like app:web*")
+    name, equals, _ = word.plain().partition("=")
+    name = name.rstrip("!").lower()
+    if equals and name in KEYS and word.is_unquoted:
+        example = f"{name}>10m" if KEYS[name].kind is kinds.duration else f"{name}:value"
+        raise word.error(f"a filter has no =; write {example}")
+    needles = [value.casefold() for value in word.values()]
+    if "" in needles:
+        raise word.error("expected something between the quotes")
+
+    def matches(backend: Backend, at: float, tags: Tags) -> bool | None:
+        hidden = False
+        for read in _COLUMNS:
+            value = read(backend, at, tags)
+            if value is None:
+                hidden = True
+            elif value:
+                folded = value.casefold()
+                if any(needle in folded for needle in needles):
+                    return True
+        return None if hidden else False
+
+    return matches
+
+
+# Readers: None is hidden; nan is nothing to measure, which compares false with every duration.
+
+
+def _client(backend: Backend, at: float, tags: Tags) -> str | None:
+    return None if backend.hidden else backend.client
+
+
+def _state(backend: Backend, at: float, tags: Tags) -> str | None:
+    return None if backend.hidden else backend.state or ""
+
+
+def _wait(backend: Backend, at: float, tags: Tags) -> str | None:
+    # Until PostgreSQL 13 a session with track_activities off shows no wait event either.
+    unknown = backend.hidden or (backend.state == DISABLED and not backend.wait)
+    return None if unknown else backend.wait
+
+
+def _type(backend: Backend, at: float, tags: Tags) -> str | None:
+    return None if backend.hidden else backend.backend_type
+
+
+def _query(backend: Backend, at: float, tags: Tags) -> str | None:
+    return None if backend.hidden or backend.state == DISABLED else one_line(backend.query)
+
+
+def _leak(backend: Backend, at: float, tags: Tags) -> str | None:
+    return tags.leak.get(backend.key) or (None if backend.hidden else "")
+
+
+def _blockers(backend: Backend, at: float, tags: Tags) -> tuple[int, ...] | None:
+    # Blockers are asked for only where a lock wait shows, so an empty list of a hidden row says nothing.
+    return None if backend.hidden and not backend.blocked_by else backend.blocked_by
+
+
+def _measured(backend: Backend, seconds: float | None) -> float | None:
+    if backend.hidden or backend.state == DISABLED:
+        return None
+    return nan if seconds is None else seconds
+
+
+def _idle_s(backend: Backend, at: float, tags: Tags) -> float | None:
+    if backend.state in IDLE_STATES and not backend.hidden:
+        return backend.idle_s(at)
+    return _measured(backend, None)
+
+
+def _session_s(backend: Backend, at: float, tags: Tags) -> float | None:
+    return None if backend.hidden else backend.session_s(at)
+
+
+def _xact_s(backend: Backend, at: float, tags: Tags) -> float | None:
+    return _measured(backend, backend.xact_s(at))
+
+
+def _query_s(backend: Backend, at: float, tags: Tags) -> float | None:
+    return _measured(backend, backend.query_s(at))
+
+
+def _state_s(backend: Backend, at: float, tags: Tags) -> float | None:
+    return _measured(backend, backend.state_s(at))
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """How a key is read from a row (None where hidden), how it is compared, and its line of help."""
+
+    read: Callable[[Backend, float, Tags], Any]
+    kind: Callable[[Word], Callable[[Any], bool]]
+    help: str
+
+
+KEYS: Mapping[str, Key] = {
+    "pid": Key(lambda backend, at, tags: str(backend.pid), kinds.pid, "process id: pid:4711,4712"),
+    "role": Key(lambda backend, at, tags: backend.role, kinds.name, "role name: role:web,api or role:app_*"),
+    "db": Key(lambda backend, at, tags: backend.database, kinds.name, "database name: db:shop"),
+    "app": Key(lambda backend, at, tags: backend.app, kinds.name, 'application_name: app:billing* or app:""'),
+    "client": Key(_client, kinds.client, "client address: client:10.2.0.17, client:10.2.0.0/16, client:local"),
+    "state": Key(
+        _state, kinds.state, "state:idle, active, in-transaction (idle in transaction), aborted, fastpath, disabled"
+    ),
+    "wait": Key(_wait, kinds.wait_event, "wait event: wait:Lock, wait:Client:ClientRead, wait:LW*"),
+    "type": Key(_type, kinds.server_word, "kind of process: type:client-backend, type:walsender, type:auto*"),
+    "query": Key(_query, kinds.name, 'text of the current or last query: query~invoices, query:"SELECT 1"'),
+    "source": Key(
+        lambda backend, at, tags: tags.source.get(backend.role_oid, ""),
+        kinds.name,
+        "label of the role's owner: source:aws",
+    ),
+    "leak": Key(_leak, kinds.yes_no, "looks leaked: leak:yes, leak:no"),
+    "blocked": Key(
+        _blockers, kinds.blocked, "waits for another session: blocked:yes, blocked:no, blocked:4711 (by it)"
+    ),
+    "idle": Key(_idle_s, kinds.duration, "time in an idle state: idle>10m"),
+    "age": Key(_session_s, kinds.duration, "time since the session began: age>2h"),
+    "xact": Key(_xact_s, kinds.duration, "time the transaction is open: xact>5m"),
+    "query_age": Key(_query_s, kinds.duration, "time since the current or last query began: query_age>30s"),
+    "state_age": Key(_state_s, kinds.duration, "time in the current state: state_age<5s"),
+}
+
+#: Key to one line, for --help and the help screen.
+HELP: Mapping[str, str] = {name: key.help for name, key in KEYS.items()}
+
+#: What a bare word is looked for in: every key that reads text.
+_COLUMNS = tuple(key.read for key in KEYS.values() if key.kind not in (kinds.blocked, kinds.duration))
+
+#: What other tools and the catalogs call our keys.
+_SYNONYMS = {
+    "user": "role",
+    "usename": "role",
+    "database": "db",
+    "datname": "db",
+    "application": "app",
+    "application_name": "app",
+    "client_addr": "client",
+    "host": "client",
+    "ip": "client",
+    "backend_type": "type",
+    "wait_event": "wait",
+    "sql": "query",
+    "session": "age",
+    "transaction": "xact",
+}
+
+
+def _suggest(key: str) -> str:
+    near = [_SYNONYMS[key]] if key in _SYNONYMS else get_close_matches(key, KEYS, 1)
+    return f"did you mean {near[0]}?" if near else f"the keys are {' '.join(KEYS)}"

@@ -1,0 +1,95 @@
+"""Numbers as text for narrow columns: durations, shares, bars, instants. No clock, no width of other people's text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from math import isnan
+
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+_MOST_DAYS = 99_999
+
+
+def duration(seconds: float | None) -> str:
+    """At most 6 characters, rounded down so that nothing looks older than it is; '' for None.
+
+    >>> [duration(seconds) for seconds in (0.34, 12.9, 245, 11_520, 187_200, 40_000_000, None)]
+    ['0.3s', '12s', '4m05', '3h12m', '2d04h', '462d', '']
+    """
+    if seconds is None or isnan(seconds):
+        return ""
+    if seconds < 1:
+        return f"0.{int(max(0.0, seconds) * 10)}s"
+    whole = int(min(seconds, _MOST_DAYS * _DAY_S))
+    if whole < _MINUTE_S:
+        return f"{whole}s"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S}m{whole % _MINUTE_S:02}"
+    if whole < _DAY_S:
+        return f"{whole // _HOUR_S}h{whole % _HOUR_S // _MINUTE_S:02}m"
+    days = whole // _DAY_S
+    return f"{days}d{whole % _DAY_S // _HOUR_S:02}h" if days < 100 else f"{days}d"
+
+
+def percent(part: float, whole: float) -> str:
+    """'93 %', rounded down, so that 100 % is really all of it; '' where there is no whole."""
+    if whole <= 0:
+        return ""
+    return f"{int(100 * part / whole)} %"
+
+
+def count(number: int) -> str:
+    """At most 5 characters up to 999 million: '187', '1999', '12.3k', '4.5M', rounded down."""
+    for unit, size in (("M", 1_000_000), ("k", 1_000)):
+        if number >= size * 10:
+            return f"{number // size}{unit}" if number >= size * 100 else f"{number * 10 // size / 10:.1f}{unit}"
+    return str(number)
+
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(fraction: float, width: int, ascii: bool = False) -> str:
+    """A bar of exactly `width` cells, blanks included, in eighths of a cell (or whole `#`).
+
+    Something is never drawn as nothing, and full only when it is full.
+    """
+    if width <= 0:
+        return ""
+    per_cell = 1 if ascii else 8
+    most = width * per_cell
+    filled = min(most, max(0, round(fraction * most))) if not isnan(fraction) else 0
+    if fraction < 1:
+        filled = min(filled, most - 1)
+    if fraction > 0:
+        filled = max(filled, 1)
+    whole, rest = divmod(filled, per_cell)
+    text = ("#" if ascii else "█") * whole + (_EIGHTHS[rest] if rest else "")
+    return text.ljust(width)
+
+
+_LEVELS = "▁▂▃▄▅▆▇█"
+_ASCII_LEVELS = "_.-:=+*#"
+#: A wiggle of less than this share of the largest value is drawn flat-ish instead of filling the height.
+_LEAST_SPAN = 0.1
+
+
+def sparkline(values: Sequence[float], width: int, ascii: bool = False) -> str:
+    """The last `width` values, oldest first, padded on the left to exactly `width` cells."""
+    levels = _ASCII_LEVELS if ascii else _LEVELS
+    last = values[-width:] if width > 0 else ()
+    if not last:
+        return " " * max(0, width)
+    low, high = min(last), max(last)
+    span = max(high - low, _LEAST_SPAN * abs(high))
+    top = len(levels) - 1
+    return "".join(levels[round((value - low) / span * top) if span else 0] for value in last).rjust(width)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iso(epoch: float) -> str:
+    """UTC, always with six decimals: PostgreSQL's microseconds survive the way through a float8 unchanged."""
+    instant = _EPOCH + timedelta(microseconds=round(epoch * 1_000_000))
+    return f"{instant.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
