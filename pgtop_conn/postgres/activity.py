@@ -151,9 +151,8 @@ class Reader:
         own = next((row for row in rows if row["taken_at"] is not None), None)
         if own is None:
             raise PollFailed("our own session is missing from what the server lists")
-        server = replace(await self._refresh_facts(rows, began), own_pid=own["pid"])
-        if server != self._server:
-            self._server = server
+        server = await self._refresh_facts(rows, began)
+        self._server = server = server if server.own_pid == own["pid"] else replace(server, own_pid=own["pid"])
         await self._read_texts(rows)
         waiting = [row["pid"] for row in rows if row["wait_event_type"] == "Lock"]
         blocked = await self._link.read(statement("blockers"), waiting) if waiting else []
@@ -162,7 +161,7 @@ class Reader:
         await self._look_for_authenticating(rows, counted, began)
         return Snapshot(
             taken_at=own["taken_at"],
-            server=self._server,
+            server=server,
             backends=backends,
             roles=self._names.roles,
             databases=self._names.databases,

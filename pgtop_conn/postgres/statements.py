@@ -17,8 +17,9 @@ STARTING_ROWS_SINCE = 180000
 
 @cache
 def statement(name: str) -> str:
-    """The text of sql/<name>.sql."""
-    return (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    """The text of sql/<name>.sql without its comments, which need not travel to the server and into its logs."""
+    text = (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
 
 
 @cache

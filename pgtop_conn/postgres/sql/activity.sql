@@ -1,5 +1,5 @@
 -- Every tick: one row for each process that has one. The function, not the view: the view waits for a lock on
--- pg_authid. A column of new data: one line here, one in Row (activity.py), one field of Backend.
+-- pg_authid. A column of new data: one line here, one in backend_of() (activity.py), one field of Backend.
 SELECT
     a.pid,
     a.datid,

@@ -1,0 +1,52 @@
+"""Sessions of the program on real servers, and a second pair of eyes to check them with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from pgtop_conn.demo.server import Cluster
+from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
+from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.session import Session
+from tests.servers import Connection
+
+OpenSession = Callable[..., Awaitable[Session]]
+Look = Callable[[Cluster], Awaitable[Connection]]
+
+
+@pytest.fixture
+async def sessions() -> AsyncIterator[OpenSession]:
+    """`await sessions(cluster, user=…, database=…)` opens a Session that is closed at the end."""
+    opened: list[Session] = []
+
+    async def open_session(cluster: Cluster, **who: Any) -> Session:
+        opened.append(await Session.open(resolve(cluster.uri(**who), environ={})))
+        return opened[-1]
+
+    yield open_session
+    for session in opened:
+        await session.close()
+
+
+@pytest.fixture
+async def admin(cluster: Cluster) -> AsyncIterator[Connection]:
+    """A superuser's connection to the shared server, named like an administrator's."""
+    connection = await asyncpg.connect(cluster.uri(), server_settings={"application_name": "admin"}, timeout=10)
+    yield connection
+    await connection.close()
+
+
+async def own_pids(cluster: Cluster) -> list[int]:
+    """The pids of every pgtop-conn session the server has, seen from outside."""
+    connection = await asyncpg.connect(cluster.uri(), timeout=10)
+    try:
+        rows = await connection.fetch(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY pid", OWN_APPLICATION_NAME
+        )
+        return [row["pid"] for row in rows]
+    finally:
+        await connection.close()

@@ -1,0 +1,236 @@
+"""resolve(): what libpq accepts, in its own precedence."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgtop_conn.model.errors import BadInput
+from pgtop_conn.postgres.conninfo import ConnInfo, Host, resolve
+from pgtop_conn.postgres.keywords import KEYWORDS, Use
+
+ONE = (Host("h", 5432),)
+SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/tmp")
+
+
+def resolved(conninfo: str | None = None, environ: Mapping[str, str] | None = None, **options: Any) -> ConnInfo:
+    return resolve(conninfo, environ=environ or {}, **options)
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "hosts", "user", "database"),
+    [
+        ("postgresql://u@h/d", ONE, "u", "d"),
+        ("postgres://u@h:6000/d", (Host("h", 6000),), "u", "d"),
+        ("postgresql://u@[::1]:6000/d", (Host("::1", 6000),), "u", "d"),
+        ("postgresql://u@h:,i:6001/d", (Host("h", 5432), Host("i", 6001)), "u", "d"),
+        ("postgresql://u@a,b/d?port=6000", (Host("a", 6000), Host("b", 6000)), "u", "d"),
+        ("postgresql://u@/d?host=/sock/dir&port=6000", (Host("/sock/dir", 6000),), "u", "d"),
+        ("postgresql://u@%2Fsock%2Fdir/d", (Host("/sock/dir", 5432),), "u", "d"),
+        ("postgresql://%75@h/my%20db%2Fx", ONE, "u", "my db/x"),
+        ("postgresql://h?user=u&dbname=d", ONE, "u", "d"),
+        ("postgresql://u@h", ONE, "u", "u"),
+        ("host=h user=u dbname=d", ONE, "u", "d"),
+        ("host = h user= u dbname ='my db'", ONE, "u", "my db"),
+        (r"host=h user='o\'neil \\' dbname=a\ b", ONE, "o'neil \\", "a b"),
+        ("host=a,b port=1,2 user=u", (Host("a", 1), Host("b", 2)), "u", "u"),
+        ("host=a,/tmp/x port=1 user=u", (Host("a", 1), Host("/tmp/x", 1)), "u", "u"),
+        ("host=name hostaddr=10.0.0.1 user=u", (Host("10.0.0.1", 5432),), "u", "u"),
+        ("user=u dbname=''", tuple(Host(name, 5432) for name in SOCKETS), "u", "u"),
+    ],
+)
+def test_every_form(conninfo: str, hosts: tuple[Host, ...], user: str, database: str) -> None:
+    info = resolved(conninfo)
+    assert (info.hosts, info.user, info.database) == (hosts, user, database)
+
+
+def test_a_bare_word_is_a_database() -> None:
+    info = resolved("shop", {"PGUSER": "u"})
+    assert (info.database, info.user, tuple(host.name for host in info.hosts)) == ("shop", "u", SOCKETS)
+
+
+def test_options_over_conninfo_over_environment() -> None:
+    environ = {"PGHOST": "eh", "PGPORT": "1", "PGUSER": "eu", "PGDATABASE": "ed", "PGPASSWORD": "ep"}
+    info = resolved(None, environ)
+    assert (info.host, info.port, info.user, info.database, info.password) == ("eh", 1, "eu", "ed", "ep")
+    info = resolved("postgresql://cu:cp@ch:2/cd", environ)
+    assert (info.host, info.port, info.user, info.database, info.password) == ("ch", 2, "cu", "cd", "cp")
+    info = resolved("postgresql://cu:cp@ch:2/cd", environ, host="oh", port=3, user="ou", database="od")
+    assert (info.host, info.port, info.user, info.database, info.password) == ("oh", 3, "ou", "od", "cp")
+
+
+def test_the_database_option_may_be_a_conninfo() -> None:
+    assert resolved(database="host=h user=u dbname=d").hosts == ONE
+    assert resolved(database="postgresql://u@h/d").database == "d"
+
+
+def test_an_option_for_the_host_drops_an_address_from_the_environment() -> None:
+    assert resolved(environ={"PGHOSTADDR": "10.0.0.1", "PGUSER": "u"}, host="h").host == "h"
+
+
+def test_environment_of_ssl_and_timeouts() -> None:
+    environ = {
+        "PGHOST": "h",
+        "PGSSLMODE": "verify-ca",
+        "PGSSLROOTCERT": "/r",
+        "PGSSLCERT": "/c",
+        "PGSSLKEY": "/k",
+        "PGCONNECT_TIMEOUT": "1",
+        "PGTARGETSESSIONATTRS": "primary",
+    }
+    info = resolved("", environ)
+    assert dict(info.driver) == {"sslrootcert": "/r", "sslcert": "/c", "sslkey": "/k"}
+    assert (info.sslmode, info.connect_timeout_s, info.target_session_attrs) == ("verify-ca", 2.0, "primary")
+    assert resolved("sslmode=disable", environ).sslmode == "disable"
+    assert resolved("", {"PGREQUIRESSL": "1"}).sslmode == "require"
+    assert resolved("sslrootcert=system").sslmode == "verify-full"
+    assert resolved("postgresql://h?ssl=true").sslmode == "require"
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "message"),
+    [
+        ("host=h colour=red", 'unknown connection keyword "colour"'),
+        ("postgresql://h?colour=red", 'unknown connection keyword "colour"'),
+        ("host=h port", 'missing "=" at character 12'),
+        ("=h", 'missing "=" at character 1'),
+        ("host='h", "unterminated quoted string"),
+        ("port=x", "a port is a number"),
+        ("port=65536", "a port is a number"),
+        ("postgresql://u:secret/word@h/d", "a port is a number"),
+        ("postgresql://u:se@cret@h/d", "names no host:port"),
+        ("postgresql://[::1/d", "names no host:port"),
+        ("postgresql://h/%zz", "percent-encoding"),
+        ("postgresql://h/%00", "%00"),
+        ("postgresql://h/d?x", "key=value pairs"),
+        ("host=a,b port=1,2,3", "3 ports given for 2 hosts"),
+        ("host=a,b hostaddr=1.1.1.1", "different numbers"),
+        ("host=h hostaddr=1.1.1.1 sslmode=verify-full", "verify-full"),
+        ("sslmode=sometimes", 'sslmode is one of disable, allow, prefer, require, verify-ca, verify-full, not "someti'),
+        ("target_session_attrs=best", "target_session_attrs is one of any"),
+        ("connect_timeout=soon", "connect_timeout is a whole number"),
+        ("channel_binding=require", "channel_binding=require cannot be honoured: the driver has no channel binding"),
+        ("require_auth=scram-sha-256", "require_auth=scram-sha-256 cannot be honoured"),
+        ("gssencmode=require", "gssencmode=require cannot be honoured"),
+        ("requirepeer=postgres", "requirepeer=postgres cannot be honoured"),
+        ("service=prod", "services are not supported yet"),
+        ("replication=database", "replication=database cannot be honoured"),
+        ("host=h sslnegotiation=direct", "sslnegotiation=direct needs sslmode=require"),
+        ("sslrootcert=system sslmode=require", "sslrootcert=system needs sslmode=verify-full"),
+        ("host=@abstract", "abstract namespace"),
+        ("host=\0", "NUL"),
+    ],
+)
+def test_bad_input_is_one_clear_line(conninfo: str, message: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        resolved(conninfo)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PGCHANNELBINDING", "require"), ("PGREQUIREAUTH", "md5"), ("PGSERVICE", "prod")]
+)
+def test_demands_in_the_environment_are_refused_too(name: str, value: str) -> None:
+    with pytest.raises(BadInput, match=f"={value} cannot be honoured"):
+        resolved("host=h", {name: value})
+
+
+def test_demands_that_demand_nothing_pass() -> None:
+    assert resolved("host=h channel_binding=prefer gssencmode=disable require_auth='' sslsni=1").hosts[0] == ONE[0]
+
+
+def test_what_has_no_meaning_is_dropped() -> None:
+    info = resolved("host=h application_name=x options='-c a=b' client_encoding=latin1 fallback_application_name=y")
+    assert info.hosts == ONE
+    assert not info.driver
+
+
+def test_every_keyword_says_what_becomes_of_it() -> None:
+    for name, keyword in KEYWORDS.items():
+        assert keyword.name == name
+        assert bool(keyword.why) == (keyword.use is Use.REFUSED)
+        assert not keyword.harmless or keyword.use is Use.REFUSED
+
+
+def test_the_password_is_never_shown() -> None:
+    info = resolved("postgresql://u:hunter2@h/d?sslpassword=hunter3")
+    assert info.password == "hunter2"
+    assert "hunter" not in f"{info!r} {info.hosts!r} {info}"
+    assert info.with_password("other").password == "other"
+    assert dataclasses.replace(info).password == "hunter2"
+
+
+@pytest.fixture
+def passfile(tmp_path: Path) -> Path:
+    path = tmp_path / ".pgpass"
+    path.write_text(
+        "# comment\nbroken\nh:5432:d:u:one\nlocalhost:*:*:u:local\n/sock/dir:*:*:*:socket\n"
+        "a\\:b:*:*:*:co\\:lon \\\\ space \n*:7000:*:*:any:colons\n"
+    )
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "password"),
+    [
+        ("host=h dbname=d user=u", "one"),
+        ("host=h dbname=e user=u", None),
+        ("host=/sock/dir user=x", "socket"),
+        ("host=/tmp user=u", "local"),
+        ("user=u", "local"),
+        ("host=a:b user=x", "co:lon \\ space "),
+        ("host=z port=7000 user=x", "any:colons"),
+        ("host=z port=7000 user=x password=given", "given"),
+    ],
+)
+def test_password_file(passfile: Path, conninfo: str, password: str | None) -> None:
+    assert resolved(conninfo, {"HOME": str(passfile.parent)}).password == password
+    assert resolved(conninfo, {"PGPASSFILE": str(passfile)}).password == password
+    assert resolved(f"{conninfo} passfile={passfile}").password == password
+
+
+def test_each_host_has_its_own_password(passfile: Path) -> None:
+    info = resolved(f"host=h,localhost dbname=d user=u passfile={passfile}")
+    assert [host.password for host in info.hosts] == ["one", "local"]
+
+
+def test_a_password_file_that_others_may_read_is_ignored_and_said(passfile: Path) -> None:
+    passfile.chmod(0o640)
+    info = resolved(f"host=h dbname=d user=u passfile={passfile}")
+    assert info.password is None
+    assert "others may read it" in info.notes[0]
+    assert "not a plain file" in resolved(f"passfile={passfile.parent}").notes[0]
+    assert resolved(f"passfile={passfile}.missing").notes == ()
+
+
+_values = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1)
+
+
+@given(user=_values, database=_values, password=_values)
+def test_quoted_pairs_come_back_as_they_were(user: str, database: str, password: str) -> None:
+    def quoted(text: str) -> str:
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+    info = resolved(f"host=h user={quoted(user)} dbname = {quoted(database)} password={quoted(password)}")
+    assert (info.user, info.database, info.password) == (user, database, password)
+
+
+@given(st.text())
+def test_any_text_is_resolved_or_refused(text: str) -> None:
+    for conninfo in (text, f"postgresql://{text}", f"host=h {text}"):
+        try:
+            info = resolved(conninfo)
+        except BadInput as error:
+            assert str(error).isprintable()
+        else:
+            assert info.hosts
