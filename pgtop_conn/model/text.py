@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
-#: Anything that is not plainly printable: looked for first, because nearly every text has none.
-_SUSPECT = re.compile(r"[^\x20-\x7e\xa1-\xac\xae-\u02ff\u0370-\u05ff\u3041-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
-#: Letters that hide or join without a width of their own; they move columns and forge names.
+#: Anything outside the blocks that are printable throughout: looked for first, because nearly every text has none.
+_SUSPECT = re.compile(
+    r"[^\x20-\x7e\xa1-\xac\xae-\u02ff\u03a3-\u0481\u048a-\u052f\u3041-\u3096\u309d-\u30ff\u4e00-\u9fff\uac00-\ud7a3]"
+)
+#: Characters that hide or join without a width of their own; they move columns and forge names.
 _INVISIBLE_CATEGORIES = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: The same, where Unicode files them under letters and marks: fillers, blank braille, variation selectors.
+_INVISIBLE = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def _visible(char: str) -> str:
@@ -18,7 +24,7 @@ def _visible(char: str) -> str:
         return chr(0x2400 + code)
     if code == 0x7F:
         return "␡"
-    if 0x80 <= code < 0xA0 or unicodedata.category(char) in _INVISIBLE_CATEGORIES:
+    if 0x80 <= code < 0xA0 or unicodedata.category(char) in _INVISIBLE_CATEGORIES or _INVISIBLE.match(char):
         return "�"
     return char
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from math import isnan
+from math import floor, isnan
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _MOST_DAYS = 99_999
@@ -58,7 +58,7 @@ def bar(fraction: float, width: int, ascii: bool = False) -> str:
         return ""
     per_cell = 1 if ascii else 8
     most = width * per_cell
-    filled = min(most, max(0, round(fraction * most))) if not isnan(fraction) else 0
+    filled = 0 if isnan(fraction) else round(min(1.0, max(0.0, fraction)) * most)
     if fraction < 1:
         filled = min(filled, most - 1)
     if fraction > 0:
@@ -91,5 +91,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def iso(epoch: float) -> str:
     """UTC, always with six decimals: PostgreSQL's microseconds survive the way through a float8 unchanged."""
-    instant = _EPOCH + timedelta(microseconds=round(epoch * 1_000_000))
+    whole = floor(epoch)
+    # The difference is exact; the product of the whole number would round a second time.
+    instant = _EPOCH + timedelta(seconds=whole, microseconds=round((epoch - whole) * 1_000_000))
     return f"{instant.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
