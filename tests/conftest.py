@@ -1,0 +1,104 @@
+"""What every test gets: a scrubbed environment, and real servers that start at their first use and end with the run.
+
+cluster           the newest embedded server, shared by the whole run
+every_cluster     the same for each major version present; the test's id carries it (pg13 … pg18)
+make_cluster      starts a private server: make_cluster(settings={…}, hba=[…], tcp=True, major=16); ends with the test
+module_clusters   the same, ending with the module
+clients           await clients(cluster, role="web", app="web") opens a session; also many() and role(); all undone
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgtop_conn.demo.binaries import Binaries, find_binaries
+from pgtop_conn.demo.server import Cluster
+from tests.servers import Clients, Servers, server_versions, versions_folder
+
+SCRUBBED = ("PG", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLORFGBG", "TEXTUAL", "PGTOP_CONN_")
+VERSIONS = server_versions(versions_folder())
+
+# Textual reads its variables when it is imported, which is before any fixture runs.
+for _name in [name for name in os.environ if name.startswith(SCRUBBED) and name != "PGTOP_CONN_TEST_POSTGRES"]:
+    del os.environ[_name]
+
+MakeCluster = Callable[..., Cluster]
+
+
+@pytest.fixture(autouse=True)
+def scrubbed_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No setting of the machine reaches a test; HOME and the XDG folders are new and empty. Returns HOME."""
+    for name in [name for name in os.environ if name.startswith(SCRUBBED)]:
+        monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for kind in ("CONFIG", "STATE", "DATA", "CACHE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+    return home
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """All servers of the run; ends them, and fails when one of them is left."""
+    servers = Servers(VERSIONS)
+    left: list[str] = []
+    try:
+        yield servers
+    finally:
+        left = servers.end()
+    assert not left
+
+
+@pytest.fixture(scope="session")
+def newest_binaries() -> Binaries:
+    """The server that the demo would take."""
+    return find_binaries()
+
+
+@pytest.fixture(scope="session")
+def cluster(servers: Servers, newest_binaries: Binaries) -> Cluster:
+    servers.versions.setdefault(newest_binaries.major, newest_binaries)
+    return servers.shared(newest_binaries.major)
+
+
+@pytest.fixture(scope="session", params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
+def every_cluster(servers: Servers, request: pytest.FixtureRequest) -> Cluster:
+    return servers.shared(request.param)
+
+
+def _maker(servers: Servers, newest_binaries: Binaries, made: list[Cluster]) -> MakeCluster:
+    def make(*, major: int | None = None, **options: Any) -> Cluster:
+        if major is not None and major not in servers.versions:
+            pytest.skip(f"no PostgreSQL {major} here")
+        made.append(servers.make(newest_binaries if major is None else servers.versions[major], **options))
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+def make_cluster(servers: Servers, newest_binaries: Binaries) -> Iterator[MakeCluster]:
+    made: list[Cluster] = []
+    yield _maker(servers, newest_binaries, made)
+    for one in made:
+        one.destroy()
+
+
+@pytest.fixture(scope="module")
+def module_clusters(servers: Servers, newest_binaries: Binaries) -> Iterator[MakeCluster]:
+    made: list[Cluster] = []
+    yield _maker(servers, newest_binaries, made)
+    for one in made:
+        one.destroy()
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[Clients]:
+    opened = Clients()
+    yield opened
+    await opened.close()
