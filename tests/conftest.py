@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from pgtop_conn.demo.binaries import Binaries, find_binaries
 from pgtop_conn.demo.server import Cluster
@@ -26,6 +27,10 @@ VERSIONS = server_versions(versions_folder())
 # Textual reads its variables when it is imported, which is before any fixture runs.
 for _name in [name for name in os.environ if name.startswith(SCRUBBED) and name != "PGTOP_CONN_TEST_POSTGRES"]:
     del os.environ[_name]
+
+# A slow moment of a shared machine is no failure of a property.
+settings.register_profile("pgtop-conn", deadline=None)
+settings.load_profile("pgtop-conn")
 
 MakeCluster = Callable[..., Cluster]
 

@@ -35,6 +35,7 @@ def matches(text: str, backend: Backend, tags: Tags = TAGS) -> bool:
         ("role:*p", True),
         ("role:a*a*p", False),
         ("role:ap*pp", False),
+        ("role:a*pp*p", False),
         ("role:*", True),
         ("role~^AP", True),
         ("role~web,pp$", True),
