@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pgtop_conn.model.plan import Ask, Plan, Planned
 from pgtop_conn.model.slots import state_of
-from pgtop_conn.model.source import Action, Outcome, Status
+from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import STATE_SHORT, Cell
@@ -109,6 +109,25 @@ def summary(action: Action, outcomes: Iterable[Outcome]) -> str:
         detail = next((outcome.detail for outcome in members if outcome.detail), "")
         parts.append(f"{len(members)} {status}" + (f" ({detail})" if detail else ""))
     return f"{action}: " + (", ".join(parts) or "nothing was sent")
+
+
+#: The functions of the server; the only words besides numbers in a statement that is copied.
+SIGNAL_FUNCTIONS = {Action.TERMINATE: "pg_terminate_backend", Action.CANCEL: "pg_cancel_backend"}
+
+
+def signal_sql(action: Action, target: Target) -> str | None:
+    """The statement that signals this session and no other, for copying; None where its identity is hidden.
+
+    Its only literals are numbers. The row is looked for first and the signal function stays out of WHERE, where the
+    planner may call it before the other conditions.
+    """
+    pid, started = target.key
+    if started is None:
+        return None
+    return (
+        f"SELECT s.pid, {SIGNAL_FUNCTIONS[action]}(s.pid) FROM (SELECT a.pid FROM pg_stat_get_activity({pid:d}) a "
+        f"WHERE a.backend_start = to_timestamp({float(started)!r}::float8) AND a.pid <> pg_backend_pid() OFFSET 0) s;"
+    )
 
 
 def _counted(values: Sequence[str]) -> str:

@@ -1,0 +1,59 @@
+"""Who waits for whom, as a list; Enter goes to the session in the table."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from pgtop_conn.model.snapshot import BackendKey, Snapshot
+from pgtop_conn.tui.dialogs import SCROLLING, Dialog, closing
+from pgtop_conn.tui.lineview import LineView, RowList
+from pgtop_conn.view.blocking import Link, chains, link_line
+from pgtop_conn.view.columns import Cell
+from pgtop_conn.view.plans import plural
+
+
+class Blockers(Dialog[BackendKey | None]):
+    """Dismissed with the session to go to, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *SCROLLING,
+        closing("escape", "b", "q"),
+        Binding("enter,right", "go", "go", id="blockers_go", tooltip="Go to this session in the table."),
+    ]
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(RowList(id="dialog-body", cursor=True))
+        self._snapshot = snapshot
+        self._links: list[Link] = chains(snapshot)
+
+    def renew(self, snapshot: Snapshot) -> None:
+        chosen = self._chosen()
+        self._snapshot, self._links = snapshot, chains(snapshot)
+        keys = [link.backend.key if link.backend else None for link in self._links]
+        if chosen in keys and chosen is not None:
+            self.body.cursor = keys.index(chosen)
+        self.draw()
+
+    def draw(self) -> None:
+        waiting = sum(1 for backend in self._snapshot.backends if backend.blocked_by)
+        self.set_title(f"{plural(waiting, 'session')} blocked" if waiting else "Nobody waits for a lock")
+        at = self._snapshot.taken_at
+        self.show_rows([link_line(link, at) for link in self._links] or [[Cell(" No session is blocked.", "dim")]])
+        self.set_hint(Cell("Enter", "key"), Cell(" go to the session   "), Cell("Esc", "key"), Cell(" close"))
+
+    def _chosen(self) -> BackendKey | None:
+        index = self.body.cursor or 0
+        backend = self._links[index].backend if index < len(self._links) else None
+        return backend.key if backend else None
+
+    def action_go(self) -> None:
+        self.dismiss(self._chosen())
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def on_line_view_chosen(self, event: LineView.Chosen) -> None:
+        self.body.cursor = event.index
+        self.body.repaint_changed()

@@ -1,0 +1,260 @@
+"""What the main screen does without asking the server: moving, opening, grouping, sorting, filtering, copying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from pgtop_conn.model.filters import NO_TAGS, Filter, parse
+from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
+from pgtop_conn.model.source import Action, Target
+from pgtop_conn.tui import keys
+from pgtop_conn.tui.blockers import Blockers
+from pgtop_conn.tui.detail import Detail
+from pgtop_conn.tui.filterbar import FilterBar
+from pgtop_conn.tui.helping import Help
+from pgtop_conn.tui.lineview import LineView
+from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.signals import Severity
+from pgtop_conn.tui.table import SessionTable
+from pgtop_conn.view import plans
+from pgtop_conn.view.groups import GROUPINGS
+from pgtop_conn.view.table import SORTS, Line, shown, targets_of
+
+GONE = "The session under the cursor is gone; move to another"
+
+#: What the filter line keeps to itself while it is open.
+NOT_WHILE_TYPING = frozenset({"grouping", "clear_filter"})
+
+
+class BrowseScreen(Screen[None]):
+    """Holds what the user chose to look at: `view` is replaced by keys and by nothing else."""
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.BINDINGS]
+
+    def __init__(self, options: ScreenOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.view = options.view
+        self.snapshot: Snapshot | None = None
+        #: The snapshot the table holds still; None while it goes on.
+        self.paused: Snapshot | None = None
+        self.table = SessionTable(id="table")
+        self.filter_bar = FilterBar(id="filter")
+
+    @property
+    def shown_snapshot(self) -> Snapshot | None:
+        """What the table shows: the newest poll, or the one it was paused at."""
+        return self.paused or self.snapshot
+
+    def show_table(self) -> None:
+        """Build and show the lines of `view`."""
+        raise NotImplementedError
+
+    def show_gauges(self) -> None:
+        """Show the lines above the table."""
+        raise NotImplementedError
+
+    def tell(self, text: str, severity: Severity = "information") -> None:
+        """A message in the corner; never markup, it may hold names from the server."""
+        self.notify(text, severity=severity, timeout=8, markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return not (self.filter_bar.display and action in NOT_WHILE_TYPING)
+
+    # Moving.
+
+    def action_move(self, lines: int) -> None:
+        self.table.move(lines)
+
+    def action_page(self, pages: int) -> None:
+        self.table.move(pages * self.table.page)
+
+    def action_first(self) -> None:
+        self.table.put_cursor(0)
+
+    def action_last(self) -> None:
+        self.table.put_cursor(len(self.table.lines) - 1)
+
+    def on_line_view_chosen(self, event: LineView.Chosen) -> None:
+        """A click puts the cursor there; on the cursor's line it is Enter."""
+        if event.view is self.table:
+            if self.table.is_cursor(event.index):
+                self.action_open()
+            else:
+                self.table.put_cursor(event.index)
+
+    def action_open(self) -> None:
+        line = self._line()
+        if line is not None and line.backend is not None:
+            self._open_detail(line.backend)
+        elif line is not None:
+            self._expand(line, not line.expanded)
+
+    def action_expand(self) -> None:
+        line = self._line()
+        if line is None:
+            return
+        if line.backend is not None:
+            self._open_detail(line.backend)
+        elif line.expanded:
+            self.table.move(1)
+        else:
+            self._expand(line, True)
+
+    def action_collapse(self) -> None:
+        line = self._line()
+        if line is None:
+            return
+        if line.group is not None and line.expanded:
+            self._expand(line, False)
+            return
+        parent = self.table.parent_of(line)
+        if parent is not None:
+            self.table.put_cursor_on(parent.key)
+
+    def _expand(self, line: Line, expanded: bool) -> None:
+        if line.group is not None:
+            path = {line.group.path}
+            chosen = self.view.expanded | path if expanded else self.view.expanded - path
+            self.view = replace(self.view, expanded=chosen)
+            self.show_table()
+
+    def _open_detail(self, backend: Backend) -> None:
+        snapshot = self.shown_snapshot
+        if snapshot is not None:
+            self.app.push_screen(Detail(backend, snapshot, self.options.policy))
+
+    def _line(self) -> Line | None:
+        """The line under the cursor; says so when it is gone."""
+        line = self.table.current
+        if line is None and self.table.lines:
+            self.tell(GONE, "warning")
+        return line
+
+    # Looking.
+
+    def action_grouping(self, step: int) -> None:
+        names = list(GROUPINGS)
+        name = names[(names.index(self.view.grouping) + step) % len(names)]
+        self.view = replace(self.view, grouping=name)
+        self.table.cursor = None
+        self.show_table()
+        self.table.put_cursor(0)
+
+    def action_sort(self) -> None:
+        names = list(SORTS)
+        self.view = replace(self.view, sort=names[(names.index(self.view.sort) + 1) % len(names)])
+        self.show_table()
+
+    def action_reverse(self) -> None:
+        self.view = replace(self.view, reverse=not self.view.reverse)
+        self.show_table()
+
+    def action_filter(self) -> None:
+        self.filter_bar.open(self.view.filter.text, self._count)
+
+    def _count(self, found: Filter) -> str:
+        snapshot = self.shown_snapshot
+        if snapshot is None:
+            return ""
+        matching = len(shown(snapshot, found))
+        return f"{matching} of {len(shown(snapshot, parse('')))} sessions   Enter applies, Esc leaves"
+
+    def on_filter_bar_applied(self, event: FilterBar.Applied) -> None:
+        self.filter_bar.close()
+        self._set_filter(event.filter)
+
+    def on_filter_bar_left(self) -> None:
+        self.filter_bar.close()
+
+    def action_clear_filter(self) -> None:
+        if self.view.filter.text:
+            self._set_filter(parse(""))
+
+    def _set_filter(self, found: Filter) -> None:
+        self.view = replace(self.view, filter=found)
+        self.show_table()
+
+    def action_blockers(self) -> None:
+        if self.snapshot is not None:
+            self.app.push_screen(Blockers(self.snapshot), self._go_to)
+
+    def _go_to(self, key: BackendKey | None) -> None:
+        """The cursor on this session: its groups are opened, a filter or a pause that hides it is left."""
+        if key is None or self.snapshot is None:
+            return
+        backend = self.snapshot.by_key.get(key)
+        if backend is None:
+            self.tell("That session is gone", "warning")
+            return
+        if self.paused is not None and key not in self.paused.by_key:
+            self.paused = None
+        if not self.view.filter.matches(backend, self.snapshot.taken_at):
+            self.view = replace(self.view, filter=parse(""))
+        values = tuple(dimension.of(backend, NO_TAGS) for dimension in GROUPINGS[self.view.grouping].dimensions)
+        paths = frozenset(values[: depth + 1] for depth in range(len(values)))
+        self.view = replace(self.view, expanded=self.view.expanded | paths)
+        self.show_gauges()
+        self.show_table()
+        self.table.put_cursor_on(key)
+
+    def action_copy_query(self) -> None:
+        line = self._line()
+        if line is None or line.backend is None:
+            self.tell("Move to a session to copy its query", "warning")
+        else:
+            self.app.copy_to_clipboard(line.backend.query)
+            self.tell(f"Query of {line.backend.pid} copied")
+
+    def action_copy_signal(self) -> None:
+        statements = [plans.signal_sql(Action.TERMINATE, target) for target in self.chosen()]
+        known = [statement for statement in statements if statement]
+        if known:
+            self.app.copy_to_clipboard("\n".join(known))
+            self.tell(f"{plans.plural(len(known), 'statement')} copied")
+        elif statements:
+            self.tell("Their identity is hidden: nothing can be bound to it", "warning")
+
+    def action_help(self) -> None:
+        self.app.push_screen(Help(read_only=self.options.policy.read_only, ascii_only=self.options.ascii))
+
+    # Choosing whom.
+
+    def chosen(self) -> list[Target]:
+        """The marks if there are any, else what is under the cursor, bound now; says so when that is gone."""
+        if self.view.marks:
+            return list(self.view.marks.values())
+        line = self._line()
+        return targets_of(line, self.view) if line is not None else []
+
+    def action_mark(self) -> None:
+        line = self._line()
+        if line is None:
+            return
+        targets = {target.key: replace(target, chosen_by="marks") for target in targets_of(line, self.view)}
+        marks = dict(self.view.marks)
+        if targets.keys() <= marks.keys():
+            for key in targets:
+                del marks[key]
+        else:
+            # A mark that is set stays bound to the session as it was then.
+            marks = targets | marks
+        self._set_marks(marks)
+
+    def action_unmark(self) -> None:
+        self._set_marks({})
+
+    def unmark(self, gone: Iterable[BackendKey]) -> None:
+        """These are no longer marked."""
+        left_out = set(gone)
+        self._set_marks({key: target for key, target in self.view.marks.items() if key not in left_out})
+
+    def _set_marks(self, marks: dict[BackendKey, Target]) -> None:
+        self.view = replace(self.view, marks=marks)
+        self.show_table()

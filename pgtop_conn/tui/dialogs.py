@@ -1,0 +1,106 @@
+"""What all dialogs share: a frame, a title, rows that scroll with the keys, and news from the polls behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widget import Widget
+
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.tui.lines import Row
+from pgtop_conn.tui.lineview import CellBlock, RowList
+from pgtop_conn.view.columns import Cell
+
+Result = TypeVar("Result")
+
+SCROLLING: tuple[Binding, ...] = (
+    Binding("down,j", "move(1)", "down", id="dialog_down", tooltip="One line down.", show=False),
+    Binding("up,k", "move(-1)", "up", id="dialog_up", tooltip="One line up.", show=False),
+    Binding("pagedown,space", "page(1)", "page down", id="dialog_page_down", tooltip="One page down.", show=False),
+    Binding("pageup", "page(-1)", "page up", id="dialog_page_up", tooltip="One page up.", show=False),
+    Binding("home,g", "page(-9999)", "top", id="dialog_top", tooltip="To the top.", show=False),
+    Binding("end,G", "page(9999)", "end", id="dialog_end", tooltip="To the end.", show=False),
+)
+
+
+class Dialog(ModalScreen[Result]):
+    """A framed box: title, body, whatever below() adds, and a hint. Its height is what the body needs, if it fits."""
+
+    AUTO_FOCUS = ""
+    #: Lines of the box that are not the body: border, title, hint.
+    FRAME_LINES = 5
+
+    def __init__(self, body: RowList) -> None:
+        super().__init__()
+        self.body = body
+        self.headline = CellBlock(id="dialog-title")
+        self.hint = CellBlock(id="dialog-hint")
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield self.headline
+            yield self.body
+            yield from self.below()
+            yield self.hint
+
+    def below(self) -> Iterator[Widget]:
+        """Widgets between the body and the hint."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        self.draw()
+        self._fit()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self._fit()
+
+    def draw(self) -> None:
+        """Show title, body and hint anew."""
+        raise NotImplementedError
+
+    def renew(self, snapshot: Snapshot) -> None:
+        """A poll came in while the dialog is open."""
+
+    def set_title(self, text: str, style: str = "title") -> None:
+        self.headline.show(lambda _width: [[Cell(text, style)]])
+
+    def set_hint(self, *cells: Cell) -> None:
+        self.hint.show(lambda _width: [cells])
+
+    def show_rows(self, rows: Sequence[Row]) -> None:
+        self.body.show(rows)
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as the rows need and the terminal has; a layout only when that changes."""
+        width = min(self.box_width, self.size.width - 4) - 6
+        height = min(self.body.height_at(max(10, width)), self.size.height - 2 - self.FRAME_LINES)
+        wanted = max(1, height)
+        current = self.body.styles.height
+        if current is None or current.value != wanted:
+            self.body.styles.height = wanted
+
+    @property
+    def box_width(self) -> int:
+        width = self.query_one("#dialog").styles.width
+        return int(width.value) if width is not None and width.is_cells else self.size.width
+
+    def action_move(self, lines: int) -> None:
+        self.body.move(lines)
+
+    def action_page(self, pages: int) -> None:
+        self.body.move(pages * self.body.page)
+
+
+def closing(*keys: str) -> Binding:
+    """The binding that leaves a dialog without doing anything."""
+    return Binding(",".join(keys), "close", "close", id="dialog_close", tooltip="Close; nothing is sent.", show=False)
+
+
+Draw = Callable[[], None]

@@ -1,0 +1,79 @@
+"""Gauges, heading and footer: the lines around the table."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+
+from pgtop_conn.model.history import History
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.tui.lines import Row
+from pgtop_conn.tui.lineview import CellBlock
+from pgtop_conn.view import gauge
+from pgtop_conn.view.columns import Cell
+from pgtop_conn.view.gauge import Status
+from pgtop_conn.view.groups import Group
+from pgtop_conn.view.heading import heading
+from pgtop_conn.view.table import ViewState
+
+
+class Gauges(CellBlock):
+    """Server, slots, headroom, states and the one thing worth saying."""
+
+    def show_snapshot(
+        self,
+        snapshot: Snapshot,
+        budget: SlotBudget,
+        history: History,
+        largest: tuple[Group | None, float | None],
+        status: Status,
+        *,
+        ascii_only: bool,
+    ) -> None:
+        """Always the newest poll, whatever the table shows."""
+
+        def draw(width: int) -> list[Row]:
+            return [
+                gauge.server_line(snapshot, budget, status, width),
+                gauge.slots_line(budget, history, width, ascii_only=ascii_only),
+                gauge.headroom_line(budget, width),
+                gauge.states_line(snapshot, budget, width),
+                gauge.notice_line(snapshot, *largest, status),
+            ]
+
+        self.show(draw)
+
+    def show_waiting(self, status: Status) -> None:
+        """Before the first poll."""
+        text = status.trouble or "waiting for the first answer of the server"
+        self.show(lambda _width: [[Cell(" pgtop-conn", "title")], [Cell(f" {text}", "warning")]])
+
+
+class Heading(CellBlock):
+    """The line above the table."""
+
+    def show_view(self, view: ViewState, *, ascii_only: bool) -> None:
+        self.show(lambda width: [heading(view, width, ascii_only=ascii_only)])
+
+
+class KeyLine(CellBlock):
+    """The footer: as many of the shown keys as fit, the last two always."""
+
+    def show_bindings(self, bindings: list[Binding]) -> None:
+        shown = [binding for binding in bindings if binding.show]
+        self.show(lambda width: [_keys(shown, width)])
+
+
+def _keys(bindings: list[Binding], width: int) -> Row:
+    kept = list(bindings)
+    while len(kept) > 2 and sum(map(_length, kept)) > width:
+        del kept[-3]
+    return [cell for binding in kept for cell in _key_cells(binding)]
+
+
+def _key_cells(binding: Binding) -> tuple[Cell, Cell]:
+    return Cell(f" {binding.key_display or binding.key}", "key"), Cell(f" {binding.description} ", "dim")
+
+
+def _length(binding: Binding) -> int:
+    return sum(len(cell.text) for cell in _key_cells(binding))

@@ -1,0 +1,89 @@
+"""Cells to pieces of exact width: cut, padded, flowing or wrapped, counted in terminal cells, never in characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+from pgtop_conn.view.columns import AnyPlaced, Cell
+
+#: A text as wide as it is drawn, and the name of its style.
+Piece = tuple[str, str]
+Pieces = tuple[Piece, ...]
+Row = Sequence[Cell]
+
+
+def cut(text: str, width: int, *, right: bool = False, ascii_only: bool = False) -> str:
+    """Text on exactly `width` cells: padded, or ended by an ellipsis where it is longer."""
+    length = cell_len(text)
+    if length > width:
+        more = "~" if ascii_only else "…"
+        return set_cell_size(text, width - 1) + more if width > 1 else set_cell_size(text, width)
+    blanks = " " * (width - length)
+    return blanks + text if right else text + blanks
+
+
+def columns(cells: Iterable[tuple[AnyPlaced, Cell]], width: int, *, ascii_only: bool = False) -> Pieces:
+    """Cells at their places, blanks between and behind, together exactly `width` cells."""
+    pieces: list[Piece] = []
+    x = 0
+    for place, cell in cells:
+        if place.x > x:
+            pieces.append((" " * (place.x - x), ""))
+        pieces.append((cut(cell.text, place.width, right=place.column.right, ascii_only=ascii_only), cell.style))
+        x = place.x + place.width
+    return fitted(pieces, width)
+
+
+def flowing(cells: Row, width: int) -> Pieces:
+    """Cells one after the other, together exactly `width` cells."""
+    return fitted([(cell.text, cell.style) for cell in cells if cell.text], width)
+
+
+def fitted(pieces: Iterable[Piece], width: int) -> Pieces:
+    """Pieces cut or padded to exactly `width` cells; what does not fit is left out."""
+    kept: list[Piece] = []
+    room = width
+    for text, style in pieces:
+        length = cell_len(text)
+        if length > room:
+            text, length = set_cell_size(text, room), room
+        if text:
+            kept.append((text, style))
+        room -= length
+        if not room:
+            break
+    if room > 0:
+        kept.append((" " * room, ""))
+    return tuple(kept)
+
+
+_WORDS = re.compile(r"\s+|\S+")
+
+
+def wrapped(row: Row, width: int, indent: int) -> list[list[Cell]]:
+    """A row on as many lines as it needs, broken between words; lines after the first are moved right by `indent`."""
+    lines: list[list[Cell]] = [[]]
+    room = width
+    for cell in row:
+        for word in _words(cell.text, max(1, width - indent)):
+            length = cell_len(word)
+            if length > room:
+                lines.append([Cell(" " * indent)])
+                room = width - indent
+                if word.isspace():
+                    continue
+            lines[-1].append(Cell(word, cell.style))
+            room -= length
+    return lines
+
+
+def _words(text: str, width: int) -> Iterable[str]:
+    for match in _WORDS.finditer(text):
+        word = match.group()
+        if cell_len(word) <= width:
+            yield word
+        else:
+            yield from chop_cells(word, width)

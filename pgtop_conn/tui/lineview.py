@@ -1,0 +1,276 @@
+"""LineView and CellBlock: lines of styled pieces by the Line API; a line whose content stays is not repainted.
+
+Add a style: its name in CELL_STYLES, its look in style.tcss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from pgtop_conn.tui.lines import Pieces, Row, fitted, flowing, wrapped
+
+#: The style names that view uses, and `struck` and `key` for dialogs and the footer.
+CELL_STYLES = (
+    "active",
+    "aborted",
+    "bar",
+    "blocked",
+    "count",
+    "critical",
+    "dim",
+    "faint",
+    "group",
+    "growing",
+    "header",
+    "idle",
+    "key",
+    "marked",
+    "ok",
+    "old",
+    "protected",
+    "query",
+    "reserve",
+    "struck",
+    "title",
+    "warning",
+    "xact",
+)
+CURSOR = "cell--cursor"
+COMPONENTS = {f"cell--{name}" for name in CELL_STYLES} | {CURSOR}
+
+#: What one line of the screen shows: its pieces, and whether the cursor is on it.
+Content = tuple[Pieces, bool]
+
+
+class Painter:
+    """Pieces to strips for one widget; strips are kept by content, so the same line is never built twice."""
+
+    def __init__(self, widget: Widget) -> None:
+        self._widget = widget
+        self._strips: LRUCache[Content, Strip] = LRUCache(1024)
+
+    def forget(self) -> None:
+        """The styles have changed."""
+        self._strips.clear()
+
+    def strip(self, content: Content) -> Strip:
+        found = self._strips.get(content)
+        if found is None:
+            pieces, at_cursor = content
+            found = Strip([Segment(text, self._style(name, at_cursor)) for text, name in pieces])
+            self._strips[content] = found
+        return found
+
+    def _style(self, name: str, at_cursor: bool) -> Style:
+        style = self._widget.get_component_rich_style(f"cell--{name}") if name else self._widget.rich_style
+        if not at_cursor:
+            return style
+        cursor = self._widget.get_component_rich_style(CURSOR)
+        # The cursor paints the ground only: on it, the colours of states still tell what they tell.
+        ground = Style(bgcolor=cursor.bgcolor, bold=cursor.bold or None, reverse=cursor.reverse or None)
+        return style + ground
+
+
+class LineView(ScrollView, can_focus=False, inherit_bindings=False):
+    """Scrolling lines; a subclass says how many there are and what is on each. Give the new lines, call updated()."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
+    #: Lines at the top that do not scroll.
+    HEADER_LINES: ClassVar[int] = 0
+
+    class Chosen(Message):
+        """A line was clicked; `index` counts from the first line below the header."""
+
+        def __init__(self, view: LineView, index: int) -> None:
+            super().__init__()
+            self.view = view
+            self.index = index
+
+        @property
+        def control(self) -> LineView:
+            return self.view
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._painter = Painter(self)
+        self._drawn: dict[int, Content] = {}
+
+    def line_count(self) -> int:
+        raise NotImplementedError
+
+    def pieces(self, index: int, width: int) -> Pieces:
+        """The line at `index`, exactly `width` cells."""
+        raise NotImplementedError
+
+    def header_pieces(self, width: int) -> Pieces:
+        return fitted((), width)
+
+    def is_cursor(self, index: int) -> bool:
+        return False
+
+    @property
+    def line_width(self) -> int:
+        return self.scrollable_content_region.width
+
+    @property
+    def page(self) -> int:
+        """Lines that are visible at a time."""
+        return max(1, self.scrollable_content_region.height - self.HEADER_LINES)
+
+    def updated(self) -> None:
+        """The lines have changed: repaint those on the screen whose content did."""
+        # Never less than the window: a list that fits changes its length without a layout of the screen.
+        height = max(self.line_count() + self.HEADER_LINES, self.scrollable_content_region.height)
+        if height != self.virtual_size.height:
+            self.virtual_size = Size(0, height)
+        self.repaint_changed()
+
+    def repaint_changed(self) -> None:
+        """Mark the visible lines dirty that would be drawn differently now."""
+        width = self.size.width
+        changed = [
+            Region(0, y, width, 1)
+            for y in range(self.scrollable_content_region.height)
+            if self._drawn.get(y) != self._content(y)
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def reveal(self, index: int) -> None:
+        """Scroll as little as needed to have this line on the screen."""
+        top = round(self.scroll_y)
+        if index < top:
+            self.scroll_to(y=index, animate=False, force=True)
+        elif index >= top + self.page:
+            self.scroll_to(y=index - self.page + 1, animate=False, force=True)
+
+    def is_visible(self, index: int) -> bool:
+        return 0 <= index - round(self.scroll_y) < self.page
+
+    def render_line(self, y: int) -> Strip:
+        content = self._content(y)
+        self._drawn[y] = content
+        return self._painter.strip(content)
+
+    def _content(self, y: int) -> Content:
+        width = self.line_width
+        if y < self.HEADER_LINES:
+            return self.header_pieces(width), False
+        index = y - self.HEADER_LINES + self.scroll_offset.y
+        if index >= self.line_count():
+            return fitted((), width), False
+        return self.pieces(index, width), self.is_cursor(index)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._painter.forget()
+
+    def on_click(self, event: events.Click) -> None:
+        index = event.y - self.HEADER_LINES + self.scroll_offset.y
+        if event.y >= self.HEADER_LINES and index < self.line_count():
+            self.post_message(self.Chosen(self, index))
+
+
+class RowList(LineView):
+    """Rows of cells that scroll, with a cursor where one is asked for: the body of every dialog."""
+
+    def __init__(self, *, id: str | None = None, wrap: int | None = None, cursor: bool = False) -> None:
+        """`wrap` breaks long rows and moves what follows right by so many cells; None cuts them."""
+        super().__init__(id=id)
+        self._rows: list[Row] = []
+        self._lines: list[Row] = []
+        self._wrap = wrap
+        self._wrapped_at = 0
+        self.cursor: int | None = 0 if cursor else None
+
+    def show(self, rows: Sequence[Row]) -> None:
+        self._rows = list(rows)
+        self._layout_rows()
+        if self.cursor is not None:
+            self.cursor = min(self.cursor, max(0, len(self._lines) - 1))
+        self.updated()
+
+    def height_at(self, width: int) -> int:
+        """Lines these rows take on `width` cells."""
+        if self._wrap is None:
+            return len(self._rows)
+        return sum(len(wrapped(row, width, self._wrap)) for row in self._rows)
+
+    def _layout_rows(self) -> None:
+        self._wrapped_at = self.line_width
+        if self._wrap is None or self._wrapped_at <= 0:
+            self._lines = self._rows
+        else:
+            self._lines = [line for row in self._rows for line in wrapped(row, self._wrapped_at, self._wrap)]
+
+    def on_resize(self) -> None:
+        if self.line_width != self._wrapped_at:
+            self._layout_rows()
+        self.updated()
+
+    def line_count(self) -> int:
+        return len(self._lines)
+
+    def pieces(self, index: int, width: int) -> Pieces:
+        return flowing(self._lines[index], width)
+
+    def is_cursor(self, index: int) -> bool:
+        return index == self.cursor
+
+    def move(self, lines: int) -> None:
+        """Move the cursor, or scroll where there is none."""
+        if self.cursor is None:
+            self.scroll_to(y=max(0, self.scroll_y + lines), animate=False, force=True)
+            return
+        self.cursor = min(max(0, self.cursor + lines), max(0, len(self._lines) - 1))
+        self.reveal(self.cursor)
+        self.repaint_changed()
+
+
+class CellBlock(Widget):
+    """A few lines that do not scroll, drawn for the width there is."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._draw: Callable[[int], Sequence[Row]] = lambda _width: ()
+        self._lines: list[Pieces] = []
+        self._painter = Painter(self)
+
+    def show(self, draw: Callable[[int], Sequence[Row]]) -> None:
+        """`draw` gives the rows for a width; it is called again when the width changes."""
+        self._draw = draw
+        self._redraw()
+
+    def _redraw(self) -> None:
+        width = self.size.width
+        lines = [flowing(row, width) for row in self._draw(width)] if width else []
+        old, self._lines = self._lines, lines
+        changed = [
+            Region(0, y, width, 1) for y in range(max(len(old), len(lines))) if old[y : y + 1] != lines[y : y + 1]
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def on_resize(self) -> None:
+        self._redraw()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._painter.forget()
+
+    def render_line(self, y: int) -> Strip:
+        pieces = self._lines[y] if y < len(self._lines) else fitted((), self.size.width)
+        return self._painter.strip((pieces, False))

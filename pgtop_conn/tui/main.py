@@ -1,0 +1,216 @@
+"""The main screen: it takes in polls, shows them, and asks before it signals.
+
+A key is a Binding in keys.py and an action_ method here, or in browse.py where it asks the server nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+
+from textual.app import ComposeResult
+
+from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.model.history import History
+from pgtop_conn.model.plan import Plan, make_plan
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.source import Action, Source
+from pgtop_conn.tui import keys
+from pgtop_conn.tui.browse import BrowseScreen
+from pgtop_conn.tui.confirm import Confirm
+from pgtop_conn.tui.dialogs import Dialog
+from pgtop_conn.tui.gauges import Gauges, Heading, KeyLine
+from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.poller import Poller
+from pgtop_conn.tui.signals import VERIFY_EVERY_S, Signals, asks_more, narrowed
+from pgtop_conn.view.gauge import Status
+from pgtop_conn.view.groups import GROUPINGS, Group, group_counts
+from pgtop_conn.view.groups import group as group_sessions
+from pgtop_conn.view.table import Frame, build
+
+log = logging.getLogger(__name__)
+
+#: Steps of the interval keys, in seconds.
+INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+#: A question that is open for longer makes the data stale, whatever it ends with.
+SLOW_ANSWER_S = 4.0
+
+LARGEST = GROUPINGS["app"]
+
+
+class MainScreen(BrowseScreen):
+    """One source, asked by one poller; cancel and terminate go through a plan and a question."""
+
+    def __init__(self, source: Source, options: ScreenOptions) -> None:
+        super().__init__(options)
+        self.interval_s = options.interval_s
+        self.trouble = ""
+        self._good_at = monotonic()
+        self._history = History()
+        self.poller = Poller(source, self._next_interval_s, self.on_polled, self.on_poll_failed)
+        self.signals = Signals(source, self.poller.turn, self.tell)
+        self._gauges, self._heading = Gauges(id="gauges"), Heading(id="heading")
+        self._keys = KeyLine(id="keys")
+
+    def compose(self) -> ComposeResult:
+        yield self._gauges
+        yield self._heading
+        yield self.table
+        yield self.filter_bar
+        yield self._keys
+
+    def on_mount(self) -> None:
+        self._keys.show_bindings(keys.available(self.options.policy.read_only))
+        if self.options.first is not None:
+            self.on_polled(self.options.first)
+        else:
+            self._gauges.show_waiting(self._status())
+            self._show_heading()
+        self.run_worker(self.poller.run(wait_first=self.options.first is not None), name="poll")
+        self.set_interval(1.0, self._tick)
+
+    async def finish(self) -> None:
+        """Signals in flight end as they must; then no poll is left running."""
+        await self.signals.finish()
+        await self.poller.stop()
+
+    # What the polls bring.
+
+    def on_polled(self, snapshot: Snapshot) -> None:
+        self.snapshot, self.trouble, self._good_at = snapshot, "", monotonic()
+        budget = self._budget(snapshot)
+        self._history.add(snapshot.taken_at, budget.used, group_counts(snapshot.backends))
+        self.signals.observe(snapshot)
+        self.show_gauges()
+        if self.paused is None:
+            self.show_table()
+        for screen in self.app.screen_stack:
+            if isinstance(screen, Dialog):
+                screen.renew(snapshot)
+
+    def on_poll_failed(self, error: PgtopError) -> None:
+        log.warning("poll failed: %s", error)
+        self.trouble = f"{error} — reconnecting"
+        self.show_gauges()
+
+    def _tick(self) -> None:
+        """Once a second: only an age that grows needs drawing between two polls."""
+        if self._stale_s() is not None:
+            self.show_gauges()
+
+    def _stale_s(self) -> float | None:
+        """Seconds since the last good poll when what is shown can't be relied on."""
+        asking = self.poller.asking_since
+        slow = asking is not None and monotonic() - asking > max(SLOW_ANSWER_S, self.interval_s)
+        return monotonic() - self._good_at if self.trouble or slow else None
+
+    def _next_interval_s(self) -> float:
+        return min(self.interval_s, VERIFY_EVERY_S) if self.signals.pending else self.interval_s
+
+    # Showing.
+
+    def _budget(self, snapshot: Snapshot) -> SlotBudget:
+        return SlotBudget.of(snapshot, self.options.warning_percent, self.options.critical_percent)
+
+    def _status(self) -> Status:
+        stale_s = self._stale_s()
+        return Status(
+            interval_s=self.interval_s,
+            paused=self.paused is not None,
+            read_only=self.options.policy.read_only,
+            stale_s=stale_s,
+            trouble=self.trouble or ("" if stale_s is None else "the server has not answered yet"),
+        )
+
+    def show_gauges(self) -> None:
+        snapshot = self.snapshot
+        if snapshot is None:
+            self._gauges.show_waiting(self._status())
+            return
+        budget = self._budget(snapshot)
+        groups = group_sessions(snapshot.backends, LARGEST, snapshot.taken_at, budget.used)
+        largest = groups[0] if groups and not groups[0].walsenders else None
+        rate = self._per_minute(largest) if largest else None
+        self._gauges.show_snapshot(
+            snapshot, budget, self._history, (largest, rate), self._status(), ascii_only=self.options.ascii
+        )
+
+    def _show_heading(self) -> None:
+        self._heading.show_view(self.view, ascii_only=self.options.ascii)
+
+    def show_table(self) -> None:
+        """Whatever changed, a poll or the view: the same way to the screen, and no query."""
+        self._show_heading()
+        snapshot = self.shown_snapshot
+        if snapshot is None:
+            return
+        frame = Frame(
+            snapshot=snapshot,
+            budget=self._budget(snapshot),
+            policy=self.options.policy,
+            marks=self.view.marks,
+            ascii=self.options.ascii,
+            per_minute=self._per_minute,
+        )
+        self.table.show(build(frame, self.view), frame)
+
+    def _per_minute(self, found: Group) -> float | None:
+        """The history knows the outermost dimension only."""
+        if found.walsenders or len(found.key) != 1:
+            return None
+        return self._history.per_minute(next(iter(found.key.items())))
+
+    # Polling.
+
+    def action_pause(self) -> None:
+        self.paused = None if self.paused is not None else self.snapshot
+        self.show_gauges()
+        self.show_table()
+
+    def action_interval(self, step: int) -> None:
+        steps = [s for s in INTERVALS_S if (s > self.interval_s if step > 0 else s < self.interval_s)]
+        if steps:
+            self.interval_s = steps[0] if step > 0 else steps[-1]
+            self.show_gauges()
+            self.poller.wake()
+
+    def action_refresh(self) -> None:
+        self.poller.wake()
+
+    # Signalling.
+
+    def action_cancel(self) -> None:
+        self._ask(Action.CANCEL)
+
+    def action_terminate(self) -> None:
+        self._ask(Action.TERMINATE)
+
+    def _ask(self, action: Action) -> None:
+        if self.options.policy.read_only:
+            self.tell("Started with --read-only: no session can be cancelled or terminated", "warning")
+        elif self.snapshot is not None and (targets := self.chosen()):
+            self._confirm(make_plan(action, targets, self.snapshot, self.options.policy))
+
+    def _confirm(self, plan: Plan) -> None:
+        if self.snapshot is not None:
+            self.app.push_screen(Confirm(plan, self.snapshot, self.options.policy), self._confirmed)
+
+    def _confirmed(self, plan: Plan | None) -> None:
+        """Planned once more on the newest poll: what left or changed is dropped, what asks more is asked."""
+        if plan is None or self.snapshot is None:
+            return
+        newest = narrowed(plan, self.snapshot, self.options.policy)
+        if self.trouble:
+            self.tell("The connection is lost: nothing was sent", "error")
+        elif asks_more(plan, newest):
+            self._confirm(newest)
+        elif newest.planned:
+            self.run_worker(self._signal(newest), name="signal")
+        else:
+            self.tell(f"{plan.action}: nothing left to signal", "warning")
+
+    async def _signal(self, plan: Plan) -> None:
+        await self.signals.send(plan)
+        self.unmark(target.key for target in plan.chosen)
+        self.poller.wake()

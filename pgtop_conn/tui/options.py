@@ -1,0 +1,28 @@
+"""ScreenOptions: what the command line decides for the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.view.table import ViewState
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenOptions:
+    """Everything the monitor starts with; thresholds are per cent of what ordinary roles may use."""
+
+    interval_s: float = 2.0
+    policy: Policy = field(default_factory=Policy)
+    #: The first grouping, filter and sort.
+    view: ViewState = field(default_factory=ViewState)
+    warning_percent: float = WARNING_PERCENT
+    critical_percent: float = CRITICAL_PERCENT
+    ascii: bool = False
+    mouse: bool = True
+    #: A theme's name; None is our own, or the terminal's 16 colours where NO_COLOR is set.
+    theme: str | None = None
+    #: A poll that was already read: it is on the first frame.
+    first: Snapshot | None = None

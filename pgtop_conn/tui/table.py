@@ -1,0 +1,96 @@
+"""SessionTable: groups and sessions under a sticky header. The cursor is the identity of a line, never its number."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pgtop_conn.tui.lines import Pieces, columns, fitted
+from pgtop_conn.tui.lineview import LineView
+from pgtop_conn.view.columns import cells, titles
+from pgtop_conn.view.table import Frame, Kind, Line, LineKey, index_of
+
+
+class SessionTable(LineView):
+    """Draws what show() gave it. `cursor` stays on its line wherever that moves, and on nothing once it is gone."""
+
+    HEADER_LINES: ClassVar[int] = 1
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._frame: Frame | None = None
+        self.lines: list[Line] = []
+        self.cursor: LineKey | None = None
+        self._cursor_index: int | None = None
+        #: Where the cursor's line was last: arrows move on from there when it is gone.
+        self._cursor_was = 0
+
+    @property
+    def current(self) -> Line | None:
+        """The line under the cursor; None when it is gone."""
+        return None if self._cursor_index is None else self.lines[self._cursor_index]
+
+    def show(self, lines: list[Line], frame: Frame) -> None:
+        """New lines; the cursor goes where its line went, and stays in sight if it was."""
+        followed = self._cursor_index is not None and self.is_visible(self._cursor_index)
+        self.lines, self._frame = lines, frame
+        if self.cursor is None:
+            self.cursor = next((line.key for line in lines if line.kind is not Kind.HEADER), None)
+        self._cursor_index = index_of(lines, self.cursor)
+        if self._cursor_index is not None:
+            self._cursor_was = self._cursor_index
+        self.updated()
+        if self._cursor_index is not None and followed:
+            self.reveal(self._cursor_index)
+
+    def put_cursor(self, index: int) -> None:
+        """On this line, or the next one that can hold it."""
+        for candidate in (*range(max(0, index), len(self.lines)), *range(min(index, len(self.lines)) - 1, -1, -1)):
+            if self.lines[candidate].kind is not Kind.HEADER:
+                self.cursor = self.lines[candidate].key
+                self._cursor_index = self._cursor_was = candidate
+                self.reveal(candidate)
+                break
+        self.repaint_changed()
+
+    def put_cursor_on(self, key: LineKey) -> bool:
+        """On the line with this identity, if there is one."""
+        index = index_of(self.lines, key)
+        if index is not None:
+            self.put_cursor(index)
+        return index is not None
+
+    def move(self, lines: int) -> None:
+        """By so many lines; headers of sessions are stepped over."""
+        if not self.lines:
+            return
+        # Where the line is gone the one below took its place, so a step down lands on that.
+        gone = self._cursor_was - (1 if lines > 0 else 0)
+        start = gone if self._cursor_index is None else self._cursor_index
+        target = min(max(0, start + lines), len(self.lines) - 1)
+        if self.lines[target].kind is Kind.HEADER:
+            target += 1 if lines > 0 else -1
+        self.put_cursor(min(max(0, target), len(self.lines) - 1))
+
+    def parent_of(self, line: Line) -> Line | None:
+        """The group a line stands under."""
+        above = self.lines[: self._cursor_was]
+        return next((other for other in reversed(above) if other.group is not None and other.depth < line.depth), None)
+
+    def line_count(self) -> int:
+        return len(self.lines)
+
+    def pieces(self, index: int, width: int) -> Pieces:
+        if self._frame is None:
+            return fitted((), width)
+        return columns(cells(self.lines[index], self._frame, width), width, ascii_only=self._frame.ascii)
+
+    def header_pieces(self, width: int) -> Pieces:
+        return columns(titles(width), width)
+
+    def is_cursor(self, index: int) -> bool:
+        return index == self._cursor_index
+
+    def on_resize(self) -> None:
+        self.updated()
+        if self._cursor_index is not None:
+            self.reveal(self._cursor_index)

@@ -1,0 +1,146 @@
+"""Everything known of one session, a fact a line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pgtop_conn.model.guards import Care, Policy, Verdict, judge, useless_cancel
+from pgtop_conn.model.snapshot import Backend, Role, Snapshot, age
+from pgtop_conn.view import format
+from pgtop_conn.view.columns import STATE_STYLES, Cell
+
+#: Cells of the names on the left.
+LABEL_WIDTH = 14
+
+CARE_WORDS = {
+    Care.ALLOW: ("allowed", "ok"),
+    Care.CONFIRM: ("asked about", "warning"),
+    Care.TYPE_ROLE: ("the role's name is typed", "warning"),
+    Care.REFUSE: ("refused", "protected"),
+}
+
+Row = list[Cell]
+
+
+def detail(backend: Backend, snapshot: Snapshot, policy: Policy) -> list[Row]:
+    """The rows above the query; `snapshot` is the last one the session was in."""
+    return [
+        *_identity(backend, snapshot),
+        [],
+        *_times(backend, snapshot.taken_at),
+        [],
+        *_transaction(backend, snapshot),
+        [],
+        *_guard(backend, snapshot, policy),
+    ]
+
+
+def query_rows(backend: Backend) -> list[Row]:
+    """The query as it was sent, line by line."""
+    query_id = "" if backend.query_id is None else f"   query_id {backend.query_id}"
+    heading = [Cell("Query" if backend.state == "active" else "Last query", "header"), Cell(query_id, "dim")]
+    if not backend.query:
+        return [heading, [Cell("  none", "faint")]]
+    return [heading, *([Cell("  " + line.expandtabs(4), "query")] for line in backend.query.split("\n"))]
+
+
+def _fact(label: str, *cells: Cell | str) -> Row:
+    values = [cell if isinstance(cell, Cell) else Cell(cell) for cell in cells]
+    return [Cell(f"{label:<{LABEL_WIDTH}}", "dim"), *values]
+
+
+def _identity(backend: Backend, snapshot: Snapshot) -> list[Row]:
+    port = f":{backend.client_port}" if backend.client_port and backend.client_port > 0 else ""
+    rows = [
+        _fact("process", Cell(str(backend.pid), "count"), f"  {backend.backend_type or 'type hidden'}"),
+        _fact("role", backend.role or "none", Cell(_role_facts(snapshot.roles.get(backend.role_oid)), "dim")),
+        _fact("database", backend.database or "none"),
+        _fact("application", backend.app or Cell("none", "faint")),
+        _fact("client", f"{backend.client}{port}" or Cell("unknown", "faint"), _encryption(backend)),
+    ]
+    if backend.leader_pid:
+        rows.append(_fact("leader", f"parallel worker of {backend.leader_pid}"))
+    return rows
+
+
+def _encryption(backend: Backend) -> Cell:
+    if backend.ssl is None or backend.client == "local":
+        return Cell("")
+    return Cell("  encrypted" if backend.ssl else "  not encrypted", "dim")
+
+
+def _role_facts(role: Role | None) -> str:
+    if role is None:
+        return ""
+    facts = [
+        name
+        for name, holds in (
+            ("superuser", role.superuser),
+            ("replication", role.replication or role.replication_member),
+            ("may use reserved slots", role.uses_reserved),
+            (f"at most {role.connection_limit} connections", role.connection_limit >= 0),
+        )
+        if holds
+    ]
+    return f"  {', '.join(facts)}" if facts else ""
+
+
+def _times(backend: Backend, at: float) -> list[Row]:
+    state = backend.state or ("hidden" if backend.hidden else "none")
+    return [
+        _fact("state", Cell(state, STATE_STYLES.get(state, "")), Cell(_since(backend.state_change, at), "dim")),
+        _fact("wait", backend.wait or Cell("does not wait", "faint")),
+        _fact("connected", _moment(backend.key.backend_start, at)),
+        _fact("transaction", _moment(backend.xact_start, at)),
+        _fact("query began", _moment(backend.query_start, at)),
+    ]
+
+
+def _moment(since: float | None, at: float) -> Cell:
+    return Cell("none", "faint") if since is None else Cell(_since(since, at).strip())
+
+
+def _since(since: float | None, at: float) -> str:
+    if since is None:
+        return ""
+    clock = datetime.fromtimestamp(since, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return f"  since {clock}, for {format.duration(age(at, since))}"
+
+
+def _transaction(backend: Backend, snapshot: Snapshot) -> list[Row]:
+    wrote = Cell("has written; ending it rolls back", "warning") if backend.wrote else Cell("nothing", "faint")
+    xmin = Cell("held back by its snapshot", "warning") if backend.holds_xmin else Cell("not held back", "faint")
+    waiters = [other for other in snapshot.backends if backend.pid in other.blocked_by]
+    rows = [_fact("written", wrote), _fact("vacuum", xmin)]
+    if backend.blocked_by:
+        rows.append(_fact("blocked by", Cell(_named(backend.blocked_by, snapshot), "blocked")))
+    if waiters:
+        rows.append(_fact("blocks", Cell(_named([other.pid for other in waiters], snapshot), "blocked")))
+    return rows
+
+
+def _named(pids: list[int] | tuple[int, ...], snapshot: Snapshot) -> str:
+    """'4711 (billing, idle in transaction)', at most five."""
+    parts = []
+    for pid in pids[:5]:
+        found = snapshot.find(pid)
+        parts.append(f"{pid} ({found.role}, {found.state})" if found else str(pid))
+    rest = len(pids) - len(parts)
+    return ", ".join(parts) + (f" and {rest} others" if rest else "")
+
+
+def _guard(backend: Backend, snapshot: Snapshot, policy: Policy) -> list[Row]:
+    rows = [
+        *_verdict("terminate", judge(backend, snapshot, policy)),
+        *_verdict("in bulk", judge(backend, snapshot, policy, bulk=True)),
+    ]
+    useless = useless_cancel(backend)
+    rows.append(_fact("cancel", Cell(useless, "dim") if useless else Cell("ends the running query", "ok")))
+    return rows
+
+
+def _verdict(label: str, verdict: Verdict) -> list[Row]:
+    words, style = CARE_WORDS[verdict.care]
+    rows = [_fact(label, Cell(words, style))]
+    rows += [_fact("", Cell(f"- {reason}", "dim")) for reason in verdict.reasons]
+    return rows
