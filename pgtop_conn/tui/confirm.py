@@ -15,7 +15,7 @@ from pgtop_conn.model.plan import Ask, Excluded, Plan, Planned
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.text import one_line
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog
-from pgtop_conn.tui.lines import Row
+from pgtop_conn.tui.lines import OneLine, Row
 from pgtop_conn.tui.lineview import CellBlock, RowList
 from pgtop_conn.tui.signals import narrowed
 from pgtop_conn.view import plans
@@ -25,7 +25,7 @@ from pgtop_conn.view.columns import Cell
 class Confirm(Dialog[Plan | None]):
     """Dismissed with the plan as it stands when it is confirmed, or with None. Focus starts on No."""
 
-    FRAME_LINES = 9
+    FRAME_LINES = 10
     BINDINGS: ClassVar[list[BindingType]] = [
         *(binding for binding in SCROLLING if binding.id not in ("dialog_top", "dialog_end", "dialog_page_down")),
         Binding("pagedown", "page(1)", "page down", id="confirm_page_down", tooltip="One page down.", show=False),
@@ -69,7 +69,13 @@ class Confirm(Dialog[Plan | None]):
         self.show_rows(self._rows())
         self._headroom.show(lambda _width: [plans.headroom(plan) if plan.planned else []])
         self._prompt.show(lambda _width: [[Cell(plans.prompt(plan) if plan.planned else "", "count")]])
-        self.set_hint(*([Cell("Esc", "key"), Cell(" leave everything as it is")] if plan.planned else []))
+        self.set_hint(
+            *(
+                [Cell("Esc", "key"), Cell(" leave everything as it is")]
+                if plan.planned and plan.ask is not Ask.YES
+                else []
+            )
+        )
 
     def _rows(self) -> list[Row]:
         plan, at = self.plan, self._snapshot.taken_at
@@ -80,7 +86,9 @@ class Confirm(Dialog[Plan | None]):
         sessions: list[Row] = []
         for item in self._first:
             still = planned.get(item.target.key)
-            sessions.append(plans.session_line(still, at) if still else _struck(item, left.get(item.target.key)))
+            sessions.append(
+                OneLine(plans.session_line(still, at)) if still else _struck(item, left.get(item.target.key))
+            )
         own = {item.target.key for item in self._first}
         others = [_left_alone(item) for key, item in left.items() if key not in own]
         return [*(row for row in facts if row), [], *sessions, *others]

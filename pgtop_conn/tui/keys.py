@@ -221,7 +221,6 @@ BINDINGS: list[Binding] = [
         "pause",
         id="pause",
         key_display="p",
-        show=False,
         group=POLL,
         tooltip="Hold the table still; the figures above go on, and the server is asked as before.",
     ),

@@ -15,6 +15,10 @@ Pieces = tuple[Piece, ...]
 Row = Sequence[Cell]
 
 
+class OneLine(list[Cell]):
+    """A row that is cut where others are wrapped."""
+
+
 def cut(text: str, width: int, *, right: bool = False, ascii_only: bool = False) -> str:
     """Text on exactly `width` cells: padded, or ended by an ellipsis where it is longer."""
     length = cell_len(text)
@@ -67,6 +71,8 @@ def wrapped(row: Row, width: int, indent: int) -> list[list[Cell]]:
     """A row on as many lines as it needs, broken between words; lines after the first are moved right by `indent`."""
     lines: list[list[Cell]] = [[]]
     room = width
+    if isinstance(row, OneLine):
+        return [row]
     for cell in row:
         for word in _words(cell.text, max(1, width - indent)):
             length = cell_len(word)

@@ -25,7 +25,7 @@ def back_off_s(failures: int, chance: float) -> float:
     >>> back_off_s(1, 0.0)
     0.25
     """
-    longest = min(BACK_OFF_MOST_S, BACK_OFF_FIRST_S * 2.0 ** float(min(failures - 1, 10)))
+    longest: float = min(BACK_OFF_MOST_S, BACK_OFF_FIRST_S * 2 ** min(failures - 1, 10))
     return longest * (0.5 + 0.5 * chance)
 
 

@@ -12,6 +12,9 @@ from pgtop_conn.view import format
 from pgtop_conn.view.columns import STATE_STYLES, Cell
 from pgtop_conn.view.groups import Group
 
+#: The trend leaves before the gauge gets shorter than this.
+GAUGE_AT_LEAST = 20
+
 #: A limit is shown in the headroom line from this share on.
 LIMIT_SHOWN_FROM = 0.8
 
@@ -80,7 +83,7 @@ def slots_line(budget: SlotBudget, history: History, width: int, *, ascii_only: 
         if trend.seconds_to_full is not None:
             tail.append(Cell(f"  full in ~{_about(trend.seconds_to_full)}", level))
     title = " Slots   "
-    tail = _dropping(tail, max(0, width - len(title) - _length(cells) - 12), (0, 2, 1))
+    tail = _dropping(tail, max(0, width - len(title) - _length(cells) - GAUGE_AT_LEAST), (0, 2, 1))
     room = width - len(title) - _length(cells) - _length(tail) - 1
     return [Cell(title, "dim"), *gauge_bar(budget, max(6, min(60, room)), ascii_only=ascii_only), *cells, *tail]
 

@@ -43,7 +43,7 @@ def breakdown(plan: Plan) -> list[list[Cell]]:
         ("client", [b.client or "(unknown)" for b in backends]),
         ("state", [state_of(b) for b in backends]),
     )
-    return [[Cell(f"{name:<8}", "dim"), Cell(_counted(values))] for name, values in facts]
+    return [[Cell(f"{name:<10}", "dim"), Cell(_counted(values))] for name, values in facts]
 
 
 def ages(plan: Plan, at: float) -> list[Cell]:
@@ -54,7 +54,7 @@ def ages(plan: Plan, at: float) -> list[Cell]:
     text = format.duration(seconds[-1])
     if len(seconds) > 1:
         text = f"{format.duration(seconds[0])} to {text}"
-    return [Cell(f"{'in state':<8}", "dim"), Cell(f"since {text}")]
+    return [Cell(f"{'in state':<10}", "dim"), Cell(f"since {text}")]
 
 
 def session_line(item: Planned, at: float) -> list[Cell]:
