@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -132,8 +133,17 @@ def _driver_arguments(info: ConnInfo, host: Host) -> dict[str, Any]:
     }
     if driver.get("sslrootcert") == "system":
         driver["sslrootcert"] = _system_certificates()
+    _check_files(driver, sslmode)
     arguments["dsn"] = f"postgresql://?{urlencode(driver)}"
     return arguments
+
+
+def _check_files(driver: Mapping[str, str], sslmode: str) -> None:
+    """The driver's own error for a file it cannot read does not name the file."""
+    verifying = ("sslrootcert", "sslcrl") if sslmode in ("require", "verify-ca", "verify-full") else ()
+    for name in (*verifying, "sslcert", "sslkey") if sslmode != "disable" else ():
+        if name in driver and not os.access(driver[name], os.R_OK):
+            raise ConnectError(clean(f"cannot read the file of {name}: {driver[name]}"))
 
 
 def _system_certificates() -> str:
@@ -156,8 +166,6 @@ def _explained(error: Exception, info: ConnInfo, host: Host) -> ConnectError:
     text = one_line(str(error))
     if isinstance(error, OSError) and "rejected SSL upgrade" in text:
         return ConnectError(f"the server at {host} has no SSL, and sslmode={info.sslmode} demands it")
-    if isinstance(error, FileNotFoundError) and not host.is_socket:
-        return ConnectError(clean(f"cannot read the file {error.filename}" if error.filename else text))
     if isinstance(error, (ConnectionRefusedError, FileNotFoundError)) or "Connect call failed" in text:
         return NoServer(f"no server at {host}: {_reason(error)}")
     if isinstance(error, OSError) and error.strerror:

@@ -25,7 +25,8 @@ CLOSE_S = 1.0
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_WENT_AWAY = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, OSError)
+#: The last one: the server has ended an idle session, and the end of the stream is not read yet.
+_WENT_AWAY = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, OSError, asyncpg.InternalClientError)
 _FAILED = {
     "57014": "the server took longer than the statement timeout of 3 s to answer",
     "22021": "this database's encoding keeps foreign query texts from being read: connect to a database in UTF8",

@@ -213,7 +213,7 @@ def test_a_password_file_that_others_may_read_is_ignored_and_said(passfile: Path
     assert resolved(f"passfile={passfile}.missing").notes == ()
 
 
-_values = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1)
+_values = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)
 
 
 @given(user=_values, database=_values, password=_values)
@@ -228,9 +228,11 @@ def test_quoted_pairs_come_back_as_they_were(user: str, database: str, password:
 @given(st.text())
 def test_any_text_is_resolved_or_refused(text: str) -> None:
     for conninfo in (text, f"postgresql://{text}", f"host=h {text}"):
-        try:
-            info = resolved(conninfo)
-        except BadInput as error:
-            assert str(error).isprintable()
-        else:
-            assert info.hosts
+        assert outcome(conninfo).isprintable()
+
+
+def outcome(conninfo: str) -> str:
+    try:
+        return str(resolved(conninfo).hosts[0])
+    except BadInput as error:
+        return str(error)

@@ -1,0 +1,59 @@
+"""Counting statements, and waiting for a poll that shows something."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any
+
+import asyncpg
+
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.postgres.link import Link
+from pgtop_conn.postgres.session import Session
+from pgtop_conn.postgres.statements import activity, statement
+
+
+class Recorder:
+    """Notes the name of each statement a session asks from now on."""
+
+    def __init__(self, session: Session) -> None:
+        assert session._link is not None
+        self.link: Link = session._link
+        self._names = {activity(self.link.version_num): "activity"}
+        for file in (files("pgtop_conn.postgres") / "sql").iterdir():
+            name = file.name.removesuffix(".sql")
+            self._names.setdefault(statement(name), name)
+        self._asked: list[str] = []
+        self.last_arguments: tuple[Any, ...] = ()
+        original = self.link._ask
+
+        async def ask(text: str, arguments: Any) -> list[asyncpg.Record]:
+            self._asked.append(self._names.get(text, text))
+            self.last_arguments = arguments
+            return await original(text, arguments)
+
+        self.link._ask = ask  # type: ignore[method-assign]
+
+    def taken(self) -> list[str]:
+        """What was asked since the last call."""
+        asked, self._asked = self._asked, []
+        return asked
+
+
+async def until(session: Session, condition: Callable[[Snapshot], bool]) -> Snapshot:
+    """Poll until a snapshot fulfils the condition; fails after ten seconds."""
+    async with asyncio.timeout(10):
+        while True:
+            snapshot = await session.poll()
+            if condition(snapshot):
+                return snapshot
+            await asyncio.sleep(0.01)
+
+
+async def until_true(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again until the answer is yes; fails after ten seconds."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110  a server has no event to wait for
+            await asyncio.sleep(0.01)

@@ -1,0 +1,276 @@
+"""The one connection: lost and found again, cancelled, closed; never two, never one left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import asyncpg
+import pytest
+
+from pgtop_conn.demo.server import Cluster
+from pgtop_conn.model.errors import ConnectError, PasswordNeeded, PollFailed, SlotsExhausted, SourceLost
+from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.session import Session
+from tests.conftest import MakeCluster
+from tests.postgres.conftest import OpenSession, own_pids
+from tests.postgres.recorder import Recorder, until_true
+from tests.servers import Clients, Connection
+
+
+async def test_one_connection_before_and_after_a_restart(make_cluster: MakeCluster, sessions: OpenSession) -> None:
+    cluster = make_cluster()
+    session = await sessions(cluster)
+    before = (await session.poll()).server
+    assert await own_pids(cluster) == [before.own_pid]
+    await asyncio.to_thread(cluster.stop)
+    with pytest.raises(SourceLost):
+        await session.poll()
+    for _ in range(3):
+        with pytest.raises(ConnectError, match="no server at socket"):
+            await session.poll()
+    await asyncio.to_thread(cluster.start)
+    after = (await session.poll()).server
+    assert await own_pids(cluster) == [after.own_pid]
+    assert before.started_at is not None
+    assert after.started_at is not None
+    assert after.started_at > before.started_at
+
+
+async def test_one_connection_before_and_after_we_are_terminated(
+    cluster: Cluster, admin: Connection, sessions: OpenSession
+) -> None:
+    session = await sessions(cluster)
+    own = (await session.poll()).server.own_pid
+    await admin.execute("SELECT pg_terminate_backend($1)", own)
+    await until_true(lambda: gone(admin, own))
+    with pytest.raises(SourceLost, match="the server ended the session"):
+        await session.poll()
+    after = (await session.poll()).server.own_pid
+    assert after != own
+    assert await own_pids(cluster) == [after]
+
+
+async def gone(connection: Connection, pid: int) -> bool:
+    return bool(await connection.fetchval("SELECT count(*) = 0 FROM pg_stat_get_activity($1::int)", pid))
+
+
+async def test_the_servers_own_words_when_it_ends_a_running_statement(
+    cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    session = await sessions(cluster)
+    own = (await session.poll()).server.own_pid
+    lock = await locked_catalog(clients, cluster)
+    session._reader._facts_due = 0.0
+    polling = asyncio.create_task(session.poll())
+    await until_true(lambda: waits(lock, own))
+    await lock.execute("SELECT pg_terminate_backend($1)", own)
+    with pytest.raises(SourceLost, match="terminating connection due to administrator command"):
+        await polling
+    await lock.execute("ROLLBACK")
+    await session.poll()
+
+
+async def locked_catalog(clients: Clients, cluster: Cluster) -> Connection:
+    lock = await clients(cluster)
+    await lock.execute("BEGIN; LOCK pg_authid IN ACCESS EXCLUSIVE MODE")
+    return lock
+
+
+async def waits(connection: Connection, pid: int) -> bool:
+    return bool(await connection.fetchval("SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity($1::int)", pid))
+
+
+async def test_a_locked_catalog_stops_the_first_poll_and_no_later_one(
+    cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    session, fresh = await sessions(cluster), await sessions(cluster)
+    names = (await session.poll()).roles
+    lock = await locked_catalog(clients, cluster)
+    with pytest.raises(PollFailed, match="a lock on a system catalog"):
+        await fresh.poll()
+    session._reader._facts_due = 0.0
+    assert (await session.poll()).roles is names
+    recorder = Recorder(session)
+    await session.poll()
+    assert recorder.taken() == ["activity"]
+    await lock.execute("ROLLBACK")
+    await fresh.poll()
+
+
+async def test_a_statement_timeout_fails_the_poll_and_keeps_the_session(
+    cluster: Cluster, sessions: OpenSession
+) -> None:
+    session = await sessions(cluster)
+    own = (await session.poll()).server.own_pid
+    link = Recorder(session).link
+    await link.fetch("SELECT set_config('statement_timeout', '10ms', false)")
+    with pytest.raises(PollFailed, match="longer than the statement timeout"):
+        await link.read("SELECT pg_sleep(5)")
+    assert (await session.poll()).server.own_pid == own
+
+
+async def test_a_cancelled_poll_keeps_the_connection_and_opens_no_other(
+    cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    session = await sessions(cluster)
+    own = (await session.poll()).server.own_pid
+    lock = await locked_catalog(clients, cluster)
+    session._reader._facts_due = 0.0
+    polling = asyncio.create_task(session.poll())
+    await until_true(lambda: waits(lock, own))
+    began = time.monotonic()
+    polling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await polling
+    assert time.monotonic() - began < 0.2
+    # The driver would have asked for a cancel of the statement over a second connection.
+    assert await waits(lock, own)
+    await lock.execute("ROLLBACK")
+    assert (await session.poll()).server.own_pid == own
+    assert await own_pids(cluster) == [own]
+
+
+async def test_polls_cancelled_at_any_moment_leave_one_working_connection(
+    cluster: Cluster, sessions: OpenSession
+) -> None:
+    session = await sessions(cluster)
+    own = (await session.poll()).server.own_pid
+    for step in range(40):
+        polling = asyncio.create_task(session.poll())
+        for _ in range(step % 20):
+            await asyncio.sleep(0)
+        polling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await polling
+    assert (await session.poll()).server.own_pid == own
+    assert await own_pids(cluster) == [own]
+
+
+async def test_logins_and_reconnects_cancelled_at_any_moment_leave_nothing(cluster: Cluster, admin: Connection) -> None:
+    info = resolve(cluster.uri(), environ={})
+    for step in range(40):
+        opening = asyncio.create_task(Session.open(info))
+        for _ in range(step):
+            await asyncio.sleep(0)
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await (await opening).close()
+    session = await Session.open(info)
+    for step in range(30):
+        link = Recorder(session).link if session._link else None
+        if link is not None:
+            link.cut("by the test")
+            with pytest.raises(SourceLost):
+                await session.poll()
+        polling = asyncio.create_task(session.poll())
+        for _ in range(step):
+            await asyncio.sleep(0)
+        polling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await polling
+    await session.close()
+    await until_true(lambda: nobody(cluster))
+
+
+async def nobody(cluster: Cluster) -> bool:
+    return not await own_pids(cluster)
+
+
+async def test_close_is_quick_and_safe_at_any_time(cluster: Cluster, clients: Clients) -> None:
+    info = resolve(cluster.uri(), environ={})
+    session = await Session.open(info)
+    own = (await session.poll()).server.own_pid
+    lock = await locked_catalog(clients, cluster)
+    session._reader._facts_due = 0.0
+    polling = asyncio.create_task(session.poll())
+    await until_true(lambda: waits(lock, own))
+    began = time.monotonic()
+    await session.close()
+    await session.close()
+    assert time.monotonic() - began < 2
+    with pytest.raises(SourceLost, match="the session was closed"):
+        await polling
+    with pytest.raises(SourceLost, match="the session was closed"):
+        await session.poll()
+    await lock.execute("ROLLBACK")
+    await until_true(lambda: nobody(cluster))
+
+
+async def test_close_during_a_reconnect(cluster: Cluster, sessions: OpenSession) -> None:
+    session = await sessions(cluster)
+    Recorder(session).link.cut("by the test")
+    with pytest.raises(SourceLost, match="by the test"):
+        await session.poll()
+    polling = asyncio.create_task(session.poll())
+    await asyncio.sleep(0)
+    await session.close()
+    with pytest.raises(SourceLost, match="the session was closed"):
+        await polling
+    await until_true(lambda: nobody(cluster))
+
+
+async def test_a_full_server_is_told_apart(make_cluster: MakeCluster, clients: Clients) -> None:
+    cluster = make_cluster(settings={"max_connections": "5", "superuser_reserved_connections": "1"})
+    await clients.role(cluster, "plain")
+    await clients.many(4, cluster)
+    with pytest.raises(SlotsExhausted, match="remaining connection slots are reserved") as caught:
+        await Session.open(resolve(cluster.uri(user="plain"), environ={}))
+    assert caught.value.sqlstate == "53300"
+    await clients(cluster)
+    with pytest.raises(SlotsExhausted, match="too many clients already"):
+        await Session.open(resolve(cluster.uri(), environ={}))
+
+
+async def test_the_password_is_kept_for_reconnects(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(hba=["local all guarded scram-sha-256"])
+    admin = await asyncpg.connect(cluster.uri())
+    await admin.execute("CREATE ROLE guarded LOGIN PASSWORD 'hunter2'")
+    asking = resolve(cluster.uri(user="guarded"), environ={})
+    with pytest.raises(PasswordNeeded, match="asks for the password of guarded"):
+        await Session.open(asking)
+    with pytest.raises(PasswordNeeded, match="password authentication failed") as caught:
+        await Session.open(asking.with_password("hunter1"))
+    assert "hunter" not in str(caught.value)
+    session = await Session.open(asking.with_password("hunter2"))
+    own = (await session.poll()).server.own_pid
+    await admin.execute("SELECT pg_terminate_backend($1)", own)
+    with pytest.raises(SourceLost):
+        await session.poll()
+    assert (await session.poll()).server.own_pid != own
+    await session.close()
+    await admin.close()
+
+
+async def test_sessions_that_authenticate_are_counted_when_seen_twice(
+    make_cluster: MakeCluster, clients: Clients, sessions: OpenSession
+) -> None:
+    cluster = make_cluster(
+        major=16,
+        tcp=True,
+        settings={"max_connections": "11", "superuser_reserved_connections": "0"},
+        hba=["host all slow 127.0.0.1/32 scram-sha-256"],
+    )
+    await clients.role(cluster, "slow", "LOGIN PASSWORD 'x'")
+    session = await sessions(cluster)
+    await clients.many(7, cluster)
+    writers = [await half_login(cluster) for _ in range(2)]
+    await until_true(lambda: authenticating(session, 2))
+    for writer in writers:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def authenticating(session: Session, count: int) -> bool:
+    session._reader._authenticating_due = 0.0
+    return (await session.poll()).authenticating == count
+
+
+async def half_login(cluster: Cluster) -> asyncio.StreamWriter:
+    """Send the startup packet and no password."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", cluster.port)
+    body = b"\0\3\0\0user\0slow\0database\0postgres\0\0"
+    writer.write((len(body) + 4).to_bytes(4, "big") + body)
+    await reader.readexactly(1)
+    return writer

@@ -1,0 +1,161 @@
+"""Through PgBouncer in transaction mode: recognised, nothing set, nothing named, no errors."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from pgtop_conn.demo.server import Cluster
+from pgtop_conn.model.errors import ConnectError
+from pgtop_conn.model.source import Action, Status, Target
+from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.session import Session
+from tests.postgres.recorder import until_true
+from tests.servers import Clients, Connection
+
+StartBouncer = Callable[..., Awaitable[str]]
+
+CONFIGURATION = """
+[databases]
+* = host={socket_dir} port={port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {own_port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {folder}/users
+pool_mode = transaction
+default_pool_size = 3
+logfile = {folder}/log
+"""
+
+
+@pytest.fixture
+async def bouncer(cluster: Cluster) -> AsyncIterator[StartBouncer]:
+    """`await bouncer(client_tls_sslmode="allow", …)` starts a PgBouncer before the shared server and gives its URI."""
+    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("no pgbouncer here")
+    folder = cluster.folder / "bouncer"
+    folder.mkdir()
+    owner = cluster.data_dir.stat()
+    started: list[subprocess.Popen[bytes]] = []
+
+    async def run(certificate: Path | None = None, **settings: str) -> str:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        text = CONFIGURATION.format(socket_dir=cluster.socket_dir, port=cluster.port, own_port=port, folder=folder)
+        (folder / "ini").write_text(text + "".join(f"{name} = {value}\n" for name, value in settings.items()))
+        (folder / "users").write_text('"postgres" ""\n')
+        hand_over(folder, certificate, owner)
+        started.append(start([program, "-q", str(folder / "ini")], folder, owner))
+        uri = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        await until_true(lambda: answers(uri))
+        return uri
+
+    yield run
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+    shutil.rmtree(folder)
+
+
+def hand_over(folder: Path, certificate: Path | None, owner: os.stat_result) -> None:
+    """Give the folder, with the certificate in it, to the user that PgBouncer runs as."""
+    for path in certificate.iterdir() if certificate else ():
+        shutil.copyfile(path, folder / path.name)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def start(command: list[str], folder: Path, owner: os.stat_result) -> subprocess.Popen[bytes]:
+    """As the server's own user when we are root, which PgBouncer refuses as PostgreSQL does."""
+    if os.geteuid() != 0:
+        return subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
+    user, group = owner.st_uid, owner.st_gid
+    return subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, user=user, group=group, extra_groups=[])
+
+
+async def answers(uri: str) -> bool:
+    try:
+        connection = await asyncpg.connect(uri, ssl="allow", statement_cache_size=0, timeout=5)
+    except OSError:
+        return False
+    await connection.close()
+    return True
+
+
+async def test_hundreds_of_polls_through_transaction_pooling(
+    cluster: Cluster, bouncer: StartBouncer, clients: Clients
+) -> None:
+    uri = await bouncer()
+    others = [await asyncpg.connect(uri, statement_cache_size=0) for _ in range(6)]
+    before = [await settings_of(one) for one in others]
+    session = await Session.open(resolve(uri, environ={}))
+    assert session.pooled
+    for number in range(300):
+        # Keeps the server connections changing hands between our statements.
+        assert await others[number % 6].fetchval("SELECT 1") == 1
+        snapshot = await session.poll()
+        assert snapshot.server.pooled
+        own = snapshot.find(snapshot.server.own_pid)
+        assert own is not None
+        assert own.state == "active"
+    assert [await settings_of(one) for one in others] == before
+    for one in others:
+        assert await one.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
+
+    await clients.role(cluster, "pooled_web")
+    await clients(cluster, role="pooled_web", app="victim")
+    snapshot = await session.poll()
+    (victim,) = (one for one in snapshot.backends if one.app == "victim")
+    (outcome,) = await session.signal(Action.TERMINATE, [Target.of(victim)])
+    assert outcome.status is Status.SIGNALLED
+    await session.close()
+    for one in others:
+        await one.close()
+
+
+async def settings_of(connection: Connection) -> tuple[str, ...]:
+    names = ("statement_timeout", "lock_timeout", "work_mem", "default_transaction_read_only", "jit")
+    rows = await connection.fetch("SELECT current_setting(n) FROM unnest($1::text[]) n", names)
+    return tuple(row[0] for row in rows)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for 127.0.0.1 and its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=server.example"]
+    options = ["-keyout", str(folder / "key"), "-out", str(folder / "crt"), "-addext", "subjectAltName=IP:127.0.0.1"]
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here")
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    return folder
+
+
+async def test_ssl(cluster: Cluster, bouncer: StartBouncer, certificate: Path) -> None:
+    """The embedded servers are built without SSL; PgBouncer has it."""
+    folder = cluster.folder / "bouncer"
+    files = {"client_tls_key_file": str(folder / "key"), "client_tls_cert_file": str(folder / "crt")}
+    uri = await bouncer(certificate, client_tls_sslmode="require", **files)
+    root = certificate / "crt"
+    for query in ("sslmode=require", "sslmode=prefer", "sslmode=allow", f"sslmode=verify-full&sslrootcert={root}"):
+        session = await Session.open(resolve(f"{uri}?{query}", environ={}))
+        assert (await session.poll()).backends
+        await session.close()
+    elsewhere = uri.replace("127.0.0.1", "localhost")
+    for refused in (f"{elsewhere}?sslmode=verify-full&sslrootcert={root}", f"{uri}?sslrootcert=system"):
+        with pytest.raises(ConnectError, match=r"SSL: the certificate of .* is not accepted"):
+            await Session.open(resolve(refused, environ={}))
+    with pytest.raises(ConnectError) as caught:
+        await Session.open(resolve(f"{uri}?sslmode=disable", environ={}))
+    assert str(caught.value).isprintable()

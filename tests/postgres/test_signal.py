@@ -1,0 +1,242 @@
+"""signal(): exactly the sessions that were chosen, as they were when they were chosen, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import asyncpg
+import pytest
+
+from pgtop_conn.demo.server import Cluster
+from pgtop_conn.model.snapshot import ACTIVE, IDLE, OWN_APPLICATION_NAME, WALSENDER, BackendKey, Snapshot
+from pgtop_conn.model.source import Action, Outcome, Status, Target
+from pgtop_conn.postgres.session import Session
+from pgtop_conn.postgres.statements import statement
+from tests.postgres.conftest import OpenSession
+from tests.postgres.recorder import Recorder, until, until_true
+from tests.servers import Clients, Connection
+
+
+def target_of(snapshot: Snapshot, app: str, **changes: object) -> Target:
+    (found,) = (backend for backend in snapshot.backends if backend.app == app)
+    return replace(Target.of(found), **changes)  # type: ignore[arg-type]
+
+
+async def terminate(session: Session, *targets: Target) -> list[Outcome]:
+    return await session.signal(Action.TERMINATE, targets)
+
+
+async def is_alive(connection: Connection) -> bool:
+    try:
+        return bool(await connection.fetchval("SELECT 1") == 1)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        return False
+
+
+async def test_terminate_ends_the_session_and_cancel_its_query(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    idle, busy = await clients(every_cluster, app="idle"), await clients(every_cluster, app="busy")
+    sleeping = asyncio.create_task(busy.execute("SELECT pg_sleep(60)"))
+    session = await sessions(every_cluster, user=await clients.role(every_cluster, "signaller", "LOGIN SUPERUSER"))
+    snapshot = await until(session, lambda one: any(two.wait_event == "PgSleep" for two in one.backends))
+    cancelled = await session.signal(
+        Action.CANCEL, [target_of(snapshot, "busy", allow_superuser=True, allow_replication=True)]
+    )
+    assert [outcome.status for outcome in cancelled] == [Status.SIGNALLED]
+    with pytest.raises(asyncpg.QueryCanceledError):
+        await sleeping
+    ended = await terminate(session, target_of(snapshot, "idle", allow_superuser=True, allow_replication=True))
+    assert [outcome.status for outcome in ended] == [Status.SIGNALLED]
+    await until(session, lambda one: not any(two.app == "idle" for two in one.backends))
+    assert await is_alive(busy)
+    assert not await is_alive(idle)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"state": ACTIVE}, Status.CHANGED),
+        ({"state": None}, Status.CHANGED),
+        ({"state_change": 1.0}, Status.CHANGED),
+        ({"state_change": None}, Status.CHANGED),
+        ({"query_start": 1.0}, Status.CHANGED),
+        ({"query_start": None}, Status.CHANGED),
+        ({"backend_type": "walsender"}, Status.CHANGED),
+        ({"wrote": True}, Status.CHANGED),
+    ],
+)
+async def test_who_is_no_longer_as_chosen_stays_alive(
+    cluster: Cluster, clients: Clients, sessions: OpenSession, changes: dict[str, object], status: Status
+) -> None:
+    await clients.role(cluster, "signal_web")
+    victim = await clients(cluster, role="signal_web", app="victim")
+    await victim.execute("SELECT 1")
+    session = await sessions(cluster)
+    snapshot = await session.poll()
+    (outcome,) = await terminate(session, target_of(snapshot, "victim", **changes))
+    assert outcome.status is status
+    assert outcome.detail
+    assert await is_alive(victim)
+
+
+async def test_a_wrong_start_signals_nobody(every_cluster: Cluster, clients: Clients, sessions: OpenSession) -> None:
+    await clients.role(every_cluster, "signal_web")
+    victim = await clients(every_cluster, role="signal_web", app="victim")
+    session = await sessions(every_cluster)
+    target = target_of(await session.poll(), "victim")
+    assert target.key.backend_start is not None
+    microsecond_off = replace(target, key=BackendKey(target.key.pid, target.key.backend_start + 1e-6))
+    unknown = replace(target, key=BackendKey(target.key.pid, None))
+    nobody = replace(target, key=BackendKey(2**30, target.key.backend_start))
+    recorder = Recorder(session)
+    outcomes = await terminate(session, microsecond_off, unknown, nobody)
+    assert [outcome.status for outcome in outcomes] == [Status.GONE, Status.DENIED, Status.GONE]
+    assert recorder.taken() == ["terminate", "still_there", "terminate", "still_there"]
+    assert await is_alive(victim)
+
+
+async def test_a_new_query_of_the_same_session_is_not_the_one_chosen(
+    cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    await clients.role(cluster, "signal_web")
+    victim = await clients(cluster, role="signal_web", app="victim")
+    session = await sessions(cluster)
+    target = target_of(await session.poll(), "victim")
+    await victim.execute("SELECT 1")
+    (outcome,) = await terminate(session, target)
+    assert (outcome.status, outcome.detail) == (Status.CHANGED, "another query since it was chosen")
+    await victim.execute("BEGIN")
+    (outcome,) = await terminate(session, target)
+    assert (outcome.status, outcome.detail) == (Status.CHANGED, "now idle in transaction")
+    assert await is_alive(victim)
+
+
+async def test_the_server_side_guards_hold_even_when_asked(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    role = await clients.role(every_cluster, "signal_web")
+    await clients.role(every_cluster, "rds_replication", "NOLOGIN")
+    guarded = {
+        "root": await clients.role(every_cluster, "signal_root", "LOGIN SUPERUSER"),
+        "standby": await clients.role(every_cluster, "signal_standby", "LOGIN REPLICATION"),
+        "rds": await clients.role(every_cluster, "signal_rds", "LOGIN IN ROLE rds_replication"),
+        OWN_APPLICATION_NAME: role,
+    }
+    alive = [await clients(every_cluster, role=owner, app=app) for app, owner in guarded.items()]
+    sender = await walsender(every_cluster, "signal_standby")
+    ordinary = await clients(every_cluster, role=role, app="ordinary")
+    session = await sessions(every_cluster)
+    snapshot = await session.poll()
+    chosen = [one for one in snapshot.backends if one.app in (*guarded, "sender", "ordinary")]
+    assert len(chosen) == 7
+    others = [one for one in snapshot.backends if not one.is_client and not one.walsender]
+    assert others
+    outcomes = await terminate(session, *(Target.of(one) for one in (*chosen, *others)))
+    signalled = [outcome.target.app for outcome in outcomes if outcome.status is Status.SIGNALLED]
+    assert signalled == ["ordinary"]
+    assert {outcome.status for outcome in outcomes} == {Status.SIGNALLED, Status.CHANGED}
+    await until(session, lambda one: not any(two.app == "ordinary" for two in one.backends))
+    assert all([await is_alive(connection) for connection in alive])
+    assert not await is_alive(ordinary)
+
+    snapshot = await session.poll()
+    allowed = [
+        target_of(snapshot, "root", allow_superuser=True),
+        target_of(snapshot, "standby", allow_replication=True),
+        target_of(snapshot, "sender", allow_replication=True),
+    ]
+    assert allowed[2].backend_type == WALSENDER
+    outcomes = await terminate(session, *allowed)
+    assert [outcome.status for outcome in outcomes] == [Status.SIGNALLED] * 3
+    sender.terminate()
+
+
+async def walsender(cluster: Cluster, role: str) -> Connection:
+    settings = {"replication": "database", "application_name": "sender"}
+    connection: Connection = await asyncpg.connect(
+        cluster.uri(user=role), server_settings=settings, statement_cache_size=0
+    )
+    return connection
+
+
+async def test_a_refusal_in_the_middle_stops_no_other(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    mine = await clients.role(every_cluster, "signal_mine")
+    other = await clients.role(every_cluster, "signal_other")
+    options = f"LOGIN IN ROLE pg_read_all_stats, {mine}"
+    watcher = await clients.role(every_cluster, "signal_watcher", options)
+    opened = [
+        await clients(every_cluster, role=role, app=f"batch {number}")
+        for number, role in enumerate((mine, other, mine))
+    ]
+    session = await sessions(every_cluster, user=watcher)
+    snapshot = await session.poll()
+    outcomes = await terminate(session, *(target_of(snapshot, f"batch {number}") for number in range(3)))
+    assert [outcome.status for outcome in outcomes] == [Status.SIGNALLED, Status.DENIED, Status.SIGNALLED]
+    assert "terminate" in outcomes[1].detail
+    assert outcomes[1].detail.isprintable()
+    await until(session, lambda one: sum(two.app.startswith("batch") for two in one.backends) == 1)
+    assert [await is_alive(connection) for connection in opened] == [False, True, False]
+
+
+async def test_no_connection_means_nothing_is_sent(cluster: Cluster, clients: Clients, sessions: OpenSession) -> None:
+    await clients.role(cluster, "signal_web")
+    victim = await clients(cluster, role="signal_web", app="victim")
+    session = await sessions(cluster)
+    target = target_of(await session.poll(), "victim")
+    await session.close()
+    outcomes = await terminate(session, target, target)
+    assert {(one.status, one.detail) for one in outcomes} == {(Status.DENIED, "not sent: connection lost")}
+    assert await is_alive(victim)
+
+
+async def test_connection_lost_in_the_middle(
+    cluster: Cluster, admin: Connection, clients: Clients, sessions: OpenSession
+) -> None:
+    await clients.role(cluster, "signal_web")
+    victims = [await clients(cluster, role="signal_web", app=f"victim {number}") for number in range(2)]
+    session = await sessions(cluster)
+    snapshot = await session.poll()
+    targets = [target_of(snapshot, f"victim {number}") for number in range(2)]
+    lock = await clients(cluster)
+    await lock.execute("BEGIN; LOCK pg_authid IN ACCESS EXCLUSIVE MODE")
+    signalling = asyncio.create_task(terminate(session, *targets))
+    own = snapshot.server.own_pid
+    await until_true(lambda: waits_on_lock(lock, own))
+    await lock.execute("SELECT pg_terminate_backend($1)", own)
+    outcomes = await signalling
+    assert [one.status for one in outcomes] == [Status.DENIED, Status.DENIED]
+    assert outcomes[0].detail.startswith("unknown: connection lost")
+    assert outcomes[1].detail == "not sent: connection lost"
+    await lock.execute("ROLLBACK")
+    assert all([await is_alive(one) for one in victims])
+
+
+async def waits_on_lock(connection: Connection, pid: int) -> bool:
+    return bool(await connection.fetchval("SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity($1::int)", pid))
+
+
+async def test_signals_and_polls_share_the_connection(
+    cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    await clients.role(cluster, "signal_web")
+    victims = await clients.many(10, cluster, role="signal_web", app="crowd")
+    session = await sessions(cluster)
+    snapshot = await session.poll()
+    targets = [Target.of(one) for one in snapshot.backends if one.app == "crowd"]
+    signalling = asyncio.create_task(terminate(session, *targets))
+    await asyncio.gather(*(session.poll() for _ in range(5)))
+    outcomes = await signalling
+    assert [one.status for one in outcomes] == [Status.SIGNALLED] * 10
+    await until(session, lambda one: not any(two.app == "crowd" for two in one.backends))
+    assert not any([await is_alive(one) for one in victims])
+
+
+def test_both_statements_guard_alike() -> None:
+    cancel, end = statement("cancel"), statement("terminate")
+    assert cancel == end.replace("pg_terminate_backend", "pg_cancel_backend")
+    assert f"'{OWN_APPLICATION_NAME}'" in end
+    assert IDLE not in end
