@@ -57,6 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output is gone; nothing is left to say, and Python's own flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except Exception as error:
+        # The outermost border: a defect of ours is one line, too, and its traceback goes to the log.
+        _log_defect(error)
+        return _complain(f"unexpected {type(error).__name__}; --log-file FILE records the details")
+
+
+def _log_defect(error: Exception) -> None:
+    import logging
+
+    logging.getLogger(__name__).critical("unexpected error", exc_info=error)
 
 
 def _complain(message: str) -> int:
@@ -245,8 +255,8 @@ async def _show(source: Source, settings: config.Settings) -> int:
         interval_s=settings.interval_s,
         policy=policy_of(settings),
         view=ViewState(grouping=settings.group, filter=parse(settings.filter)),
-        warning=settings.warning,
-        critical=settings.critical,
+        warning_percent=settings.warning,
+        critical_percent=settings.critical,
         ascii=settings.ascii,
         mouse=settings.mouse,
         theme=settings.theme or None,

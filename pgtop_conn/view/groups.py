@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.slots import may_hold_slot, state_of
-from pgtop_conn.model.snapshot import ACTIVE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.snapshot import ACTIVE, IDLE, TRANSACTION_STATES, Backend
 from pgtop_conn.model.text import one_line
 
 
@@ -97,6 +97,8 @@ Path = tuple[str, ...]
 class Group:
     """Sessions with the same values; durations in seconds, `share` of all used slots (0 to 1).
 
+    `active`, `idle` and `in_transaction` (idle in a transaction, aborted or not) never overlap.
+
     `walsenders` groups hold no slot of max_connections and stand apart, below the others.
     """
 
@@ -128,8 +130,7 @@ class Group:
             idle_s = backend.idle_s(at)
             if idle_s is not None and (self.oldest_idle_s is None or idle_s > self.oldest_idle_s):
                 self.oldest_idle_s = idle_s
-            if backend.xact_start is not None or backend.state in TRANSACTION_STATES:
-                self.in_transaction += 1
+            self.in_transaction += backend.state in TRANSACTION_STATES
             self.never_queried += backend.never_queried
             self.blocked += bool(backend.blocked_by)
 
@@ -139,7 +140,7 @@ class Group:
 
     @property
     def idle(self) -> int:
-        return sum(count for state, count in self.states.items() if state.startswith("idle"))
+        return self.states.get(IDLE, 0)
 
 
 def group(backends: Sequence[Backend], grouping: Grouping, at: float, used: int, tags: Tags = NO_TAGS) -> list[Group]:

@@ -58,7 +58,7 @@ def test_groups_count_what_holds_a_slot_and_walsenders_stand_apart() -> None:
     groups = group(snapshot.backends, GROUPINGS["app"], NOW, budget.used)
     assert [(g.name, g.count) for g in groups] == [("billing", 7), ("pgtop-conn", 1), ("web", 1), ("standby", 1)]
     billing = groups[0]
-    assert (billing.active, billing.idle, billing.in_transaction, billing.blocked) == (1, 6, 1, 1)
+    assert (billing.active, billing.idle, billing.in_transaction, billing.blocked) == (1, 5, 1, 1)
     assert billing.oldest_idle_s == 104.0
     assert sum(g.share for g in groups) == pytest.approx(1.0)
     assert groups[-1].walsenders

@@ -1,0 +1,113 @@
+"""A pseudo-terminal with an emulated screen: the installed command as a user sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import pyte
+
+from tests.waiting import wait_until
+
+ENTER_ALTERNATE_SCREEN = b"\x1b[?1049h"
+LEAVE_ALTERNATE_SCREEN = b"\x1b[?1049l"
+
+
+class Terminal:
+    """`async with Terminal([...]) as terminal:` runs pgtop-conn in a pty of `columns` × `rows`."""
+
+    def __init__(
+        self, arguments: Sequence[str], *, columns: int = 120, rows: int = 36, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self._arguments = arguments
+        self._environ = {**os.environ, "TERM": "xterm-256color", **(environ or {})}
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+        self._size = (rows, columns)
+        self.written = b""
+
+    async def __aenter__(self) -> Self:
+        self._start()
+        os.set_blocking(self._master, False)
+        asyncio.get_running_loop().add_reader(self._master, self._read)
+        return self
+
+    def _start(self) -> None:
+        self._master, self.slave = pty.openpty()
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
+        self.modes_before = termios.tcgetattr(self.slave)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pgtop_conn", *self._arguments],
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            env=self._environ,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+
+    async def __aexit__(self, *_error: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._master)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.slave)
+        os.close(self._master)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._master, 65536)
+        except (BlockingIOError, OSError):
+            return
+        self.written += data
+        self._stream.feed(data)
+
+    @property
+    def text(self) -> str:
+        """What is on the screen."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def modes(self) -> list[Any]:
+        """The terminal's modes, as termios gives them."""
+        return termios.tcgetattr(self.slave)
+
+    def type(self, keys: str) -> None:
+        """Send keys; arrows and the like as escape sequences."""
+        os.write(self._master, keys.encode())
+
+    async def shows(self, *texts: str, within_s: float = 20.0) -> None:
+        """Wait until every text is on the screen."""
+
+        def visible() -> bool:
+            return all(text in self.text for text in texts)
+
+        try:
+            await wait_until(visible, f"the screen shows {texts}", within_s=within_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it shows:\n{self.text}") from None
+
+    async def ends(self, within_s: float = 10.0) -> int:
+        """Wait until the command has ended; its exit code."""
+
+        def ended() -> bool:
+            return self.process.poll() is not None
+
+        try:
+            await wait_until(ended, "the command ends", within_s=within_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it shows:\n{self.text}") from None
+        self._read()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
