@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +18,7 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.view import gauge
-from pgtop_conn.view.columns import GROUP_COLUMNS, Cell
+from pgtop_conn.view.columns import GROUP_COLUMNS, Cell, fit
 from pgtop_conn.view.document import csv_rows, document
 from pgtop_conn.view.groups import GROUPINGS, group
 from pgtop_conn.view.table import Frame, shown
@@ -62,24 +62,24 @@ async def snapshot(source: Source, settings: Settings, policy: Policy, form: str
 def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy) -> str:
     console = Console(file=None, highlight=False, markup=False, emoji=False)
     width = console.width
-    status = gauge.Status(interval_s=settings.interval_s)
+    status = gauge.Status(interval_s=None)
     frame = Frame(seen, budget, policy, {}, settings.ascii)
     groups = group(shown(seen, parse(settings.filter)), GROUPINGS[settings.group], seen.taken_at, budget.used)
     largest = max((g for g in groups if not g.walsenders), key=lambda g: g.count, default=None)
-    # One look has no interval and no rate.
-    server = [cell for cell in gauge.server_line(seen, budget, status, width) if "every" not in cell.text]
     lines = [
-        server,
+        gauge.server_line(seen, budget, status, width),
         gauge.slots_line(budget, History(), width, ascii_only=settings.ascii),
         gauge.headroom_line(budget, width),
         gauge.states_line(seen, budget, width),
         gauge.notice_line(seen, largest, None, status),
     ]
-    columns = [column for column in GROUP_COLUMNS if column.name != "growth"]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    without_rate = tuple(column for column in GROUP_COLUMNS if column.name != "growth")
+    columns = [place.column for place in fit(without_rate, width)]
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column in columns:
         title = settings.group.upper() if column.name == "group" else column.title
-        table.add_column(title, justify="right" if column.right else "left", no_wrap=True)
+        justify: JustifyMethod = "right" if column.right else "left"
+        table.add_column(title, justify=justify, no_wrap=True, min_width=column.width or None)
     for found in groups:
         table.add_row(*(_rich([column.cell(found, frame)]) for column in columns))
     with console.capture() as captured:

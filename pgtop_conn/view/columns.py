@@ -163,7 +163,7 @@ SESSION_COLUMNS: tuple[Column[Backend], ...] = (
 )
 
 #: The flexible column gets at least this, or other columns leave.
-FLEXIBLE_AT_LEAST = {"group": 24, "query": 20}
+FLEXIBLE_AT_LEAST = {"group": 20, "query": 20}
 
 
 @lru_cache(maxsize=64)

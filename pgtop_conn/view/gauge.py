@@ -30,7 +30,8 @@ LEVEL_STYLES = {
 class Status:
     """What the screen knows besides the snapshot."""
 
-    interval_s: float
+    #: None for one look.
+    interval_s: float | None
     paused: bool = False
     read_only: bool = False
     #: Seconds since the last good poll when the source is lost, and why.
@@ -39,8 +40,10 @@ class Status:
 
 
 def server_name(snapshot: Snapshot) -> str:
-    """host:port, or the socket's folder."""
+    """host:port; a Unix socket is [local], as psql calls it."""
     server = snapshot.server
+    if server.is_unix_socket:
+        return f"[local]:{server.port}"
     return f"{server.host}:{server.port}"
 
 
@@ -54,7 +57,7 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         Cell(f" {server_name(snapshot)}", "title"),
         Cell(f"  PostgreSQL {server.version} {kind}{pooled}", "dim"),
         Cell(f"  {server.role}, {budget.own_slot} slot", "dim"),
-        Cell(f"  every {status.interval_s:g} s", "dim"),
+        Cell(f"  every {status.interval_s:g} s" if status.interval_s else "", "dim"),
     ]
     if status.stale_s is None:
         cells.append(Cell(f"  {clock}", "dim"))
@@ -64,7 +67,7 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         cells.append(Cell("  PAUSED", "warning"))
     if status.read_only:
         cells.append(Cell("  read-only", "dim"))
-    return _dropping(cells, width, (1, 3, 2))
+    return _dropping(cells, width, (3, 1, 2))
 
 
 def slots_line(budget: SlotBudget, history: History, width: int, *, ascii_only: bool = False) -> list[Cell]:
