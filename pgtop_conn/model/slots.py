@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pgtop_conn.model.snapshot import Backend, Server, Snapshot
+from pgtop_conn.model.snapshot import Backend, Database, Role, Server, Snapshot
 
 #: Per cent of what ordinary roles may use.
 WARNING_PERCENT = 80.0
@@ -53,6 +53,7 @@ class Limit:
     """A CONNECTION LIMIT of a role or a database, and how much of it is used."""
 
     kind: str
+    oid: int
     name: str
     limit: int
     used: int
@@ -66,6 +67,17 @@ class Limit:
     def share(self) -> float:
         """used / limit; 1.0 where the limit is 0."""
         return self.used / self.limit if self.limit else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Further logins of one role to one database that would succeed now, and what stops the one after them."""
+
+    role: str
+    database: str
+    free: int
+    #: cluster, role or database.
+    limited_by: str
 
 
 def may_hold_slot(backend: Backend) -> bool:
@@ -123,6 +135,23 @@ class SlotBudget:
         """ordinary_free once `freed` slots are given back."""
         return max(0, self.capacity - (self.used - freed))
 
+    def room(self, role: Role, database: Database | None) -> Room:
+        """The least of what the cluster, the role's limit and the database's limit leave; a tie names the widest.
+
+        Superusers are exempt from both limits (InitPostgres() and CheckMyDatabase() in postinit.c).
+        """
+        database_name = database.name if database else ""
+        if role.superuser:
+            return Room(role.name, database_name, self.superuser_free, "cluster")
+        free, limited_by = self.reserved_free if role.uses_reserved else self.ordinary_free, "cluster"
+        for limit in self.limits:
+            mine = (limit.kind == "role" and limit.oid == role.oid) or (
+                limit.kind == "database" and database is not None and limit.oid == database.oid
+            )
+            if mine and limit.free < free:
+                free, limited_by = limit.free, limit.kind
+        return Room(role.name, database_name, free, limited_by)
+
     @classmethod
     def of(cls, snapshot: Snapshot, warning: float = WARNING_PERCENT, critical: float = CRITICAL_PERCENT) -> SlotBudget:
         """Count one snapshot; thresholds are per cent of what ordinary roles may use."""
@@ -147,6 +176,20 @@ class SlotBudget:
             states=_states(snapshot),
             limits=_limits(snapshot),
         )
+
+
+def rooms(snapshot: Snapshot, budget: SlotBudget) -> list[Room]:
+    """The tightest room of every role that holds a slot now, over the databases it is in: who is refused next."""
+    tightest: dict[int, Room] = {}
+    pairs = {(b.role_oid, b.database_oid) for b in snapshot.backends if may_hold_slot(b) and b.role_oid}
+    for role_oid, database_oid in sorted(pairs):
+        role = snapshot.roles.get(role_oid)
+        if role is None:
+            continue
+        room = budget.room(role, snapshot.databases.get(database_oid))
+        if role_oid not in tightest or room.free < tightest[role_oid].free:
+            tightest[role_oid] = room
+    return sorted(tightest.values(), key=lambda room: (room.free, room.role))
 
 
 def _level(used: int, capacity: int, warning: float, critical: float) -> Level:
@@ -189,12 +232,12 @@ def _limits(snapshot: Snapshot) -> tuple[Limit, ...]:
     by_role = Counter(backend.role_oid for backend in holders)
     by_database = Counter(backend.database_oid for backend in holders)
     limits = [
-        Limit("role", role.name, role.connection_limit, by_role[role.oid])
+        Limit("role", role.oid, role.name, role.connection_limit, by_role[role.oid])
         for role in snapshot.roles.values()
         if role.connection_limit >= 0 and role.can_login and not role.superuser
     ]
     limits += [
-        Limit("database", database.name, database.connection_limit, by_database[database.oid])
+        Limit("database", database.oid, database.name, database.connection_limit, by_database[database.oid])
         for database in snapshot.databases.values()
         if database.connection_limit >= 0
     ]
