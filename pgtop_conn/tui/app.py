@@ -18,6 +18,7 @@ from textual.theme import Theme
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.source import Source
+from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.terminal import watched
@@ -67,8 +68,9 @@ class MonitorApp(App[int]):
     ]
 
     def __init__(self, source: Source, options: ScreenOptions) -> None:
-        plain = bool(os.environ.get(NO_COLOR))
-        super().__init__()
+        plain = NO_COLOR in os.environ
+        # With the terminal's own colours Textual leaves colours out; with others it would paint greys.
+        super().__init__(ansi_color=True if plain else None)
         self.animation_level = "none"
         self.register_theme(OWN_THEME)
         theme = options.theme or (PLAIN_THEME if plain else OWN_THEME.name)
@@ -76,7 +78,7 @@ class MonitorApp(App[int]):
             raise BadInput(f"there is no theme {theme!r}; there are {', '.join(sorted(self.available_themes))}")
         self.theme = theme
         self.main = MainScreen(source, options)
-        self.mouse = options.mouse
+        self.set_class(options.ascii, ASCII_CLASS)
 
     def get_default_screen(self) -> MainScreen:
         return self.main
@@ -92,7 +94,8 @@ class MonitorApp(App[int]):
         """One line instead of Textual's traceback, which prints local variables; the log has the traceback without."""
         error = self._exception
         log.critical("unexpected error", exc_info=error)
-        self.panic(Text(f"pgtop-conn: unexpected error: {_described(error)}; --log-file FILE records the details"))
+        text = f"pgtop-conn: unexpected error: {_described(error)}; --log-file FILE records the details"
+        self.panic(Text(text, no_wrap=True, overflow="ignore"))
 
 
 def _described(error: BaseException | None) -> str:

@@ -244,7 +244,7 @@ class BrowseScreen(Screen[None]):
                 del marks[key]
         else:
             # A mark that is set stays bound to the session as it was then.
-            marks = targets | marks
+            marks |= {key: target for key, target in targets.items() if key not in marks}
         self._set_marks(marks)
 
     def action_unmark(self) -> None:

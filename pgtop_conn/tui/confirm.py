@@ -25,7 +25,7 @@ from pgtop_conn.view.columns import Cell
 class Confirm(Dialog[Plan | None]):
     """Dismissed with the plan as it stands when it is confirmed, or with None. Focus starts on No."""
 
-    FRAME_LINES = 10
+    FRAME_LINES = 11
     BINDINGS: ClassVar[list[BindingType]] = [
         *(binding for binding in SCROLLING if binding.id not in ("dialog_top", "dialog_end", "dialog_page_down")),
         Binding("pagedown", "page(1)", "page down", id="confirm_page_down", tooltip="One page down.", show=False),
@@ -86,9 +86,8 @@ class Confirm(Dialog[Plan | None]):
         sessions: list[Row] = []
         for item in self._first:
             still = planned.get(item.target.key)
-            sessions.append(
-                OneLine(plans.session_line(still, at)) if still else _struck(item, left.get(item.target.key))
-            )
+            row = plans.session_line(still, at) if still else _struck(item, left.get(item.target.key))
+            sessions.append(OneLine(row) if still else row)
         own = {item.target.key for item in self._first}
         others = [_left_alone(item) for key, item in left.items() if key not in own]
         return [*(row for row in facts if row), [], *sessions, *others]

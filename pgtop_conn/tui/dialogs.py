@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from textual import events
@@ -34,7 +34,7 @@ class Dialog(ModalScreen[Result]):
 
     AUTO_FOCUS = ""
     #: Lines of the box that are not the body: border, title, hint.
-    FRAME_LINES = 5
+    FRAME_LINES = 6
 
     def __init__(self, body: RowList) -> None:
         super().__init__()
@@ -101,6 +101,3 @@ class Dialog(ModalScreen[Result]):
 def closing(*keys: str) -> Binding:
     """The binding that leaves a dialog without doing anything."""
     return Binding(",".join(keys), "close", "close", id="dialog_close", tooltip="Close; nothing is sent.", show=False)
-
-
-Draw = Callable[[], None]

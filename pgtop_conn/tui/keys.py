@@ -265,7 +265,7 @@ BINDINGS: list[Binding] = [
     ),
     Binding(
         "q",
-        "quit",
+        "app.quit",
         "quit",
         id="quit",
         key_display="q",
