@@ -94,7 +94,7 @@ class MonitorApp(App[int]):
         """One line instead of Textual's traceback, which prints local variables; the log has the traceback without."""
         error = self._exception
         log.critical("unexpected error", exc_info=error)
-        text = f"pgtop-conn: unexpected error: {_described(error)}; --log-file FILE records the details"
+        text = f"pgtop-conn: unexpected {_described(error)}; --log-file FILE records the details"
         self.panic(Text(text, no_wrap=True, overflow="ignore"))
 
 
@@ -118,6 +118,8 @@ async def run(source: Source, options: ScreenOptions) -> int:
 
     Raises BadInput for a theme that does not exist.
     """
+    # Without a handler of ours Python writes warnings to standard error, over the screen.
+    logging.getLogger("pgtop_conn").addHandler(logging.NullHandler())
     app = MonitorApp(source, options)
     loop = asyncio.get_running_loop()
 
@@ -134,10 +136,11 @@ async def run(source: Source, options: ScreenOptions) -> int:
 
 @contextmanager
 def _ended_by_signals(loop: asyncio.AbstractEventLoop, app: MonitorApp) -> Iterator[None]:
-    """SIGTERM and SIGHUP leave in an orderly way, with the terminal restored; an ignored signal stays ignored."""
-    taken = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    """SIGINT, SIGTERM and SIGHUP leave in an orderly way, the terminal restored; an ignored signal stays ignored."""
+    codes = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGHUP: 128 + signal.SIGHUP}
+    taken = [number for number in codes if signal.getsignal(number) is not signal.SIG_IGN]
     for number in taken:
-        loop.add_signal_handler(number, app.exit, 128 + number)
+        loop.add_signal_handler(number, app.exit, codes[number])
     try:
         yield
     finally:

@@ -71,6 +71,7 @@ class Dialog(ModalScreen[Result]):
         self.headline.show(lambda _width: [[Cell(text, style)]])
 
     def set_hint(self, *cells: Cell) -> None:
+        self.hint.display = bool(cells)
         self.hint.show(lambda _width: [cells])
 
     def show_rows(self, rows: Sequence[Row]) -> None:

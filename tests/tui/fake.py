@@ -123,3 +123,8 @@ def cursor_pid(app: MonitorApp) -> int | None:
 def toasts(app: MonitorApp) -> str:
     """Every message that is on the screen."""
     return "\n".join(notification.message for notification in app._notifications)
+
+
+def on_main(app: MonitorApp) -> bool:
+    """Whether no dialog is open."""
+    return app.screen is app.main

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pgtop_conn.model.filters import parse
@@ -14,12 +16,12 @@ from pgtop_conn.tui.helping import Help
 from pgtop_conn.view.groups import GROUPINGS
 from pgtop_conn.view.table import SORTS, ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot, make_walsender
-from tests.tui.fake import cursor_pid, monitor, screen_text, toasts
+from tests.tui.fake import cursor_pid, monitor, on_main, screen_text, toasts
 
 OPEN = ViewState(expanded=frozenset({("web",)}))
 
 
-def sessions(*pids: int, at: float = NOW, **fields: object) -> Snapshot:
+def sessions(*pids: int, at: float = NOW, **fields: Any) -> Snapshot:
     """Our own session and these of `web`, the first the longest in its state."""
     rows = [make_backend(pid, state_change=NOW - 200.0 + pid, **fields) for pid in pids]
     return make_snapshot([make_own(), *rows], taken_at=at)
@@ -115,7 +117,7 @@ async def test_a_cursor_whose_session_left_is_on_nothing_until_it_is_moved() -> 
             await pilot.press(key)
         assert GONE in toasts(app)
         assert not app.main.view.marks
-        assert app.screen is app.main
+        assert on_main(app)
         await pilot.press("down")
         assert cursor_pid(app) == 3
 
@@ -171,7 +173,7 @@ async def test_keys_are_letters_while_a_filter_is_typed() -> None:
     async with monitor(sessions(1, 2, 3)) as (app, _, pilot):
         await pilot.press("slash", *"xcqsp")
         assert app.main.filter_bar.input.value == "xcqsp"
-        assert app.screen is app.main
+        assert on_main(app)
 
 
 async def test_marks_are_bound_when_they_are_set_and_survive_everything_but_u() -> None:
@@ -212,7 +214,7 @@ async def test_detail_stays_live_and_says_when_the_session_is_gone() -> None:
         assert "Gone" in text
         assert "process       1" in text
         await pilot.press("escape")
-        assert app.screen is app.main
+        assert on_main(app)
 
 
 async def test_blockers_lists_roots_first_and_enter_goes_there() -> None:
@@ -229,7 +231,7 @@ async def test_blockers_lists_roots_first_and_enter_goes_there() -> None:
         assert "ending it frees 2" in root
         assert text.index(root) < text.index(next(line for line in text if "blocked by 3" in line))
         await pilot.press("enter")
-        assert app.screen is app.main
+        assert on_main(app)
         assert cursor_pid(app) == 3
         assert app.main.view.filter.text == ""
 
@@ -253,7 +255,7 @@ async def test_help_shows_every_key_and_what_it_does() -> None:
             assert str(binding.key_display) in text
         assert "pg_terminate_backend" in text
         await pilot.press("q")
-        assert app.screen is app.main
+        assert on_main(app)
 
 
 async def test_a_click_puts_the_cursor_there_and_again_opens() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.widgets import Button, Input
 
 from pgtop_conn.model.errors import SourceLost
@@ -11,12 +13,12 @@ from pgtop_conn.model.source import Action, Outcome, Status
 from pgtop_conn.tui.confirm import Confirm
 from pgtop_conn.view.table import ViewState
 from tests.factories import NOW, OWN_ROLE_OID, make_backend, make_own, make_snapshot, make_walsender
-from tests.tui.fake import cursor_pid, monitor, screen_text, toasts, until
+from tests.tui.fake import cursor_pid, monitor, on_main, screen_text, toasts, until
 
 OPEN = ViewState(expanded=frozenset({("web",)}))
 
 
-def web(*pids: int, at: float = NOW, **fields: object) -> Snapshot:
+def web(*pids: int, at: float = NOW, **fields: Any) -> Snapshot:
     """Our own session, many of `other`, and these of `web`."""
     others = [make_backend(900 + number, app="other") for number in range(9)]
     rows = [make_backend(pid, state_change=NOW - 100.0 + pid, **fields) for pid in pids]
@@ -34,7 +36,7 @@ async def test_terminate_asks_with_the_focus_on_no_and_y_sends() -> None:
         assert "Terminate session 1 (app, web)?" in text
         assert "85 → 86" in text
         await pilot.press("enter")
-        assert app.screen is app.main
+        assert on_main(app)
         assert source.signals == []
         await pilot.press("x", "y")
         source.give(web(1, 2, at=NOW + 1))
@@ -50,7 +52,7 @@ async def test_no_esc_and_the_no_button_send_nothing() -> None:
         await pilot.press("down", "down")
         for key in ("n", "escape", "enter"):
             await pilot.press("x", key)
-            assert app.screen is app.main, key
+            assert on_main(app), key
         await source.tick(pilot, web(1, 2, at=NOW + 1))
         assert source.signals == []
 
@@ -116,7 +118,7 @@ async def test_when_all_targets_have_left_nothing_can_be_confirmed() -> None:
         await pilot.press("y")
         assert isinstance(app.screen, Confirm)
         await pilot.press("enter")
-        assert app.screen is app.main
+        assert on_main(app)
         assert source.signals == []
 
 
@@ -149,7 +151,7 @@ async def test_a_superuser_needs_the_name_of_the_role() -> None:
 
     async with monitor(seen(NOW), view=ViewState(expanded=frozenset({("cron",)}))) as (app, source, pilot):
         await pilot.press("down", "x", *"dba", "enter")
-        assert app.screen is app.main
+        assert on_main(app)
         await source.tick(pilot, seen(NOW + 1))
         await until(lambda: bool(source.signals))
         assert source.signals[0][1][0].allow_superuser
@@ -175,7 +177,7 @@ async def test_cancel_on_an_idle_session_says_that_it_would_do_nothing() -> None
 
 
 async def test_a_cancelled_query_is_told() -> None:
-    running = {"state": ACTIVE, "wait_event_type": "", "wait_event": ""}
+    running: dict[str, Any] = {"state": ACTIVE, "wait_event_type": "", "wait_event": ""}
     async with monitor(web(1, 2, **running), view=OPEN) as (app, source, pilot):
         await pilot.press("down", "down", "c", "y")
         await source.tick(pilot, web(1, 2, at=NOW + 1, **running))
@@ -237,7 +239,7 @@ async def test_read_only_takes_the_keys_away() -> None:
         assert "terminate" not in screen_text(app)[-1]
         assert "read-only" in screen_text(app)[0]
         await pilot.press("down", "down", "x", "c")
-        assert app.screen is app.main
+        assert on_main(app)
         assert "--read-only" in toasts(app)
         await pilot.press("question_mark")
         text = "\n".join(screen_text(app))
