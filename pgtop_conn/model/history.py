@@ -1,16 +1,19 @@
-"""History: a ring of (server time, counts), and what it says: rate, peak, seconds to full.
+"""History: what the polls of one server say together: rate, peak, seconds to full, sessions opened and ended a second.
 
-The rate is the median of pairwise slopes (Theil-Sen), so a burst or a single noisy poll does not move it.
+A rate is the median of pairwise slopes (Theil-Sen) over five minutes: a burst or a noisy poll does not move it. How far
+the pairs agree on the direction (Kendall's tau) tells growth from noise. A restart begins the rates anew.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from statistics import median
 
 from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Counters
 
 #: Seconds of history a rate looks at, and the least it needs to say anything.
 RATE_WINDOW_S = 300.0
@@ -19,20 +22,27 @@ RATE_NEEDS_S = 15.0
 RATE_POINTS = 24
 #: Below so many sessions a minute the total counts as flat.
 FLAT_PER_MINUTE = 0.5
+#: Pure noise agrees on a direction so many standard deviations far once in some million polls; more is a trend.
+TREND_SIGMAS = 5.0
+#: Agreement that is always enough.
+TREND_TAU = 0.95
+#: Groups are counted this often; the totals at every poll.
+GROUPS_EVERY_S = 5.0
+#: Sessions opened and ended a second are averaged over this.
+CHURN_WINDOW_S = 60.0
+#: Transactions a second that differ by less between the window's halves are flat.
+FLAT_TRANSACTIONS = 0.2
+#: A leak shows over this long at least.
+LEAK_NEEDS_S = 60.0
 
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One poll; `counts` maps a group's name (any hashable path) to its sessions."""
-
-    at: float
-    used: int
-    counts: Mapping[object, int]
+Counts = Mapping[Hashable, int]
+Series = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Sessions per minute, seconds until an ordinary login is refused (None: flat, falling or unknown), the peak."""
+    """Sessions per minute (None: too little history); seconds until an ordinary login is refused (None: flat,
+    falling, noisy or unknown); the high-water mark and its server time."""
 
     per_minute: float | None
     seconds_to_full: float | None
@@ -40,54 +50,133 @@ class Trend:
     peak_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """Sessions per second over the last minute; None where the server does not count them (13 and older)."""
+
+    opened: float | None
+    killed: float | None
+    abandoned: float | None
+    fatal: float | None
+    transactions: float
+
+
 class History:
-    """The last `size` polls of one server."""
+    """The last `size` polls."""
 
     def __init__(self, size: int = 900) -> None:
-        self._points: deque[Point] = deque(maxlen=size)
-        self._peak: tuple[int, float] = (0, 0.0)
+        self._used: deque[tuple[float, int]] = deque(maxlen=size)
+        self._groups: deque[tuple[float, Counts]] = deque(maxlen=int(RATE_WINDOW_S / GROUPS_EVERY_S) + 1)
+        self._counters: deque[Counters] = deque(maxlen=size)
+        self._peak: tuple[int, float] | None = None
+        self._started_at: float | None = None
+        self._rates: dict[Hashable, float | None] = {}
 
-    def add(self, at: float, used: int, counts: Mapping[object, int]) -> None:
-        """Append a poll; one that is not newer than the last (a clock set back) starts the history again."""
-        if self._points and at < self._points[-1].at:
-            self._points.clear()
-        self._points.append(Point(at, used, counts))
-        if used > self._peak[0] or not self._peak[1]:
+    def add(
+        self,
+        at: float,
+        used: int,
+        counts: Callable[[], Counts],
+        *,
+        started_at: float | None = None,
+        counters: Counters | None = None,
+    ) -> None:
+        """Append a poll. `counts` (sessions by group) is asked for only when due; `started_at` tells a restart."""
+        restarted = started_at != self._started_at
+        if restarted or (self._used and at < self._used[-1][0]):
+            self._used.clear()
+            self._groups.clear()
+            self._counters.clear()
+            self._started_at = started_at
+        self._used.append((at, used))
+        if not self._groups or at - self._groups[-1][0] >= GROUPS_EVERY_S:
+            self._groups.append((at, counts()))
+            self._rates.clear()
+        if counters is not None and (not self._counters or counters.at > self._counters[-1].at):
+            if self._counters and counters.transactions < self._counters[-1].transactions:
+                # pg_stat_reset(), or a database was dropped: what came before can't be compared.
+                self._counters.clear()
+            self._counters.append(counters)
+        if self._peak is None or used > self._peak[0]:
             self._peak = (used, at)
 
     def used(self, count: int) -> list[int]:
         """The last `count` totals, oldest first."""
-        return [point.used for point in list(self._points)[-count:]]
+        return [used for _, used in list(self._used)[-count:]]
 
     def trend(self, budget: SlotBudget) -> Trend | None:
         """What the totals say; None before the first poll."""
-        if not self._points:
+        if self._peak is None:
             return None
-        rate = self.per_minute()
+        rate, trending = _slope(_thinned(list(self._used)))
         seconds = None
-        if rate is not None and rate >= FLAT_PER_MINUTE and budget.ordinary_free > 0:
+        if rate is not None and rate >= FLAT_PER_MINUTE and trending and budget.ordinary_free > 0:
             seconds = 60.0 * budget.ordinary_free / rate
         return Trend(rate, seconds, *self._peak)
 
-    def per_minute(self, group: object = None) -> float | None:
-        """Sessions per minute of the total, or of one group; None while there is too little history."""
-        points = self._recent()
-        if not points or points[-1].at - points[0].at < RATE_NEEDS_S:
-            return None
-        values = [(point.at, point.used if group is None else point.counts.get(group, 0)) for point in points]
-        slopes = [
-            (later[1] - earlier[1]) / (later[0] - earlier[0])
-            for index, earlier in enumerate(values)
-            for later in values[index + 1 :]
-            if later[0] > earlier[0]
-        ]
-        return 60.0 * median(slopes) if slopes else None
+    def per_minute(self, group: Hashable) -> float | None:
+        """Sessions per minute of one group of the counts; None while there is too little history."""
+        if group not in self._rates:
+            self._rates[group] = _slope(_thinned([(at, counts.get(group, 0)) for at, counts in self._groups]))[0]
+        return self._rates[group]
 
-    def _recent(self) -> list[Point]:
-        """Points of the window, thinned evenly; the newest always among them."""
-        if not self._points:
-            return []
-        since = self._points[-1].at - RATE_WINDOW_S
-        points = [point for point in self._points if point.at >= since]
-        step = max(1, -(-len(points) // RATE_POINTS))
-        return points[::-1][::step][::-1]
+    def churn(self) -> Churn | None:
+        """Sessions opened and ended a second; None without two readings since the last reset."""
+        if len(self._counters) < 2:
+            return None
+        last = self._counters[-1]
+        first = next(counters for counters in self._counters if last.at - counters.at <= CHURN_WINDOW_S)
+        if first is last:
+            first = self._counters[-2]
+        seconds = last.at - first.at
+
+        def rate(later: int | None, earlier: int | None) -> float | None:
+            return None if later is None or earlier is None else (later - earlier) / seconds
+
+        return Churn(
+            opened=rate(last.opened, first.opened),
+            killed=rate(last.killed, first.killed),
+            abandoned=rate(last.abandoned, first.abandoned),
+            fatal=rate(last.fatal, first.fatal),
+            transactions=(last.transactions - first.transactions) / seconds,
+        )
+
+    def leak_signature(self) -> bool:
+        """Connections climb while transactions a second stay flat or fall: work did not ask for them."""
+        points = [point for point in self._counters if point.at >= self._counters[-1].at - RATE_WINDOW_S]
+        if len(points) < 3 or points[-1].at - points[0].at < LEAK_NEEDS_S:
+            return False
+        rate, trending = _slope(_thinned(list(self._used)))
+        if rate is None or rate < FLAT_PER_MINUTE or not trending:
+            return False
+        middle = points[len(points) // 2]
+        before = (middle.transactions - points[0].transactions) / (middle.at - points[0].at)
+        after = (points[-1].transactions - middle.transactions) / (points[-1].at - middle.at)
+        return after <= before * (1 + FLAT_TRANSACTIONS) + 0.5
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> Series:
+    """Points of the rate's window, thinned evenly, the newest always among them."""
+    if not points:
+        return []
+    since = points[-1][0] - RATE_WINDOW_S
+    recent = [point for point in points if point[0] >= since]
+    step = max(1, -(-len(recent) // RATE_POINTS))
+    return recent[::-1][::step][::-1]
+
+
+def _slope(series: Series) -> tuple[float | None, bool]:
+    """Theil-Sen slope per minute (None: too little history), and whether it is a trend and not noise."""
+    if not series or series[-1][0] - series[0][0] < RATE_NEEDS_S:
+        return None, False
+    slopes = [
+        (later[1] - earlier[1]) / (later[0] - earlier[0])
+        for index, earlier in enumerate(series)
+        for later in series[index + 1 :]
+        if later[0] > earlier[0]
+    ]
+    tau = abs(sum(slope > 0 for slope in slopes) - sum(slope < 0 for slope in slopes)) / len(slopes)
+    count = len(series)
+    # The spread of tau where there is no trend (Kendall 1938).
+    spread = sqrt(2 * (2 * count + 5) / (9 * count * max(1, count - 1)))
+    return 60.0 * median(slopes), tau >= min(TREND_TAU, TREND_SIGMAS * spread)

@@ -186,6 +186,25 @@ class Server:
         return self.host.startswith(("/", "@"))
 
 
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """pg_stat_database summed over all databases: counts since the last reset, read every few seconds.
+
+    The session counters exist since 14 and are None before; the server brings them up to date within about a second.
+    """
+
+    at: float
+    #: Sessions opened, and those that ended abandoned by their client, by a fatal error, or terminated.
+    opened: int | None
+    abandoned: int | None
+    fatal: int | None
+    killed: int | None
+    #: Committed and rolled back.
+    transactions: int
+    #: sum(numbackends): what some consoles show as connections.
+    numbackends: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """Everything one poll read. Frozen and compared by identity: cheap to hand around and to keep."""
@@ -201,6 +220,8 @@ class Snapshot:
     counted_used: int | None = None
     #: Whether counted_used is exact (17+) or an upper bound (16 and older).
     counted_exact: bool = True
+    #: The newest reading of the server's counters; several polls share one. None before the first.
+    counters: Counters | None = None
     #: Seconds the poll took, on our clock.
     poll_s: float = 0.0
     by_key: Mapping[BackendKey, Backend] = field(init=False, repr=False)

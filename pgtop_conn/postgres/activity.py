@@ -10,14 +10,25 @@ from types import MappingProxyType
 import asyncpg
 
 from pgtop_conn.model.errors import PollFailed
-from pgtop_conn.model.snapshot import CLIENT_BACKEND, WALSENDER, Backend, BackendKey, Database, Role, Server, Snapshot
+from pgtop_conn.model.snapshot import (
+    CLIENT_BACKEND,
+    WALSENDER,
+    Backend,
+    BackendKey,
+    Counters,
+    Database,
+    Role,
+    Server,
+    Snapshot,
+)
 from pgtop_conn.model.text import clean, clean_query, decode
 from pgtop_conn.postgres.link import Link
-from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE, STARTING_ROWS_SINCE, activity, statement
+from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE, STARTING_ROWS_SINCE, statement, versioned
 
 FACTS_EVERY_S = 30.0
 #: After a failure to read roles, databases or settings, which a lock on a catalog can cause.
 FACTS_RETRY_S = 5.0
+COUNTERS_EVERY_S = 5.0
 AUTHENTICATING_EVERY_S = 5.0
 AUTHENTICATING_ABOVE = 0.7
 #: From such a share of changed queries on, one scan of all sessions is cheaper than a look at each (200 and 2,000, 18).
@@ -133,13 +144,15 @@ class Reader:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._activity = activity(link.version_num)
+        self._activity = versioned("activity", link.version_num)
         self._own_text = clean_query(self._activity)
         self._server: Server | None = None
         self._names = Names()
         self._facts_due = self._facts_blocked_until = 0.0
         self._texts: dict[int, _Text] = {}
         self._known: dict[int, tuple[asyncpg.Record, Backend]] = {}
+        self._counters: Counters | None = None
+        self._counters_due = 0.0
         self._authenticating_due = 0.0
         self._unborn: set[int] = set()
         self._authenticating: set[int] = set()
@@ -159,6 +172,7 @@ class Reader:
         backends = self._backends(rows, {row["pid"]: tuple(row["blocked_by"]) for row in blocked})
         counted = await self._count_hidden(rows)
         await self._look_for_authenticating(rows, counted, began)
+        await self._read_counters(began)
         return Snapshot(
             taken_at=own["taken_at"],
             server=server,
@@ -168,6 +182,7 @@ class Reader:
             authenticating=len(self._authenticating.difference(row["pid"] for row in rows)),
             counted_used=counted,
             counted_exact=counted is None or self._link.version_num >= EXACT_COUNT_SINCE,
+            counters=self._counters,
             poll_s=time.monotonic() - began,
         )
 
@@ -244,6 +259,14 @@ class Reader:
         name = "used_exact" if self._link.version_num >= EXACT_COUNT_SINCE else "used_bound"
         counted = await self._link.read(statement(name))
         return int(counted[0]["used"])
+
+    async def _read_counters(self, now: float) -> None:
+        """Sessions opened and ended, and transactions, every few seconds."""
+        if now < self._counters_due:
+            return
+        self._counters_due = now + COUNTERS_EVERY_S
+        (row,) = await self._link.read(versioned("counters", self._link.version_num))
+        self._counters = Counters(**row)
 
     async def _look_for_authenticating(self, rows: Rows, counted: int | None, now: float) -> None:
         """Only near the limit, at most every 5 s: the look costs as much as the whole activity (measured)."""

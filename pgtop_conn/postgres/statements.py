@@ -6,8 +6,17 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
-#: Column of activity.sql: the first version that has it, and what stands in for it before.
-_SINCE = MappingProxyType({"a.leader_pid": (130000, "NULL::int4"), "a.query_id": (140000, "NULL::int8")})
+#: Column of a statement: the first version that has it, and what stands in for it before.
+_SINCE = MappingProxyType(
+    {
+        "a.leader_pid": (130000, "NULL::int4 AS leader_pid"),
+        "a.query_id": (140000, "NULL::int8 AS query_id"),
+        "sum(d.sessions)": (140000, "NULL"),
+        "sum(d.sessions_abandoned)": (140000, "NULL"),
+        "sum(d.sessions_fatal)": (140000, "NULL"),
+        "sum(d.sessions_killed)": (140000, "NULL"),
+    }
+)
 
 #: Backend ids are process numbers from here on, so that the slots in use can be counted without seeing the rows.
 EXACT_COUNT_SINCE = 170000
@@ -23,10 +32,10 @@ def statement(name: str) -> str:
 
 
 @cache
-def activity(version_num: int) -> str:
-    """activity.sql for this server; 12 lacks leader_pid, 13 and older lack query_id."""
-    text = statement("activity")
+def versioned(name: str, version_num: int) -> str:
+    """statement(name) for this server: columns it does not have yet are NULL."""
+    text = statement(name)
     for column, (since, substitute) in _SINCE.items():
         if version_num < since:
-            text = text.replace(f"{column},", f"{substitute} AS {column.removeprefix('a.')},")
+            text = text.replace(column, substitute)
     return text

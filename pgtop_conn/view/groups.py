@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.slots import may_hold_slot, state_of
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, TRANSACTION_STATES, Backend
 from pgtop_conn.model.text import one_line
+
+#: Queries that are alike so far are one group.
+GROUPED_QUERY_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,13 @@ def _source(backend: Backend, tags: Tags) -> str:
     return tags.source.get(backend.role_oid, "")
 
 
+@lru_cache(maxsize=4096)
+def _shortened(query: str) -> str:
+    return one_line(query)[:GROUPED_QUERY_LENGTH]
+
+
 def _query(backend: Backend, _tags: Tags) -> str:
-    return one_line(backend.query)[:200]
+    return _shortened(backend.query)
 
 
 APP = Dimension("app", _app)
@@ -186,14 +195,20 @@ def _tally(found: Group, at: float, used: int) -> None:
         _tally(child, at, used)
 
 
-def group_counts(backends: Sequence[Backend]) -> dict[object, int]:
-    """Sessions by (dimension, value) for the history, so that every grouping has its rate from the first minute on."""
-    counts: Counter[object] = Counter()
+def rate_key(found: Group) -> Hashable:
+    """What a group is called in group_counts()."""
+    return tuple(found.key.items())
+
+
+def group_counts(backends: Sequence[Backend], tags: Tags = NO_TAGS) -> dict[Hashable, int]:
+    """Sessions of every group at every level, so that each grouping has its rate from the first minute on."""
+    counts: Counter[Hashable] = Counter()
     for backend in backends:
-        if may_hold_slot(backend):
-            counts["app", backend.app] += 1
-            counts["role", backend.role] += 1
-            counts["state", state_of(backend)] += 1
-            counts["client", backend.client] += 1
-            counts["db", backend.database] += 1
+        if not may_hold_slot(backend):
+            continue
+        for grouping in GROUPINGS.values():
+            key: tuple[tuple[str, str], ...] = ()
+            for dimension in grouping.dimensions:
+                key = (*key, (dimension.name, dimension.of(backend, tags)))
+                counts[key] += 1
     return dict(counts)

@@ -12,7 +12,7 @@ import asyncpg
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.postgres.statements import activity, statement
+from pgtop_conn.postgres.statements import versioned
 
 
 class Recorder:
@@ -21,10 +21,10 @@ class Recorder:
     def __init__(self, session: Session) -> None:
         assert session._link is not None
         self.link: Link = session._link
-        self._names = {activity(self.link.version_num): "activity"}
+        self._names = {versioned("activity", self.link.version_num): "activity"}
         for file in (files("pgtop_conn.postgres") / "sql").iterdir():
             name = file.name.removesuffix(".sql")
-            self._names.setdefault(statement(name), name)
+            self._names.setdefault(versioned(name, self.link.version_num), name)
         self._asked: list[str] = []
         self.last_arguments: tuple[Any, ...] = ()
         original = self.link._ask

@@ -15,7 +15,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import GROUP_COLUMNS, SESSION_COLUMNS, cells, fit
 from pgtop_conn.view.document import csv_rows, document
-from pgtop_conn.view.groups import GROUPINGS, group, group_counts
+from pgtop_conn.view.groups import GROUPINGS, group, group_counts, rate_key
 from pgtop_conn.view.table import SORTS, Frame, Kind, ViewState, build, index_of, targets_of
 from tests.factories import (
     NOW,
@@ -74,7 +74,7 @@ def test_every_grouping_holds_each_session_once(snapshot: Snapshot) -> None:
         assert sum(g.count for g in slots) == sum(budget.states.values())
         for found in slots:
             assert sum(child.count for child in found.children) in (0, found.count)
-    assert sum(v for k, v in group_counts(snapshot.backends).items() if k[0] == "app") == sum(budget.states.values())  # type: ignore[index]
+            assert group_counts(snapshot.backends)[rate_key(found)] == found.count
 
 
 @given(snapshots())
