@@ -25,7 +25,7 @@ from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.poller import Poller
 from pgtop_conn.tui.signals import VERIFY_EVERY_S, Signals, asks_more, narrowed
 from pgtop_conn.view.gauge import Status
-from pgtop_conn.view.groups import GROUPINGS, Group, group_counts
+from pgtop_conn.view.groups import GROUPINGS, Group, group_counts, rate_key
 from pgtop_conn.view.groups import group as group_sessions
 from pgtop_conn.view.table import Frame, build
 
@@ -80,7 +80,13 @@ class MainScreen(BrowseScreen):
     def on_polled(self, snapshot: Snapshot) -> None:
         self.snapshot, self.trouble, self._good_at = snapshot, "", monotonic()
         budget = self._budget(snapshot)
-        self._history.add(snapshot.taken_at, budget.used, group_counts(snapshot.backends))
+        self._history.add(
+            snapshot.taken_at,
+            budget.used,
+            lambda: group_counts(snapshot.backends),
+            started_at=snapshot.server.started_at,
+            counters=snapshot.counters,
+        )
         self.signals.observe(snapshot)
         self.show_gauges()
         if self.paused is None:
@@ -156,10 +162,7 @@ class MainScreen(BrowseScreen):
         self.table.show(build(frame, self.view), frame)
 
     def _per_minute(self, found: Group) -> float | None:
-        """The history knows the outermost dimension only."""
-        if found.walsenders or len(found.key) != 1:
-            return None
-        return self._history.per_minute(next(iter(found.key.items())))
+        return None if found.walsenders else self._history.per_minute(rate_key(found))
 
     # Polling.
 
