@@ -62,7 +62,8 @@ class FilterBar(Vertical):
         self.display = True
         self.input.value = text
         self.input.cursor_position = len(text)
-        self.input.focus()
+        # At once: Widget.focus() waits its turn, and keys typed meanwhile would act on the table.
+        self.screen.set_focus(self.input)
         self._say(text)
 
     def close(self) -> None:

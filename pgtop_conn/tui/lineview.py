@@ -84,9 +84,11 @@ class Painter:
         if not at_cursor:
             return style
         cursor = self._widget.get_component_rich_style(CURSOR)
+        if cursor.reverse:
+            # Turned round, colours of text would become patches of ground.
+            return Style(reverse=True, bold=style.bold)
         # The cursor paints the ground only: on it, the colours of states still tell what they tell.
-        ground = Style(bgcolor=cursor.bgcolor, bold=cursor.bold or None, reverse=cursor.reverse or None)
-        return style + ground
+        return style + Style(bgcolor=cursor.bgcolor)
 
 
 class LineView(ScrollView, can_focus=False, inherit_bindings=False):

@@ -47,6 +47,7 @@ class MainScreen(BrowseScreen):
         self.interval_s = options.interval_s
         self.trouble = ""
         self._good_at = monotonic()
+        self._counted: tuple[Snapshot, SlotBudget] | None = None
         self._history = History()
         self.poller = Poller(source, self._next_interval_s, self.on_polled, self.on_poll_failed)
         self.signals = Signals(source, self.poller.turn, self.tell)
@@ -117,7 +118,11 @@ class MainScreen(BrowseScreen):
     # Showing.
 
     def _budget(self, snapshot: Snapshot) -> SlotBudget:
-        return SlotBudget.of(snapshot, self.options.warning_percent, self.options.critical_percent)
+        """Counted once a poll, although the gauges, the table and the history all ask for it."""
+        if self._counted is None or self._counted[0] is not snapshot:
+            budget = SlotBudget.of(snapshot, self.options.warning_percent, self.options.critical_percent)
+            self._counted = (snapshot, budget)
+        return self._counted[1]
 
     def _status(self) -> Status:
         stale_s = self._stale_s()
