@@ -87,18 +87,19 @@ def _main(argv: list[str]) -> int:
         from pgtop_conn.model.filters import parse
 
         parse(settings.filter)
-    if settings.log_file:
-        _log_to(settings.log_file)
+    _log_to(settings.log_file)
     return command.run(arguments, settings)
 
 
 def _log_to(path: str) -> None:
+    """Log to the file, or nowhere: without a handler Python would write warnings across the screen."""
     import logging
 
     try:
-        logging.basicConfig(filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        handler = logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler()
     except OSError as error:
         raise BadInput(f"--log-file {path}: {error.strerror or error}") from None
+    logging.basicConfig(handlers=[handler], level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 #: Names that are kept for commands to come, so that none of them is taken for a database.

@@ -28,7 +28,7 @@ from pgtop_conn.view.table import SORTS, Line, shown, targets_of
 GONE = "The session under the cursor is gone; move to another"
 
 #: What the filter line keeps to itself while it is open.
-NOT_WHILE_TYPING = frozenset({"grouping", "clear_filter"})
+NOT_WHILE_TYPING = frozenset({"grouping", "clear_filter", "filter"})
 
 
 class BrowseScreen(Screen[None]):

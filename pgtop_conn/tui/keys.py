@@ -62,6 +62,8 @@ BINDINGS: list[Binding] = [
         "filter",
         id="filter",
         key_display="/",
+        # Handled at once, before the keys typed behind it are looked at: those belong to the filter line.
+        priority=True,
         group=LOOK,
         tooltip="Filter the sessions: state:idle idle>10m app:billing* !db:postgres. Enter applies, Esc leaves.",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ def history_of(used: Iterable[float], every_s: float = 2.0, started_at: float = 
     history = History()
     for index, value in enumerate(used):
         count = round(value)
-        history.add(NOW + index * every_s, count, lambda count=count: {GROUP: count}, started_at=started_at)
+        history.add(NOW + index * every_s, count, partial(dict, [(GROUP, count)]), started_at=started_at)
     return history
 
 
