@@ -14,6 +14,7 @@ from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.tui import keys
 from pgtop_conn.tui.blockers import Blockers
+from pgtop_conn.tui.counting import Counting
 from pgtop_conn.tui.detail import Detail
 from pgtop_conn.tui.filterbar import FilterBar
 from pgtop_conn.tui.helping import Help
@@ -184,6 +185,10 @@ class BrowseScreen(Screen[None]):
     def action_blockers(self) -> None:
         if self.snapshot is not None:
             self.app.push_screen(Blockers(self.snapshot), self._go_to)
+
+    def action_counting(self) -> None:
+        if self.snapshot is not None:
+            self.app.push_screen(Counting(self.snapshot, ascii_only=self.options.ascii))
 
     def _go_to(self, key: BackendKey | None) -> None:
         """The cursor on this session: its groups are opened, a filter or a pause that hides it is left."""

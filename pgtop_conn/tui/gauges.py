@@ -37,8 +37,8 @@ class Gauges(CellBlock):
                 gauge.server_line(snapshot, budget, status, width),
                 gauge.slots_line(budget, history, width, ascii_only=ascii_only),
                 gauge.headroom_line(budget, width),
-                gauge.states_line(snapshot, budget, width),
-                gauge.notice_line(snapshot, *largest, status),
+                gauge.states_line(snapshot, budget, width, history.churn()),
+                gauge.notice_line(snapshot, *largest, status, history),
             ]
 
         self.show(draw)

@@ -117,6 +117,16 @@ BINDINGS: list[Binding] = [
         tooltip="Who waits for whom, and how many go on when a blocker ends; Enter goes to that session.",
     ),
     Binding(
+        "i",
+        "counting",
+        "counting",
+        id="counting",
+        key_display="i",
+        show=False,
+        group=LOOK,
+        tooltip="How the numbers are counted, beside what other recipes and cloud consoles show.",
+    ),
+    Binding(
         "y",
         "copy_query",
         "copy query",

@@ -59,6 +59,9 @@ STATE_SHORT = {IN_TRANSACTION: "idle in tx", ABORTED: "aborted tx", "fastpath fu
 OLD_IDLE_S = 1200.0
 OLD_XACT_S = 60.0
 
+#: A limit stands out, and is shown in the headroom line, from this share on.
+LIMIT_SHOWN_FROM = 0.8
+
 
 def _number(value: int, style: str = "") -> Cell:
     return Cell(str(value) if value else "·", style if value else "faint")
@@ -83,13 +86,19 @@ def _oldest(found: Group, _frame: Frame) -> Cell:
 
 
 def _limit(found: Group, frame: Frame) -> Cell:
-    """The CONNECTION LIMIT of this very role or database."""
-    name = found.key.get("role") if "role" in found.key else found.key.get("db")
-    kind = "role" if "role" in found.key else "database"
-    for limit in frame.budget.limits:
-        if limit.kind == kind and limit.name == name:
-            return Cell(f"{limit.used}/{limit.limit}", "warning" if limit.share >= 0.8 else "")
-    return Cell("")
+    """The tightest CONNECTION LIMIT any session of the group falls under."""
+    mine = [
+        limit
+        for limit in frame.budget.limits
+        if limit.oid in (found.role_oids if limit.kind == "role" else found.database_oids)
+    ]
+    if not mine or found.walsenders:
+        return Cell("")
+    tightest = min(mine, key=lambda limit: limit.free)
+    return Cell(
+        f"{tightest.used}/{tightest.limit}",
+        "critical" if not tightest.free else "warning" if tightest.share >= LIMIT_SHOWN_FROM else "",
+    )
 
 
 def _group_name(found: Group, frame: Frame) -> Cell:

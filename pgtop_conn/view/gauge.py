@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pgtop_conn.model.history import FLAT_PER_MINUTE, History
+from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
 from pgtop_conn.model.slots import Level, Limit, SlotBudget
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Snapshot
 from pgtop_conn.view import format
-from pgtop_conn.view.columns import STATE_STYLES, Cell
+from pgtop_conn.view.columns import LIMIT_SHOWN_FROM, STATE_STYLES, Cell
 from pgtop_conn.view.groups import Group
 
 #: The trend leaves before the gauge gets shorter than this.
 GAUGE_AT_LEAST = 20
-
-#: A limit is shown in the headroom line from this share on.
-LIMIT_SHOWN_FROM = 0.8
 
 LEVEL_STYLES = {
     Level.OK: "ok",
@@ -52,7 +49,6 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
     server = snapshot.server
     kind = "standby" if server.in_recovery else "primary"
     pooled = ", behind a pooler" if server.pooled else ""
-    clock = datetime.fromtimestamp(snapshot.taken_at, UTC).astimezone().strftime("%H:%M:%S")
     cells = [
         Cell(f" {server_name(snapshot)}", "title"),
         Cell(f"  PostgreSQL {server.version} {kind}{pooled}", "dim"),
@@ -60,7 +56,7 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         Cell(f"  every {status.interval_s:g} s" if status.interval_s else "", "dim"),
     ]
     if status.stale_s is None:
-        cells.append(Cell(f"  {clock}", "dim"))
+        cells.append(Cell(f"  {_clock(snapshot.taken_at)}", "dim"))
     else:
         cells.append(Cell(f"  STALE {format.duration(status.stale_s)}", "critical"))
     if status.paused:
@@ -76,19 +72,27 @@ def slots_line(budget: SlotBudget, history: History, width: int, *, ascii_only: 
     sign = "" if budget.exact else ("<=" if ascii_only else "≤")
     figures = f"  {sign}{budget.used}/{budget.max}  {format.percent(budget.used, budget.max)}"
     cells = [Cell(f"{figures}  ", "count"), Cell(budget.level.upper(), level)]
-    trend = history.trend(budget)
-    tail: list[Cell] = []
-    if trend is not None and trend.per_minute is not None:
-        values = history.used(8)
-        tail.append(Cell(f"   {format.sparkline(values, 8, ascii=ascii_only)}", "bar"))
-        growing = trend.per_minute >= FLAT_PER_MINUTE
-        tail.append(Cell(f"  {trend.per_minute:+.1f}/min", "growing" if growing else "dim"))
-        if trend.seconds_to_full is not None:
-            tail.append(Cell(f"  full in ~{_about(trend.seconds_to_full)}", level))
+    tail = _trend(history, budget, level, ascii_only)
     title = " Slots   "
-    tail = _dropping(tail, max(0, width - len(title) - _length(cells) - GAUGE_AT_LEAST), (0, 2, 1))
+    tail = _dropping(tail, max(0, width - len(title) - _length(cells) - GAUGE_AT_LEAST), (3, 0, 1, 2))
     room = width - len(title) - _length(cells) - _length(tail) - 1
     return [Cell(title, "dim"), *gauge_bar(budget, max(6, min(60, room)), ascii_only=ascii_only), *cells, *tail]
+
+
+def _trend(history: History, budget: SlotBudget, level: str, ascii_only: bool) -> list[Cell]:
+    """Sparkline, rate, forecast and high-water mark; nothing while there is too little history."""
+    trend = history.trend(budget)
+    if trend is None or trend.per_minute is None:
+        return []
+    forecast = "" if trend.seconds_to_full is None else f"  full in ~{_about(trend.seconds_to_full)}"
+    peak = f"  peak {trend.peak} at {_clock(trend.peak_at)}" if trend.peak > budget.used else ""
+    growing = trend.per_minute >= FLAT_PER_MINUTE
+    return [
+        Cell(f"   {format.sparkline(history.used(8), 8, ascii=ascii_only)}", "bar"),
+        Cell(f"  {trend.per_minute:+.1f}/min", "growing" if growing else "dim"),
+        Cell(forecast, level),
+        Cell(peak, "dim"),
+    ]
 
 
 def gauge_bar(budget: SlotBudget, width: int, *, ascii_only: bool = False) -> list[Cell]:
@@ -131,8 +135,8 @@ def _limit(limit: Limit) -> str:
     return f"{limit.name} {limit.used}/{limit.limit} ({limit.kind} limit)"
 
 
-def states_line(snapshot: Snapshot, budget: SlotBudget, width: int) -> list[Cell]:
-    """Sessions by state."""
+def states_line(snapshot: Snapshot, budget: SlotBudget, width: int, churn: Churn | None = None) -> list[Cell]:
+    """Sessions by state, and how many open and end a second."""
     at = snapshot.taken_at
     states = dict(budget.states)
     oldest = max((b.xact_s(at) or 0.0 for b in snapshot.backends if b.state == IN_TRANSACTION), default=0.0)
@@ -146,11 +150,25 @@ def states_line(snapshot: Snapshot, budget: SlotBudget, width: int) -> list[Cell
     blocked = sum(1 for backend in snapshot.backends if backend.blocked_by)
     cells.append(Cell(f"blocked {blocked}   ", "blocked" if blocked else "faint"))
     cells += [Cell(f"{state} {count}   ", "warning") for state, count in states.items()]
-    return _dropping(cells, width, ())
+    extra = _churn(churn)
+    return _dropping([*cells, *extra], width, tuple(range(len(cells) + len(extra) - 1, len(cells) - 1, -1)))
 
 
-def notice_line(snapshot: Snapshot, largest: Group | None, per_minute: float | None, status: Status) -> list[Cell]:
-    """The one thing worth saying now: trouble first, then what we may not see, then who holds most."""
+def _churn(churn: Churn | None) -> list[Cell]:
+    """Opened always, the bad endings only when there are any."""
+    if churn is None or churn.opened is None:
+        return []
+    cells = [Cell(f"opened {churn.opened:.1f}/s   ", "dim")]
+    for title, rate in (("killed", churn.killed), ("abandoned", churn.abandoned), ("fatal", churn.fatal)):
+        if rate:
+            cells.append(Cell(f"{title} {rate:.1f}/s   ", "warning"))
+    return cells
+
+
+def notice_line(
+    snapshot: Snapshot, largest: Group | None, per_minute: float | None, status: Status, history: History | None = None
+) -> list[Cell]:
+    """The one thing worth saying now: trouble first, then what we may not see, then who grows or holds most."""
     server = snapshot.server
     if status.trouble:
         return [Cell(f" {status.trouble}", "critical")]
@@ -160,13 +178,27 @@ def notice_line(snapshot: Snapshot, largest: Group | None, per_minute: float | N
         return [Cell(f" {hidden} sessions of other roles are hidden from {server.role}: {grant}", "warning")]
     if server.pooled:
         return [Cell(" Behind a pooler: these are the pool's server connections, not the applications' own", "warning")]
+    if history is not None and history.leak_signature():
+        churn = history.churn()
+        rate = f" at {churn.transactions:.0f}/s" if churn else ""
+        text = f" Connections climb while transactions stay flat{rate}: the mark of a leak"
+        return [Cell(text, "warning"), Cell(_holds(largest, per_minute, "; "), "dim")]
+    return [Cell(_holds(largest, per_minute, " "), "dim")]
+
+
+def _holds(largest: Group | None, per_minute: float | None, before: str) -> str:
+    """Who holds most."""
     if largest is None or largest.count < 2:
-        return [Cell("")]
+        return ""
     growth = f", {per_minute:+.1f}/min" if per_minute is not None and abs(per_minute) >= FLAT_PER_MINUTE else ""
     idle = f"; {largest.idle} idle" if largest.idle else ""
     oldest = f", oldest {format.duration(largest.oldest_idle_s)}" if largest.oldest_idle_s else ""
-    share = f"{100 * largest.share:.0f} %"
-    return [Cell(f" {largest.name} holds {largest.count} slots ({share}){growth}{idle}{oldest}", "dim")]
+    return f"{before}{largest.name} holds {largest.count} slots ({100 * largest.share:.0f} %){growth}{idle}{oldest}"
+
+
+def _clock(at: float) -> str:
+    """Local time of an instant of the server's clock."""
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S")
 
 
 def _about(seconds: float) -> str:

@@ -123,6 +123,8 @@ class Group:
     never_queried: int = 0
     oldest_idle_s: float | None = None
     blocked: int = 0
+    role_oids: set[int] = field(default_factory=set)
+    database_oids: set[int] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -142,6 +144,8 @@ class Group:
             self.in_transaction += backend.state in TRANSACTION_STATES
             self.never_queried += backend.never_queried
             self.blocked += bool(backend.blocked_by)
+            self.role_oids.add(backend.role_oid)
+            self.database_oids.add(backend.database_oid)
 
     @property
     def active(self) -> int:
