@@ -29,7 +29,7 @@ HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
         ("import pgtop_conn.postgres.session", {"textual", "rich"}),
         ("import pgtop_conn.audit", HEAVY),
         ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg"}),
-        ("import pgtop_conn.tui.app", {"asyncpg", "platformdirs"}),
+        ("import pgtop_conn.tui.app", {"asyncpg"}),
     ],
 )
 def test_a_room_loads_only_what_it_may(code: str, absent: set[str]) -> None:

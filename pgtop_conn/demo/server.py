@@ -116,7 +116,8 @@ class Cluster:
         who, what = quote(user, safe=""), quote(database, safe="")
         if tcp:
             return f"postgresql://{who}@127.0.0.1:{self.port}/{what}"
-        return f"postgresql://{who}@/{what}?host={quote(str(self.socket_dir))}&port={self.port}"
+        # The socket's folder stands where a host does: a form without ? and &, which a shell would take for its own.
+        return f"postgresql://{who}@{quote(str(self.socket_dir), safe='')}:{self.port}/{what}"
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections; raises PgtopError with the log's last words."""

@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import pytest
@@ -27,7 +27,7 @@ HEADLESS = "import sys; from pgtop_conn.demo.launch import run_headless; sys.exi
 
 
 def folder_of(uri: str) -> Path:
-    return Path(parse_qs(urlsplit(uri).query)["host"][0])
+    return Path(unquote(urlsplit(uri).netloc.rpartition("@")[2].partition(":")[0]))
 
 
 def postmaster_of(uri: str) -> int:
