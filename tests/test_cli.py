@@ -62,12 +62,11 @@ async def test_snapshot_says_what_psql_says(every_cluster: Cluster, clients: Cli
     await holder.execute("BEGIN; SELECT 1")
     found = await snapshot(every_cluster, "--group", "role")
 
-    states = dict(
-        await admin.fetch(
-            "SELECT coalesce(state, 'unknown'), count(*) FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' GROUP BY 1"
-        )
+    rows = await admin.fetch(
+        "SELECT coalesce(state, 'unknown'), count(*) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' GROUP BY 1"
     )
+    states = {row[0]: row[1] for row in rows}
     # Our own session is active in the snapshot and gone now; `check` is active now and was idle then.
     assert found["states"] == {**states, "idle": states.get("idle", 0) + 1}
     slots = found["slots"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -186,7 +187,7 @@ facts = st.fixed_dictionaries(
     bulk=st.booleans(),
 )
 def test_no_protected_session_is_ever_let_through(
-    fields: dict[str, object],
+    fields: dict[str, Any],
     superuser: bool,
     replication: bool,
     member: bool,

@@ -147,7 +147,7 @@ def test_the_cursor_finds_its_line_or_none() -> None:
 def test_columns_fit_their_width_and_never_overlap(width: int) -> None:
     for columns in (GROUP_COLUMNS, SESSION_COLUMNS):
         x = -1
-        for place in fit(columns, width):  # type: ignore[arg-type]
+        for place in fit(columns, width):
             assert place.x > x
             x = place.x + place.width
             assert x <= max(width, 46)
