@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags
 from pgtop_conn.model.guards import Policy, judge
-from pgtop_conn.model.slots import SlotBudget, may_hold_slot
+from pgtop_conn.model.slots import SlotBudget, may_hold_slot, rooms
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.view.format import iso
 from pgtop_conn.view.groups import GROUPINGS, Group, group
@@ -31,6 +31,11 @@ def document(
         "limits": [
             {"kind": limit.kind, "name": limit.name, "limit": limit.limit, "used": limit.used}
             for limit in budget.limits
+        ],
+        # Who is refused next: further logins of each role that is connected, and what stops the one after them.
+        "rooms": [
+            {"role": room.role, "database": room.database, "free": room.free, "limited_by": room.limited_by}
+            for room in rooms(snapshot, budget)
         ],
         "states": dict(budget.states),
         # One look has no rate.
