@@ -15,6 +15,8 @@ OWN_APPLICATION_NAME = "pgtop-conn"
 
 CLIENT_BACKEND = "client backend"
 WALSENDER = "walsender"
+#: Our word for a hidden row that is known to take no slot, whatever else it is.
+BACKGROUND = "background"
 
 ACTIVE = "active"
 IDLE = "idle"
@@ -72,7 +74,7 @@ class Backend:
     """One row of pg_stat_get_activity(), cleaned. Empty text where the server says NULL and nothing is hidden."""
 
     key: BackendKey
-    #: None where the server hides it.
+    #: None where the server hides it and nothing else tells; BACKGROUND where all we know is that it takes no slot.
     backend_type: str | None
     role_oid: int
     role: str
@@ -182,6 +184,16 @@ class Server:
     started_at: float | None = None
 
     @property
+    def all_reserved(self) -> int:
+        """reserved_connections and every reserve a provider adds."""
+        return self.reserved + sum(self.provider_reserved.values())
+
+    @property
+    def ordinary_capacity(self) -> int:
+        """Slots ordinary roles may fill."""
+        return max(0, self.max_connections - self.superuser_reserved - self.all_reserved)
+
+    @property
     def is_unix_socket(self) -> bool:
         return self.host.startswith(("/", "@"))
 
@@ -205,6 +217,14 @@ class Counters:
     numbackends: int
 
 
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """The pids that held any lock at server time `at`; what a session did later is not known."""
+
+    at: float
+    holders: frozenset[int]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """Everything one poll read. Frozen and compared by identity: cheap to hand around and to keep."""
@@ -218,10 +238,12 @@ class Snapshot:
     authenticating: int = 0
     #: Slots in use counted by the server when rows are hidden from us; None when every row is ours to see.
     counted_used: int | None = None
-    #: Whether counted_used is exact (17+) or an upper bound (16 and older).
+    #: False where the slots in use are an upper bound (16 and older: rows are hidden, or a login is under way).
     counted_exact: bool = True
     #: The newest reading of the server's counters; several polls share one. None before the first.
     counters: Counters | None = None
+    #: Read now and then like the counters; None before the first reading.
+    locks: Locks | None = None
     #: Seconds the poll took, on our clock.
     poll_s: float = 0.0
     by_key: Mapping[BackendKey, Backend] = field(init=False, repr=False)
@@ -229,6 +251,11 @@ class Snapshot:
     def __post_init__(self) -> None:
         index = {backend.key: backend for backend in self.backends}
         object.__setattr__(self, "by_key", MappingProxyType(index))
+
+    def holds_no_lock(self, backend: Backend) -> bool:
+        """Whether it is known that the session holds no lock now: it has done nothing since the locks were read."""
+        locks, since = self.locks, backend.state_change
+        return locks is not None and since is not None and since <= locks.at and backend.pid not in locks.holders
 
     def find(self, pid: int) -> Backend | None:
         """The row of a pid in this snapshot; for showing only, a signal is bound to a BackendKey."""

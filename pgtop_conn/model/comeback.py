@@ -1,0 +1,83 @@
+"""They came back: new sessions of the same role, application and client after some were terminated. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pgtop_conn.model.slots import may_hold_slot
+from pgtop_conn.model.snapshot import BackendKey, Snapshot
+from pgtop_conn.model.source import Target
+
+#: New sessions within so many seconds of the kill count as the same ones coming back.
+COMEBACK_WITHIN_S = 60.0
+
+Kind = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Comeback:
+    """`count` of the `killed` sessions came back within `seconds` (server clock), from these clients by count.
+
+    `roles` maps each role they came back as to the sessions it has now: what a limit below would refuse.
+    """
+
+    killed: int
+    count: int
+    seconds: float
+    clients: tuple[tuple[str, int], ...]
+    roles: tuple[tuple[str, int], ...]
+
+
+@dataclass(slots=True)
+class ComebackWatch:
+    """Follows one kill. `began` is the server time and `known` the sessions of the snapshot before it."""
+
+    killed: Sequence[Target]
+    began: float
+    known: frozenset[BackendKey]
+    _seen: dict[BackendKey, Kind] = field(default_factory=dict)
+    _last_start: float = 0.0
+
+    @classmethod
+    def of(cls, killed: Sequence[Target], before: Snapshot) -> ComebackWatch:
+        """Begin with the sessions that were ended and the last snapshot from before."""
+        return cls(tuple(killed), before.taken_at, frozenset(before.by_key))
+
+    def observe(self, snapshot: Snapshot) -> Comeback | None:
+        """What came back so far, per kind never more than was ended; None while nothing did."""
+        kinds = Counter(_kind(target.role, target.app, target.client) for target in self.killed)
+        for backend in snapshot.backends:
+            kind = _kind(backend.role, backend.app, backend.client)
+            if backend.key in self.known or backend.key in self._seen or kind not in kinds:
+                continue
+            start = backend.key.backend_start
+            if start is None or not self.began <= start <= self.began + COMEBACK_WITHIN_S:
+                continue
+            self._seen[backend.key] = kind
+            self._last_start = max(self._last_start, start)
+        back = Counter(self._seen.values())
+        counted = {kind: min(back[kind], kinds[kind]) for kind in kinds if back[kind]}
+        if not counted:
+            return None
+        clients: Counter[str] = Counter()
+        for (_, _, client), count in counted.items():
+            clients[client] += count
+        roles = {role for role, _, _ in counted}
+        now = Counter(backend.role for backend in snapshot.backends if may_hold_slot(backend) and backend.role in roles)
+        return Comeback(
+            killed=len(self.killed),
+            count=sum(counted.values()),
+            seconds=max(0.0, self._last_start - self.began),
+            clients=tuple(clients.most_common()),
+            roles=tuple((role, now[role]) for role in sorted(roles)),
+        )
+
+    def over(self, at: float) -> bool:
+        """Whether nothing more can count."""
+        return at > self.began + COMEBACK_WITHIN_S
+
+
+def _kind(role: str, app: str, client: str) -> Kind:
+    return (role, app, client)
