@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pgtop_conn.model.snapshot import Backend, Database, Role, Server, Snapshot
+from pgtop_conn.model.snapshot import STARTING, Backend, Database, Role, Server, Snapshot
 
 #: Per cent of what ordinary roles may use.
 WARNING_PERCENT = 80.0
@@ -89,7 +89,7 @@ def may_hold_slot(backend: Backend) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SlotBudget:
-    """Counts are slots. `exact` is False where `used` is an upper bound (an unprivileged role on 16 and older)."""
+    """Counts are slots. `exact` is False where `used` is an upper bound (see Snapshot.counted_exact)."""
 
     max: int
     used: int
@@ -136,7 +136,7 @@ class SlotBudget:
         return max(0, self.capacity - (self.used - freed))
 
     def room(self, role: Role, database: Database | None) -> Room:
-        """The least of what the cluster, the role's limit and the database's limit leave; a tie names the widest.
+        """The least of what the cluster, the database's limit and the role's limit leave; a tie names the first one.
 
         Superusers are exempt from both limits (InitPostgres() and CheckMyDatabase() in postinit.c).
         """
@@ -144,12 +144,10 @@ class SlotBudget:
         if role.superuser:
             return Room(role.name, database_name, self.superuser_free, "cluster")
         free, limited_by = self.reserved_free if role.uses_reserved else self.ordinary_free, "cluster"
-        for limit in self.limits:
-            mine = (limit.kind == "role" and limit.oid == role.oid) or (
-                limit.kind == "database" and database is not None and limit.oid == database.oid
-            )
-            if mine and limit.free < free:
-                free, limited_by = limit.free, limit.kind
+        for kind, one in (("database", database), ("role", role)):
+            for limit in self.limits:
+                if one is not None and (limit.kind, limit.oid) == (kind, one.oid) and limit.free < free:
+                    free, limited_by = limit.free, limit.kind
         return Room(role.name, database_name, free, limited_by)
 
     @classmethod
@@ -157,17 +155,19 @@ class SlotBudget:
         """Count one snapshot; thresholds are per cent of what ordinary roles may use."""
         server = snapshot.server
         clients = [backend for backend in snapshot.backends if backend.is_client]
-        starting = sum(1 for backend in clients if backend.state == "starting")
+        # Where the state is hidden, a client without a role is one whose login has not come that far.
+        starting = sum(
+            1 for backend in clients if backend.state == STARTING or (backend.hidden and not backend.role_oid)
+        )
         counted = len(clients) if snapshot.counted_used is None else snapshot.counted_used
         used = counted + snapshot.authenticating
-        reserved = server.reserved + sum(server.provider_reserved.values())
-        capacity = max(0, server.max_connections - server.superuser_reserved - reserved)
+        capacity = server.ordinary_capacity
         return cls(
             max=server.max_connections,
             used=used,
-            exact=snapshot.counted_used is None or snapshot.counted_exact,
+            exact=snapshot.counted_exact,
             superuser_reserved=server.superuser_reserved,
-            reserved=reserved,
+            reserved=server.all_reserved,
             authenticating=snapshot.authenticating + starting,
             walsenders_used=sum(1 for backend in snapshot.backends if backend.walsender),
             walsenders_max=server.max_wal_senders,

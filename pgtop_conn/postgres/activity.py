@@ -10,7 +10,9 @@ from types import MappingProxyType
 import asyncpg
 
 from pgtop_conn.model.errors import PollFailed
+from pgtop_conn.model.slots import may_hold_slot
 from pgtop_conn.model.snapshot import (
+    BACKGROUND,
     CLIENT_BACKEND,
     WALSENDER,
     Backend,
@@ -22,15 +24,14 @@ from pgtop_conn.model.snapshot import (
     Snapshot,
 )
 from pgtop_conn.model.text import clean, clean_query, decode
+from pgtop_conn.postgres.authenticating import Authenticating
 from pgtop_conn.postgres.link import Link
-from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE, STARTING_ROWS_SINCE, statement, versioned
+from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE, statement, versioned
 
 FACTS_EVERY_S = 30.0
 #: After a failure to read roles, databases or settings, which a lock on a catalog can cause.
 FACTS_RETRY_S = 5.0
 COUNTERS_EVERY_S = 5.0
-AUTHENTICATING_EVERY_S = 5.0
-AUTHENTICATING_ABOVE = 0.7
 #: From such a share of changed queries on, one scan of all sessions is cheaper than a look at each (200 and 2,000, 18).
 MANY_QUERIES = 0.25
 
@@ -102,18 +103,17 @@ def server_of(row: asyncpg.Record, link: Link) -> Server:
     )
 
 
-def backend_of(row: asyncpg.Record, names: Names, query: str, blocked_by: tuple[int, ...]) -> Backend:
+def backend_of(row: asyncpg.Record, kind: str | None, names: Names, query: str, blocked_by: tuple[int, ...]) -> Backend:
     """One row of activity.sql, cleaned here and nowhere else; `query` is clean already."""
     role_oid, database_oid = row["usesysid"] or 0, row["datid"] or 0
     role, database = names.roles.get(role_oid), names.databases.get(database_oid)
-    hidden, walsender = row["hidden"], row["walsender"] or row["backend_type"] == WALSENDER
     port = row["client_port"]
     # A socket has no address and port -1; a hidden client has neither.
     client = row["client"] or ("local" if port == -1 else "")
-    kind, state = row["backend_type"], row["state"]
+    state = row["state"]
     return Backend(
         key=BackendKey(row["pid"], row["backend_start"]),
-        backend_type=clean(kind) if kind is not None else WALSENDER if walsender else None,
+        backend_type=clean(kind) if kind is not None else None,
         role_oid=role_oid,
         role=role.name if role else "",
         database_oid=database_oid,
@@ -132,8 +132,8 @@ def backend_of(row: asyncpg.Record, names: Names, query: str, blocked_by: tuple[
         query_id=row["query_id"],
         holds_xmin=row["holds_xmin"],
         wrote=row["wrote"],
-        hidden=hidden,
-        walsender=walsender,
+        hidden=row["hidden"],
+        walsender=row["walsender"] or kind == WALSENDER,
         query=query,
         blocked_by=blocked_by,
     )
@@ -153,9 +153,7 @@ class Reader:
         self._known: dict[int, tuple[asyncpg.Record, Backend]] = {}
         self._counters: Counters | None = None
         self._counters_due = 0.0
-        self._authenticating_due = 0.0
-        self._unborn: set[int] = set()
-        self._authenticating: set[int] = set()
+        self._authenticating = Authenticating(link)
 
     async def read(self) -> Snapshot:
         """One poll: one statement, a second one when queries changed, others only when due."""
@@ -169,9 +167,11 @@ class Reader:
         await self._read_texts(rows)
         waiting = [row["pid"] for row in rows if row["wait_event_type"] == "Lock"]
         blocked = await self._link.read(statement("blockers"), waiting) if waiting else []
-        backends = self._backends(rows, {row["pid"]: tuple(row["blocked_by"]) for row in blocked})
-        counted = await self._count_hidden(rows)
-        await self._look_for_authenticating(rows, counted, began)
+        clients = await self._client_pids(rows)
+        backends = self._backends(rows, clients, {row["pid"]: tuple(row["blocked_by"]) for row in blocked})
+        used = sum(may_hold_slot(backend) for backend in backends)
+        listed = frozenset(row["pid"] for row in rows)
+        authenticating = await self._authenticating.without_row(listed, used, server)
         await self._read_counters(began)
         return Snapshot(
             taken_at=own["taken_at"],
@@ -179,9 +179,10 @@ class Reader:
             backends=backends,
             roles=self._names.roles,
             databases=self._names.databases,
-            authenticating=len(self._authenticating.difference(row["pid"] for row in rows)),
-            counted_used=counted,
-            counted_exact=counted is None or self._link.version_num >= EXACT_COUNT_SINCE,
+            authenticating=authenticating,
+            counted_used=None if clients is None else used,
+            # Before, nothing tells a walsender that authenticates from a client.
+            counted_exact=self._link.version_num >= EXACT_COUNT_SINCE or (clients is None and not authenticating),
             counters=self._counters,
             poll_s=time.monotonic() - began,
         )
@@ -227,19 +228,21 @@ class Reader:
                 kept[row["pid"]] = (row["backend_start"], row["query_start"], clean_query(decode(row["query"])))
         self._texts = kept
 
-    def _backends(self, rows: Rows, blocked: Mapping[int, tuple[int, ...]]) -> tuple[Backend, ...]:
+    def _backends(
+        self, rows: Rows, clients: frozenset[int] | None, blocked: Mapping[int, tuple[int, ...]]
+    ) -> tuple[Backend, ...]:
         """The previous object wherever nothing about a session changed."""
         old, known, backends = self._known, {}, []
         for row in rows:
             pid = row["pid"]
-            query, blocked_by = self._query_of(row), blocked.get(pid, ())
+            kind, query, blocked_by = self._kind(row, clients), self._query_of(row), blocked.get(pid, ())
             before = old.get(pid)
-            if before is not None and before[0] == row:
+            if before is not None and before[0] == row and before[1].backend_type == kind:
                 backend = before[1]
                 if backend.query != query or backend.blocked_by != blocked_by:
                     backend = replace(backend, query=query, blocked_by=blocked_by)
             else:
-                backend = backend_of(row, self._names, query, blocked_by)
+                backend = backend_of(row, kind, self._names, query, blocked_by)
             known[pid] = (row, backend)
             backends.append(backend)
         self._known = known
@@ -252,13 +255,26 @@ class Reader:
         # Another start: the pid was recycled between the two statements.
         return text[2] if text is not None and text[0] == row["backend_start"] else ""
 
-    async def _count_hidden(self, rows: Rows) -> int | None:
-        """Slots in use when rows are hidden from us; None when their types tell."""
+    async def _client_pids(self, rows: Rows) -> frozenset[int] | None:
+        """Who holds, or on 16 and older may hold, a slot when rows are hidden from us; None when their types tell."""
         if not any(row["hidden"] for row in rows):
             return None
         name = "used_exact" if self._link.version_num >= EXACT_COUNT_SINCE else "used_bound"
-        counted = await self._link.read(statement(name))
-        return int(counted[0]["used"])
+        (row,) = await self._link.read(statement(name))
+        return frozenset(row["pids"])
+
+    def _kind(self, row: asyncpg.Record, clients: frozenset[int] | None) -> str | None:
+        """The type of a process, as far as it can be known where the server hides it."""
+        kind = row["backend_type"]
+        if kind is not None:
+            return str(kind)
+        if row["walsender"]:
+            return WALSENDER
+        if not row["hidden"] or clients is None:
+            return None
+        if row["pid"] not in clients:
+            return BACKGROUND
+        return CLIENT_BACKEND if self._link.version_num >= EXACT_COUNT_SINCE else None
 
     async def _read_counters(self, now: float) -> None:
         """Sessions opened and ended, and transactions, every few seconds."""
@@ -267,15 +283,3 @@ class Reader:
         self._counters_due = now + COUNTERS_EVERY_S
         (row,) = await self._link.read(versioned("counters", self._link.version_num))
         self._counters = Counters(**row)
-
-    async def _look_for_authenticating(self, rows: Rows, counted: int | None, now: float) -> None:
-        """Only near the limit, at most every 5 s: the look costs as much as the whole activity (measured)."""
-        if self._link.version_num >= STARTING_ROWS_SINCE or self._server is None:
-            return
-        used = sum(row["backend_type"] == CLIENT_BACKEND for row in rows) if counted is None else counted
-        if used <= AUTHENTICATING_ABOVE * self._server.max_connections:
-            self._unborn, self._authenticating = set(), set()
-        elif now >= self._authenticating_due:
-            unborn = {row["pid"] for row in await self._link.read(statement("authenticating"))}
-            self._authenticating, self._unborn = unborn & self._unborn, unborn
-            self._authenticating_due = now + AUTHENTICATING_EVERY_S
