@@ -217,6 +217,14 @@ class Counters:
     numbackends: int
 
 
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """The pids that held any lock at server time `at`; what a session did later is not known."""
+
+    at: float
+    holders: frozenset[int]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """Everything one poll read. Frozen and compared by identity: cheap to hand around and to keep."""
@@ -234,6 +242,8 @@ class Snapshot:
     counted_exact: bool = True
     #: The newest reading of the server's counters; several polls share one. None before the first.
     counters: Counters | None = None
+    #: Read now and then like the counters; None before the first reading.
+    locks: Locks | None = None
     #: Seconds the poll took, on our clock.
     poll_s: float = 0.0
     by_key: Mapping[BackendKey, Backend] = field(init=False, repr=False)
@@ -241,6 +251,11 @@ class Snapshot:
     def __post_init__(self) -> None:
         index = {backend.key: backend for backend in self.backends}
         object.__setattr__(self, "by_key", MappingProxyType(index))
+
+    def holds_no_lock(self, backend: Backend) -> bool:
+        """Whether it is known that the session holds no lock now: it has done nothing since the locks were read."""
+        locks, since = self.locks, backend.state_change
+        return locks is not None and since is not None and since <= locks.at and backend.pid not in locks.holders
 
     def find(self, pid: int) -> Backend | None:
         """The row of a pid in this snapshot; for showing only, a signal is bound to a BackendKey."""

@@ -19,6 +19,7 @@ from pgtop_conn.model.snapshot import (
     BackendKey,
     Counters,
     Database,
+    Locks,
     Role,
     Server,
     Snapshot,
@@ -32,6 +33,7 @@ FACTS_EVERY_S = 30.0
 #: After a failure to read roles, databases or settings, which a lock on a catalog can cause.
 FACTS_RETRY_S = 5.0
 COUNTERS_EVERY_S = 5.0
+LOCKS_EVERY_S = 10.0
 #: From such a share of changed queries on, one scan of all sessions is cheaper than a look at each (200 and 2,000, 18).
 MANY_QUERIES = 0.25
 
@@ -153,6 +155,8 @@ class Reader:
         self._known: dict[int, tuple[asyncpg.Record, Backend]] = {}
         self._counters: Counters | None = None
         self._counters_due = 0.0
+        self._locks: Locks | None = None
+        self._locks_due = 0.0
         self._authenticating = Authenticating(link)
 
     async def read(self) -> Snapshot:
@@ -173,6 +177,7 @@ class Reader:
         listed = frozenset(row["pid"] for row in rows)
         authenticating = await self._authenticating.without_row(listed, used, server)
         await self._read_counters(began)
+        await self._read_locks(began)
         return Snapshot(
             taken_at=own["taken_at"],
             server=server,
@@ -184,6 +189,7 @@ class Reader:
             # Before, nothing tells a walsender that authenticates from a client.
             counted_exact=self._link.version_num >= EXACT_COUNT_SINCE or (clients is None and not authenticating),
             counters=self._counters,
+            locks=self._locks,
             poll_s=time.monotonic() - began,
         )
 
@@ -283,3 +289,11 @@ class Reader:
         self._counters_due = now + COUNTERS_EVERY_S
         (row,) = await self._link.read(versioned("counters", self._link.version_num))
         self._counters = Counters(**row)
+
+    async def _read_locks(self, now: float) -> None:
+        """Who holds locks, for what may be ended safely; it costs about as much as the activity itself (measured)."""
+        if now < self._locks_due:
+            return
+        self._locks_due = now + LOCKS_EVERY_S
+        (row,) = await self._link.read(statement("locks"))
+        self._locks = Locks(row["at"], frozenset(row["holders"]))
