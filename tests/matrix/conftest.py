@@ -27,7 +27,7 @@ TALLIES: pytest.StashKey[dict[int, Tally]] = pytest.StashKey()
 @pytest.fixture(scope="session", params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
 def stage(servers: Servers, request: pytest.FixtureRequest) -> Iterator[Stage]:
     cluster = servers.make(servers.versions[request.param], settings=SETTINGS, hba=HBA, tcp=True)
-    yield Stage(cluster)
+    yield Stage(cluster).populate()
     cluster.destroy()
 
 

@@ -73,7 +73,6 @@ def subscription(stage: Stage) -> Iterator[None]:
             admin.ask(statement)
     with stage.superuser("shop") as admin:
         admin.ask("DROP PUBLICATION feed")
-        admin.ask("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL")
 
 
 @contextmanager

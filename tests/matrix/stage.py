@@ -103,12 +103,15 @@ class Truth:
 
 
 class Stage:
-    """A server with everybody created; `arrange` gives it its sizes."""
+    """A server; `populate` creates everybody, `arrange` gives it its sizes."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, layout: Layout | None = None) -> None:
         self.cluster = cluster
         self.major = cluster.major
-        self.layout: Layout | None = None
+        self.layout = layout
+
+    def populate(self) -> Stage:
+        """Every role and database of the matrix, without limits yet."""
         with self.superuser() as admin:
             for statement in _SETUP.strip().splitlines():
                 admin.ask(statement)
@@ -116,6 +119,7 @@ class Stage:
                 admin.ask("GRANT pg_use_reserved_connections TO member")
             admin.ask("CREATE DATABASE shop")
             admin.ask("CREATE DATABASE small")
+        return self
 
     @contextmanager
     def superuser(self, database: str = "postgres") -> Iterator[Wire]:

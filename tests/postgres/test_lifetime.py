@@ -241,36 +241,3 @@ async def test_the_password_is_kept_for_reconnects(make_cluster: MakeCluster) ->
     assert (await session.poll()).server.own_pid != own
     await session.close()
     await admin.close()
-
-
-async def test_sessions_that_authenticate_are_counted_when_seen_twice(
-    make_cluster: MakeCluster, clients: Clients, sessions: OpenSession
-) -> None:
-    cluster = make_cluster(
-        major=16,
-        tcp=True,
-        settings={"max_connections": "11", "superuser_reserved_connections": "0"},
-        hba=["host all slow 127.0.0.1/32 scram-sha-256"],
-    )
-    await clients.role(cluster, "slow", "LOGIN PASSWORD 'x'")
-    session = await sessions(cluster)
-    await clients.many(7, cluster)
-    writers = [await half_login(cluster) for _ in range(2)]
-    await until_true(lambda: authenticating(session, 2))
-    for writer in writers:
-        writer.close()
-        await writer.wait_closed()
-
-
-async def authenticating(session: Session, count: int) -> bool:
-    session._reader._authenticating_due = 0.0
-    return (await session.poll()).authenticating == count
-
-
-async def half_login(cluster: Cluster) -> asyncio.StreamWriter:
-    """Send the startup packet and no password."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", cluster.port)
-    body = b"\0\3\0\0user\0slow\0database\0postgres\0\0"
-    writer.write((len(body) + 4).to_bytes(4, "big") + body)
-    await reader.readexactly(1)
-    return writer
