@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pgtop_conn.model.guards import Care, Policy, judge, refused
+from pgtop_conn.model.guards import Care, Policy, Verdict, judge, refused
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 
 GONE = "gone since it was selected"
+#: What the reason of a session that is no longer what was chosen begins with.
+CHANGED = "changed since it was selected: "
 
 
 class Ask(StrEnum):
@@ -55,6 +57,8 @@ class Plan:
     answer: str
     headroom_before: int
     headroom_after: int
+    #: Those of the choice that began last and are left alone for it; decided once, so that a renewal keeps the same.
+    kept: frozenset[BackendKey] = frozenset()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -71,15 +75,32 @@ class Plan:
         return dict(Counter(reason for item in self.excluded for reason in item.reasons[:1]).most_common())
 
     def renewed(self, snapshot: Snapshot, policy: Policy) -> Plan:
-        """The same choice judged by a newer snapshot; what was never planned stays out."""
-        return make_plan(self.action, self.chosen, snapshot, policy, bulk=self.bulk)
+        """The same choice judged by a newer snapshot, which may also take in what it left alone before."""
+        return make_plan(self.action, self.chosen, snapshot, policy, bulk=self.bulk, kept=self.kept)
+
+    def narrowed(self, snapshot: Snapshot, policy: Policy) -> Plan:
+        """The plan on a newer snapshot: what left or changed is excluded, and what is excluded never comes back."""
+        newer = make_plan(self.action, self.targets, snapshot, policy, bulk=self.bulk, kept=self.kept)
+        return replace(newer, chosen=self.chosen, excluded=(*self.excluded, *newer.excluded))
 
 
 def make_plan(
-    action: Action, chosen: Sequence[Target], snapshot: Snapshot, policy: Policy, *, bulk: bool | None = None
+    action: Action,
+    chosen: Sequence[Target],
+    snapshot: Snapshot,
+    policy: Policy,
+    *,
+    bulk: bool | None = None,
+    keep_newest: int = 0,
+    kept: frozenset[BackendKey] = frozenset(),
 ) -> Plan:
-    """Judge every chosen session on this snapshot. `bulk` defaults to whether more than one was chosen."""
+    """Judge every chosen session on this snapshot. `bulk` defaults to whether more than one was chosen.
+
+    `keep_newest` leaves alone so many of the choice, those that began last, whatever else is known of them; `kept`
+    names those for which an earlier plan has decided so.
+    """
     bulk = len(chosen) > 1 if bulk is None else bulk
+    kept |= _newest(chosen, snapshot, keep_newest)
     planned: list[Planned] = []
     excluded: list[Excluded] = []
     care = Care.ALLOW
@@ -92,15 +113,12 @@ def make_plan(
         else:
             verdict = judge(backend, snapshot, policy, bulk=bulk)
             reasons = refused(action, backend, verdict)
+            if target.key in kept:
+                reasons = (*reasons, f"one of the newest {len(kept)} that are kept")
             if reasons:
                 excluded.append(Excluded(target, reasons))
                 continue
-            allowed = replace(
-                target,
-                allow_superuser="superuser" in verdict.names,
-                allow_replication="replication" in verdict.names,
-            )
-            planned.append(Planned(allowed, backend, verdict.reasons))
+            planned.append(Planned(_allowed(target, verdict), backend, verdict.reasons))
             care = max(care, verdict.care)
     budget = SlotBudget.of(snapshot)
     freed = sum(1 for item in planned if item.backend.is_client) if action is Action.TERMINATE else 0
@@ -115,16 +133,34 @@ def make_plan(
         answer=answer,
         headroom_before=budget.ordinary_free,
         headroom_after=budget.ordinary_free_after(freed),
+        kept=kept,
     )
+
+
+def _allowed(target: Target, verdict: Verdict) -> Target:
+    """The target with what its confirmation covers, which the server asks for again."""
+    return replace(
+        target, allow_superuser="superuser" in verdict.names, allow_replication="replication" in verdict.names
+    )
+
+
+def _newest(chosen: Sequence[Target], snapshot: Snapshot, count: int) -> frozenset[BackendKey]:
+    """Those of the choice that began last and are still there; a hidden beginning is guarded anyway."""
+    began = [
+        (target.key.backend_start, target.key)
+        for target in dict.fromkeys(chosen)
+        if target.key.backend_start is not None and target.key in snapshot.by_key
+    ]
+    return frozenset(key for _, key in sorted(began)[-count:]) if count > 0 else frozenset()
 
 
 def _change(target: Target, backend: Backend) -> str:
     """What is different about a session since it was chosen."""
     if target.state != backend.state:
-        return f"changed since it was selected: {target.state} → {backend.state}"
+        return f"{CHANGED}{target.state} → {backend.state}"
     if target.query_start != backend.query_start:
-        return "changed since it was selected: a new query"
-    return "changed since it was selected: it has been used"
+        return f"{CHANGED}a new query"
+    return f"{CHANGED}it has been used"
 
 
 def _confirmation(planned: Sequence[Planned], care: Care, budget: SlotBudget, policy: Policy) -> tuple[Ask, str]:

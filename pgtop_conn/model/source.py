@@ -39,9 +39,11 @@ class Target:
     allow_replication: bool = False
     #: How it came to be chosen, for the journal: "the cursor", "marks", "group app=web", "filter idle>10m".
     chosen_by: str = ""
+    #: Why, in the user's own words, for the journal; optional.
+    reason: str = ""
 
     @classmethod
-    def of(cls, backend: Backend, chosen_by: str = "") -> Target:
+    def of(cls, backend: Backend, chosen_by: str = "", reason: str = "") -> Target:
         """Bind a row, now."""
         return cls(
             key=backend.key,
@@ -55,6 +57,7 @@ class Target:
             query_start=backend.query_start,
             wrote=backend.wrote,
             chosen_by=chosen_by,
+            reason=reason,
         )
 
     def still_is(self, backend: Backend) -> bool:
@@ -82,6 +85,8 @@ class Status(StrEnum):
     DENIED = "denied"
     #: Signalled, and 10 s later it is still there.
     STILL_THERE = "still there"
+    #: The user stopped before its turn came, or it could not be looked at again; `detail` says which.
+    NOT_SENT = "not sent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ class _Pending:
 class Verification:
     """Follows every SIGNALLED outcome until it ends as gone, cancelled, changed or still there."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._pending: dict[BackendKey, _Pending] = {}
 
     @property
@@ -41,14 +42,14 @@ class Verification:
         """Outcomes that this snapshot settles; each target is settled once."""
         settled = []
         for key, pending in list(self._pending.items()):
-            outcome = _settle(pending, snapshot.by_key.get(key), snapshot.taken_at)
+            outcome = _settle(pending, snapshot.by_key.get(key), snapshot.taken_at, self._patience_s)
             if outcome is not None:
                 del self._pending[key]
                 settled.append(outcome)
         return settled
 
 
-def _settle(pending: _Pending, backend: Backend | None, at: float) -> Outcome | None:
+def _settle(pending: _Pending, backend: Backend | None, at: float, patience_s: float) -> Outcome | None:
     target = pending.target
     if backend is None:
         return Outcome(target, Status.GONE)
@@ -56,6 +57,6 @@ def _settle(pending: _Pending, backend: Backend | None, at: float) -> Outcome | 
         return Outcome(target, Status.CANCELLED, f"now {backend.state}" if backend.state != ACTIVE else "a new query")
     if pending.since is None:
         pending.since = at
-    if at - pending.since < PATIENCE_S:
+    if at - pending.since < patience_s:
         return None
     return Outcome(target, Status.STILL_THERE, f"waits on {backend.wait}" if backend.wait else "does not wait")
