@@ -11,8 +11,8 @@ from tests.matrix.stage import Layout, Stage
 
 LAYOUTS = (
     Layout(17, superuser_reserved=3, reserved=2, role_limit=3, database_limit=5),
-    Layout(15, superuser_reserved=1, reserved=5, role_limit=6, database_limit=4),
-    Layout(19, superuser_reserved=0, reserved=0, role_limit=0, database_limit=7),
+    Layout(15, superuser_reserved=1, reserved=4, role_limit=6, database_limit=4),
+    Layout(13, superuser_reserved=0, reserved=0, role_limit=0, database_limit=7),
     Layout(14, superuser_reserved=5, reserved=1, role_limit=1, database_limit=0),
 )
 
