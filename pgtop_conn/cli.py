@@ -17,6 +17,7 @@ from pgtop_conn.model.errors import BadInput, FilterError, PgtopError
 
 if TYPE_CHECKING:
     from pgtop_conn.commands.opening import Login
+    from pgtop_conn.commands.order import Order
     from pgtop_conn.model.guards import Policy
     from pgtop_conn.model.source import Source
 
@@ -41,6 +42,10 @@ class Command:
     run: Callable[[argparse.Namespace, config.Settings], int]
     arguments: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
     connects: bool = True
+    #: What --help says at the end; asked for only when the command is the one to run.
+    notes: Callable[[], str] = lambda: ""
+    #: Shared options that it does not take, by the names of their fields.
+    without: frozenset[str] = frozenset()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,7 +88,7 @@ def _main(argv: list[str]) -> int:
         setting.field: getattr(arguments, setting.field) for setting in config.SETTINGS if setting.field in arguments
     }
     settings = config.load(given, os.environ, getattr(arguments, "config", None))
-    if settings.filter:
+    if settings.filter and "filter" not in command.without:
         from pgtop_conn.model.filters import parse
 
         parse(settings.filter)
@@ -103,7 +108,7 @@ def _log_to(path: str) -> None:
 
 
 #: Names that are kept for commands to come, so that none of them is taken for a database.
-RESERVED = ("check", "kill", "diagnose", "record", "replay", "report", "journal", "config")
+RESERVED = ("check", "diagnose", "record", "replay", "report", "config")
 
 
 def _command_of(argv: list[str]) -> tuple[str, list[str]]:
@@ -146,7 +151,7 @@ def _parser_of(name: str, command: Command) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=usage,
         description=command.help,
-        epilog=EPILOG + ("" if name != "watch" else f"\ncommands:\n{commands}"),
+        epilog=EPILOG * command.connects + (f"\ncommands:\n{commands}" if name == "watch" else command.notes()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
         allow_abbrev=False,
@@ -156,12 +161,14 @@ def _parser_of(name: str, command: Command) -> argparse.ArgumentParser:
     general.add_argument("-?", "--help", action="help", help="show this help and exit")
     general.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     general.add_argument("--config", metavar="FILE", help="configuration file to read")
+    # First, since its own positional arguments come before CONNINFO.
+    command.arguments(parser)
     if command.connects:
         _add_login(parser)
-    command.arguments(parser)
     options = parser.add_argument_group("options")
     for setting in config.SETTINGS:
-        _add_setting(options, setting)
+        if setting.field not in command.without:
+            _add_setting(options, setting)
     return parser
 
 
@@ -289,6 +296,60 @@ async def _snapshot_async(login: Login, settings: config.Settings, form: str) ->
         await source.close()
 
 
+def _kill_arguments(parser: argparse.ArgumentParser) -> None:
+    from pgtop_conn.commands.order import add_arguments
+
+    add_arguments(parser)
+
+
+def _kill_notes() -> str:
+    from pgtop_conn.commands.order import notes
+
+    return notes()
+
+
+def _kill(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    from pgtop_conn.commands.order import order_of
+
+    return _run(_kill_async(login_of(arguments), settings, order_of(vars(arguments), settings.read_only)))
+
+
+async def _kill_async(login: Login, settings: config.Settings, order: Order) -> int:
+    from pgtop_conn.commands.kill import kill
+    from pgtop_conn.commands.opening import open_source
+
+    source = await open_source(login, os.environ)
+    try:
+        answer = await kill(source, order, policy_of(settings))
+    finally:
+        await source.close()
+    return _answer(answer.out, answer.err, answer.code)
+
+
+def _answer(out: str, remark: str, code: int) -> int:
+    """The remark goes first: a reader of stdout who has left must not hide it."""
+    if remark:
+        sys.stderr.write(f"{PROGRAM}: {remark}\n")
+    sys.stdout.write(out)
+    sys.stdout.flush()
+    return code
+
+
+def _journal_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="every field, as JSON")
+    parser.add_argument("--last", metavar="N", help="only the newest N signals")
+
+
+def _journal(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    from pgtop_conn.commands.journal import journal
+    from pgtop_conn.commands.order import count
+
+    found = vars(arguments)
+    last = count(found, "last", 0) if "last" in found else None
+    out, remark = journal(config.journal_file(), last, as_json=found.get("json", False))
+    return _answer(out, remark, DONE)
+
+
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--headless", action="store_true", help="no screen: print the CONNINFO, serve until Ctrl-C")
 
@@ -308,6 +369,15 @@ def _demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
 COMMANDS: dict[str, Command] = {
     "watch": Command("The live monitor: who holds the slots, and who can still get in.", _watch),
     "snapshot": Command("One look to stdout.", _snapshot, _snapshot_arguments),
+    "kill": Command(
+        "Cancel or terminate every session that matches a filter, with the guards of the screen.",
+        _kill,
+        _kill_arguments,
+        notes=_kill_notes,
+        # The filter is its first argument, and none from elsewhere may narrow or widen it.
+        without=frozenset({"filter"}),
+    ),
+    "journal": Command("What was signalled from this account, and how it ended.", _journal, _journal_arguments, False),
     "demo": Command(
         "A private PostgreSQL with leaking applications, to try everything on.", _demo, _demo_arguments, False
     ),

@@ -1,0 +1,220 @@
+"""kill: cancel or terminate every session that matches a filter, by the same planner and guards as the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pgtop_conn.campaign import PER_SECOND, Campaign, Progress, as_wanted
+from pgtop_conn.commands.order import Order
+from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.plan import Plan, make_plan
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import BackendKey, Snapshot
+from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
+from pgtop_conn.model.text import one_line
+from pgtop_conn.view import format, plans
+
+DONE, NOT_ALL, REFUSED = 0, 1, 2
+
+#: Columns of a table that goes to a file or a pipe, where a reason is better whole than folded.
+WIDE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Text for stdout and for stderr, and the exit code."""
+
+    code: int
+    out: str
+    err: str = ""
+
+
+async def kill(source: Source, order: Order, policy: Policy) -> Answer:
+    """Plan on a fresh look; unless it is a dry run or refused, carry it out and say how each session ended."""
+    seen = await source.poll()
+    plan = plan_of(order, seen, policy)
+    count = len(plan.targets)
+    if not plan.chosen:
+        return Answer(DONE, _told(order, plan, seen, plan.headroom_after), "no session matches the filter")
+    if not count:
+        why = f"refused: {_all_of(plan)} excluded, nothing was sent"
+        return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), why)
+    too_many = f"{plans.plural(count, 'session')} planned, which is more than --max {order.most}"
+    if order.dry_run:
+        note = f"without --dry-run this is refused: {too_many}" if count > order.most else ""
+        return Answer(DONE, _told(order, plan, seen, plan.headroom_after), note)
+    if count > order.most:
+        return Answer(REFUSED, "", f"refused: {too_many}; nothing was sent")
+    outcomes = await _carry_out(source, order, plan, policy)
+    return await _after(source, order, plan, seen, outcomes)
+
+
+def plan_of(order: Order, seen: Snapshot, policy: Policy) -> Plan:
+    """Whoever matches the whole filter, judged as in bulk however few they are."""
+    chosen_by = f"filter {order.wanted.text}"
+    chosen = [
+        Target.of(backend, chosen_by, order.reason)
+        for backend in seen.backends
+        if order.wanted.matches(backend, seen.taken_at)
+    ]
+    return make_plan(order.action, chosen, seen, policy, bulk=True, keep_newest=order.keep_newest)
+
+
+async def _carry_out(source: Source, order: Order, plan: Plan, policy: Policy) -> tuple[Outcome, ...]:
+    campaign = Campaign(
+        source,
+        source.poll,
+        plan,
+        policy,
+        per_second=order.per_second or PER_SECOND,
+        escalate_after_s=order.escalate_after_s,
+        patience_s=order.patience_s,
+        report=_show_progress if sys.stderr.isatty() else None,
+    )
+    with _stopped_by_signals(campaign):
+        return await campaign.run()
+
+
+@contextmanager
+def _stopped_by_signals(campaign: Campaign) -> Iterator[None]:
+    """Ctrl-C stops between two signals; a second one also stops the waiting for ends."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, campaign.stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _show_progress(progress: Progress) -> None:
+    """One line on the terminal that writes over itself."""
+    known = len(progress.outcomes)
+    sys.stderr.write(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
+    if known == progress.total:
+        sys.stderr.write("\r\x1b[K")
+    sys.stderr.flush()
+
+
+async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outcomes: tuple[Outcome, ...]) -> Answer:
+    """What became of each, and the headroom as a last look measures it."""
+    errors = []
+    headroom: int | None = None
+    try:
+        headroom = SlotBudget.of(await source.poll()).ordinary_free
+    except PgtopError as error:
+        errors.append(f"the headroom afterwards is not known: {error}")
+    failed = [outcome for outcome in outcomes if not as_wanted(outcome)]
+    if failed:
+        errors.append(f"{len(failed)} of {plans.plural(len(outcomes), 'session')} did not end as wanted")
+    code = NOT_ALL if failed else DONE
+    return Answer(code, _told(order, plan, seen, headroom, outcomes), "; ".join(errors))
+
+
+def _told(order: Order, plan: Plan, seen: Snapshot, headroom: int | None, outcomes: tuple[Outcome, ...] = ()) -> str:
+    if order.as_json:
+        return json.dumps(document(order, plan, headroom, outcomes), ensure_ascii=False, indent=2) + "\n"
+    return _table(order, plan, seen, headroom, outcomes)
+
+
+def document(order: Order, plan: Plan, headroom: int | None, outcomes: tuple[Outcome, ...] = ()) -> dict[str, object]:
+    """The JSON of PRODUCT.md; an outcome is null where nothing was sent."""
+    ends = {outcome.target.key: outcome.status for outcome in outcomes}
+    return {
+        "action": str(order.action),
+        "dry_run": order.dry_run,
+        "targets": [
+            {
+                "pid": target.key.pid,
+                "backend_start": _began(target),
+                "role": target.role,
+                "app": target.app,
+                "outcome": None if ends.get(target.key, Status.NOT_SENT) is Status.NOT_SENT else str(ends[target.key]),
+            }
+            for target in plan.targets
+        ],
+        "excluded": [
+            {"pid": item.target.key.pid, "role": item.target.role or None, "reasons": list(item.reasons)}
+            for item in plan.excluded
+        ],
+        "headroom": {"before": plan.headroom_before, "after": headroom},
+    }
+
+
+def _began(target: Target) -> str | None:
+    return format.iso(target.key.backend_start) if target.key.backend_start is not None else None
+
+
+def _table(order: Order, plan: Plan, seen: Snapshot, headroom: int | None, outcomes: tuple[Outcome, ...]) -> str:
+    """The plan, or what became of it, for people."""
+    width = None if sys.stdout.isatty() else WIDE
+    console = Console(file=None, width=width, highlight=False, markup=False, emoji=False)
+    ends = {outcome.target.key: outcome for outcome in outcomes}
+    done = "cancelled" if order.action is Action.CANCEL else "terminated"
+    with console.capture() as captured:
+        if plan.planned:
+            console.print(_text("TO BE SIGNALLED" if order.dry_run else "SIGNALLED", "bold"))
+            console.print(_targets(plan, seen, ends))
+        if plan.excluded:
+            console.print(_text("LEFT ALONE", "bold"))
+            console.print(_excluded(plan))
+        if outcomes:
+            console.print(_text(plans.summary(order.action, outcomes)))
+        elif plan.planned:
+            console.print(_text(f"{plans.plural(len(plan.planned), 'session')} would be {done}"))
+        after = "unknown" if headroom is None else headroom
+        console.print(_text(f"Headroom for ordinary roles  {plan.headroom_before} → {after}"))
+    return captured.get()
+
+
+def _targets(plan: Plan, seen: Snapshot, ends: dict[BackendKey, Outcome]) -> Table:
+    table = _columns("PID", "ROLE", "APP", "CLIENT", "STATE", "FOR", "OUTCOME" if ends else "CAUTION", "QUERY")
+    for item in plan.planned:
+        backend = item.backend
+        end = ends.get(item.target.key)
+        last = f"{end.status}{f': {end.detail}' if end.detail else ''}" if end else "; ".join(item.cautions)
+        age = format.duration(backend.state_s(seen.taken_at))
+        query = one_line(backend.query)[:60]
+        cells = (str(backend.pid), backend.role, backend.app, backend.client, backend.state or "", age, last, query)
+        table.add_row(*map(_text, cells))
+    return table
+
+
+def _excluded(plan: Plan) -> Table:
+    table = _columns("PID", "ROLE", "APP", "CLIENT", "REASON")
+    for item in plan.excluded:
+        target = item.target
+        cells = (str(target.key.pid), target.role, target.app, target.client, "; ".join(item.reasons))
+        table.add_row(*map(_text, cells))
+    return table
+
+
+def _columns(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for name in names:
+        # A reason or an outcome is the point of its row, so it wraps where other texts may be cut.
+        whole = name in ("REASON", "OUTCOME", "CAUTION")
+        table.add_column(name, justify="right" if name == "PID" else "left", overflow="fold" if whole else "ellipsis")
+    return table
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(one_line(text), style=style)
+
+
+def _all_of(plan: Plan) -> str:
+    count = len(plan.excluded)
+    return "the only match is" if count == 1 else f"all {count} matches are"
