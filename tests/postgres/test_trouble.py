@@ -81,7 +81,7 @@ async def test_a_password_file_that_is_ignored_is_named(make_cluster: MakeCluste
     await admin.close()
     passfile = tmp_path / "passes"
     passfile.write_text("*:*:*:*:hunter2\n")
-    uri = f"{cluster.uri(user='guarded')}&passfile={passfile}"
+    uri = f"{cluster.uri(user='guarded')}?passfile={passfile}"
     passfile.chmod(0o644)
     error = await trouble(uri)
     assert isinstance(error, PasswordNeeded)
@@ -91,10 +91,10 @@ async def test_a_password_file_that_is_ignored_is_named(make_cluster: MakeCluste
 
 
 async def test_target_session_attrs(cluster: Cluster) -> None:
-    error = await trouble(f"{cluster.uri()}&target_session_attrs=standby")
+    error = await trouble(f"{cluster.uri()}?target_session_attrs=standby")
     assert "is a primary, and target_session_attrs=standby" in str(error)
     for wanted in ("primary", "read-write", "prefer-standby"):
-        await (await Session.open(resolve(f"{cluster.uri()}&target_session_attrs={wanted}", environ={}))).close()
+        await (await Session.open(resolve(f"{cluster.uri()}?target_session_attrs={wanted}", environ={}))).close()
 
 
 async def test_the_environment_has_no_say(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
