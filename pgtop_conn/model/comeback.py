@@ -20,7 +20,8 @@ Kind = tuple[str, str, str]
 class Comeback:
     """`count` of the `killed` sessions came back within `seconds` (server clock), from these clients by count.
 
-    `roles` maps each role they came back as to the sessions it has now: what a limit below would refuse.
+    `roles` maps each role they came back as to the sessions it has now: what a limit below would refuse. Superusers are
+    not among them, since no limit stops those.
     """
 
     killed: int
@@ -32,7 +33,10 @@ class Comeback:
 
 @dataclass(slots=True)
 class ComebackWatch:
-    """Follows one kill. `began` is the server time and `known` the sessions of the snapshot before it."""
+    """Follows one kill. `began` is the server time and `known` the sessions of the snapshot before it.
+
+    `killed` may be replaced while more of them end.
+    """
 
     killed: Sequence[Target]
     began: float
@@ -41,9 +45,9 @@ class ComebackWatch:
     _last_start: float = 0.0
 
     @classmethod
-    def of(cls, killed: Sequence[Target], before: Snapshot) -> ComebackWatch:
-        """Begin with the sessions that were ended and the last snapshot from before."""
-        return cls(tuple(killed), before.taken_at, frozenset(before.by_key))
+    def of(cls, killed: Sequence[Target], before: Snapshot, elapsed_s: float = 0.0) -> ComebackWatch:
+        """Begin with the sessions that were ended and the last snapshot from before, taken so many seconds ago."""
+        return cls(tuple(killed), before.taken_at + elapsed_s, frozenset(before.by_key))
 
     def observe(self, snapshot: Snapshot) -> Comeback | None:
         """What came back so far, per kind never more than was ended; None while nothing did."""
@@ -64,7 +68,8 @@ class ComebackWatch:
         clients: Counter[str] = Counter()
         for (_, _, client), count in counted.items():
             clients[client] += count
-        roles = {role for role, _, _ in counted}
+        exempt = {role.name for role in snapshot.roles.values() if role.superuser}
+        roles = {role for role, _, _ in counted} - exempt
         now = Counter(backend.role for backend in snapshot.backends if may_hold_slot(backend) and backend.role in roles)
         return Comeback(
             killed=len(self.killed),

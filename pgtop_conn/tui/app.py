@@ -65,6 +65,16 @@ class MonitorApp(App[int]):
             show=False,
             priority=True,
         ),
+        # Whatever dialog is open: what is being sent stops first.
+        Binding(
+            "escape",
+            "stop_signals",
+            "stop",
+            id="stop_signals",
+            tooltip="Send no further signal.",
+            show=False,
+            priority=True,
+        ),
     ]
 
     def __init__(self, source: Source, options: ScreenOptions) -> None:
@@ -85,6 +95,12 @@ class MonitorApp(App[int]):
 
     async def action_quit(self) -> None:
         self.exit(0)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.main.signals.sending if action == "stop_signals" else True
+
+    def action_stop_signals(self) -> None:
+        self.main.stop_signals()
 
     async def finish(self) -> None:
         """No poll and no signal is left running."""

@@ -252,6 +252,19 @@ class BrowseScreen(Screen[None]):
             marks |= {key: target for key, target in targets.items() if key not in marks}
         self._set_marks(marks)
 
+    def action_mark_filtered(self) -> None:
+        """All that the filter shows, bound now; nothing where a filter does not say who is meant."""
+        snapshot, text = self.shown_snapshot, self.view.filter.text
+        if snapshot is None:
+            return
+        if not text:
+            self.tell("No filter is set: / sets one, A marks all that it shows", "warning")
+            return
+        found = [Target.of(backend, f"filter {text}") for backend in shown(snapshot, self.view.filter)]
+        marks = dict(self.view.marks)
+        self._set_marks(marks | {target.key: target for target in found if target.key not in marks})
+        self.tell(f"{plans.plural(len(self.view.marks), 'session')} marked; c or x acts on the marks, u clears them")
+
     def action_unmark(self) -> None:
         self._set_marks({})
 
@@ -259,6 +272,11 @@ class BrowseScreen(Screen[None]):
         """These are no longer marked."""
         left_out = set(gone)
         self._set_marks({key: target for key, target in self.view.marks.items() if key not in left_out})
+
+    def mark_again(self, targets: Iterable[Target]) -> None:
+        """These are marked as they were."""
+        if marks := {target.key: target for target in targets}:
+            self._set_marks(marks | dict(self.view.marks))
 
     def _set_marks(self, marks: dict[BackendKey, Target]) -> None:
         self.view = replace(self.view, marks=marks)

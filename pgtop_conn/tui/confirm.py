@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,18 +12,24 @@ from textual.widget import Widget
 from textual.widgets import Button, Input
 
 from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.plan import Ask, Excluded, Plan, Planned
-from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.model.text import one_line
+from pgtop_conn.model.plan import Ask, Excluded, Plan, Planned, make_plan
+from pgtop_conn.model.snapshot import BackendKey, Snapshot
+from pgtop_conn.model.source import Action
+from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog
 from pgtop_conn.tui.lines import OneLine, Row
 from pgtop_conn.tui.lineview import CellBlock, RowList
-from pgtop_conn.tui.signals import narrowed
+from pgtop_conn.tui.signals import Decision
 from pgtop_conn.view import plans
 from pgtop_conn.view.columns import Cell
 
+#: How a choice begins that "all but the newest" makes sense for; marks and the cursor were chosen one by one.
+SETS = ("group ", "filter ")
+#: What a single choice has no use for, and what a line of text keeps for itself.
+OPTIONS = frozenset({"keep", "escalate", "reason"})
 
-class Confirm(Dialog[Plan | None]):
+
+class Confirm(Dialog[Decision | None]):
     """Dismissed with the plan as it stands when it is confirmed, or with None. Focus starts on No."""
 
     FRAME_LINES = 11
@@ -32,12 +39,39 @@ class Confirm(Dialog[Plan | None]):
         Binding("y", "yes", "yes", id="confirm_yes", tooltip="Send the signals."),
         Binding("n,escape", "no", "no", id="confirm_no", tooltip="Send nothing."),
         Binding("left,right,tab,shift+tab", "other", "other", id="confirm_other", tooltip="To the other button."),
+        # Before the line for the answer takes them as text.
+        Binding(
+            "plus,equals_sign",
+            "keep(1)",
+            "keep",
+            id="confirm_keep",
+            priority=True,
+            tooltip="Keep one more, the newest.",
+        ),
+        Binding("minus", "keep(-1)", "keep less", id="confirm_less", priority=True, tooltip="Keep one less."),
+        Binding(
+            "e",
+            "escalate",
+            "escalate",
+            id="confirm_escalate",
+            priority=True,
+            tooltip="After the cancel, terminate what still holds its slot; again: only the cancel.",
+        ),
+        Binding("r", "reason", "reason", id="confirm_reason", priority=True, tooltip="Why, for the journal."),
     ]
 
-    def __init__(self, plan: Plan, snapshot: Snapshot, policy: Policy) -> None:
+    def __init__(self, decision: Decision, snapshot: Snapshot, policy: Policy, escalate_after_s: float) -> None:
         super().__init__(RowList(id="dialog-body", wrap=10))
-        self.plan = plan
-        self._first = plan.planned
+        self.plan = decision.plan
+        self._escalate_after_s = escalate_after_s
+        self._can_escalate = self.plan.action is Action.CANCEL or decision.escalate_after_s is not None
+        self._escalating = decision.escalate_after_s is not None
+        self._keep = len(self.plan.kept)
+        self._reason = next((target.reason for target in self.plan.targets), "")
+        #: Whoever was left alone once, for another reason than being among the newest, stays so.
+        self._out: dict[BackendKey, Excluded] = {}
+        self._note_out()
+        self._first = self.plan.planned
         self._snapshot = snapshot
         self._policy = policy
         self._headroom = CellBlock(id="confirm-headroom")
@@ -45,6 +79,9 @@ class Confirm(Dialog[Plan | None]):
 
     def below(self) -> Iterator[Widget]:
         yield self._headroom
+        with Horizontal(id="confirm-reason"):
+            yield CellBlock(id="reason-label")
+            yield Input(id="reason", compact=True, select_on_focus=False, max_length=200)
         yield self._prompt
         with Horizontal(id="confirm-answer"):
             yield Input(id="answer", compact=True, select_on_focus=False)
@@ -52,30 +89,96 @@ class Confirm(Dialog[Plan | None]):
             yield Button("Yes", id="yes", compact=True)
 
     def on_mount(self) -> None:
+        self._reason_input.value = self._reason
+        self.query_one("#reason-label", CellBlock).show(lambda _width: [[Cell("reason", "dim")]])
+        self._show_reason(bool(self._reason))
         super().on_mount()
         self._ask()
 
+    @property
+    def decision(self) -> Decision:
+        """What is sent when it is confirmed now, each target with the reason for the journal."""
+        planned = tuple(replace(item, target=replace(item.target, reason=self._reason)) for item in self.plan.planned)
+        return Decision(replace(self.plan, planned=planned), self._after_s)
+
+    @property
+    def _after_s(self) -> float | None:
+        return self._escalate_after_s if self._escalating else None
+
+    # What is planned.
+
     def renew(self, snapshot: Snapshot) -> None:
         """Strike out what left or changed; what was typed is asked anew when it is no longer what is needed."""
-        before, self.plan = self.plan, narrowed(self.plan, snapshot, self._policy)
         self._snapshot = snapshot
+        self._take(self.plan.narrowed(snapshot, self._policy))
+
+    def _take(self, plan: Plan) -> None:
+        before, self.plan = self.plan, plan
+        self._note_out()
         self.draw()
-        if _needed(before) != _needed(self.plan):
+        if _needed(before) != _needed(plan):
             self._ask()
+
+    def _note_out(self) -> None:
+        for item in self.plan.excluded:
+            if item.dropped or item.target.key not in self.plan.kept:
+                self._out.setdefault(item.target.key, item)
+
+    def _planned_anew(self, action: Action) -> None:
+        """Another number of kept ones, or another action; nobody who was left alone comes back by it."""
+        plan = self.plan
+        chosen = [target for target in plan.chosen if target.key not in self._out]
+        newer = make_plan(action, chosen, self._snapshot, self._policy, bulk=plan.bulk, keep_newest=self._keep)
+        known = {item.target.key for item in self._first}
+        self._first += tuple(item for item in newer.planned if item.target.key not in known)
+        self._take(replace(newer, chosen=plan.chosen, excluded=(*self._out.values(), *newer.excluded)))
+
+    @property
+    def _can_keep(self) -> bool:
+        return self.plan.bulk and all(target.chosen_by.startswith(SETS) for target in self.plan.chosen)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action not in OPTIONS:
+            return True
+        if self._reason_input.has_focus or (self.plan.planned and self.plan.ask is Ask.TYPE_ROLE):
+            return False
+        return {"keep": self._can_keep, "escalate": self._can_escalate}.get(action, bool(self.plan.planned))
+
+    def action_keep(self, step: int) -> None:
+        possible = [target for target in self.plan.chosen if target.key not in self._out]
+        keep = min(max(0, self._keep + step), max(0, len(possible) - 1))
+        if keep != self._keep:
+            self._keep = keep
+            self._planned_anew(self.plan.action)
+
+    def action_escalate(self) -> None:
+        self._escalating = not self._escalating
+        self._planned_anew(Action.TERMINATE if self._escalating else Action.CANCEL)
+
+    # What is shown.
 
     def draw(self) -> None:
         plan = self.plan
-        self.set_title(plans.title(plan), "title" if plan.planned else "warning")
+        self.set_title(plans.title(plan, self._after_s), "title" if plan.planned else "warning")
         self.show_rows(self._rows())
-        self._headroom.show(lambda _width: [plans.headroom(plan) if plan.planned else []])
+        given = plans.relief_of(plan, self._snapshot)
+        self._headroom.show(lambda _width: [plans.headroom(plan, given) if plan.planned else []])
         self._prompt.show(lambda _width: [[Cell(plans.prompt(plan) if plan.planned else "", "count")]])
-        self.set_hint(
-            *(
-                [Cell("Esc", "key"), Cell(" leave everything as it is")]
-                if plan.planned and plan.ask is not Ask.YES
-                else []
-            )
-        )
+        self.set_hint(*self._hint())
+
+    def _hint(self) -> list[Cell]:
+        """The keys that change what is sent, as far as they do something now."""
+        plan = self.plan
+        if not (plan.planned or self._keep):
+            return []
+        cells = [] if plan.ask is Ask.YES else [Cell("Esc", "key"), Cell(" leave everything   ", "dim")]
+        if self.check_action("keep", ()):
+            cells += [Cell("+ -", "key"), Cell(f" keep the newest: {self._keep}   ", "dim")]
+        if self.check_action("escalate", ()):
+            does = "cancel only" if self._escalating else f"then terminate after {self._escalate_after_s:g} s"
+            cells += [Cell("e", "key"), Cell(f" {does}   ", "dim")]
+        key = "Tab" if plan.ask is Ask.TYPE_ROLE else "r"
+        return [*cells, Cell(key, "key"), Cell(" reason", "dim")]
 
     def _rows(self) -> list[Row]:
         plan, at = self.plan, self._snapshot.taken_at
@@ -92,6 +195,8 @@ class Confirm(Dialog[Plan | None]):
         others = [_left_alone(item) for key, item in left.items() if key not in own]
         return [*(row for row in facts if row), [], *sessions, *others]
 
+    # The answer.
+
     def _ask(self) -> None:
         """Show what the answer is given with, empty, the focus where nothing happens by accident."""
         plan = self.plan
@@ -103,32 +208,70 @@ class Confirm(Dialog[Plan | None]):
         yes.display = bool(plan.planned) and not typed
         no.display = not typed
         no.label = "No" if plan.planned else "OK"
-        (answer if typed else no).focus()
+        if not self._reason_input.has_focus:
+            (answer if typed else no).focus()
 
     def action_yes(self) -> None:
         if self.plan.planned and self.plan.ask is Ask.YES:
-            self.dismiss(self.plan)
+            self.dismiss(self.decision)
 
     def action_no(self) -> None:
-        self.dismiss(None)
+        """Out of the line for the reason, as it was; else out of the dialog."""
+        if self._reason_input.has_focus:
+            self._reason_input.value = self._reason
+            self._leave_reason()
+        else:
+            self.dismiss(None)
 
     def action_other(self) -> None:
         no, yes = self.query_one("#no", Button), self.query_one("#yes", Button)
-        if yes.display:
+        if self._reason_input.has_focus:
+            self._keep_reason()
+        elif self.plan.planned and self.plan.ask is not Ask.YES:
+            self.action_reason()
+        elif yes.display:
             (yes if no.has_focus else no).focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "yes":
             self.action_yes()
         else:
-            self.action_no()
+            self.dismiss(None)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         plan = self.plan
-        if plan.planned and plan.ask is not Ask.YES and event.value == plan.answer:
-            self.dismiss(plan)
-            return
-        self._prompt.show(lambda _width: [[Cell(f"That is not it. {plans.prompt(plan)}", "warning")]])
+        if event.input is self._reason_input:
+            self._keep_reason()
+        elif plan.planned and plan.ask is not Ask.YES and event.value == plan.answer:
+            self.dismiss(self.decision)
+        else:
+            self._prompt.show(lambda _width: [[Cell(f"That is not it. {plans.prompt(plan)}", "warning")]])
+
+    # The reason.
+
+    @property
+    def _reason_input(self) -> Input:
+        return self.query_one("#reason", Input)
+
+    def action_reason(self) -> None:
+        self._show_reason(True)
+        # At once: Widget.focus() waits its turn, and keys typed meanwhile would answer the question.
+        self.set_focus(self._reason_input)
+
+    def _keep_reason(self) -> None:
+        self._reason = one_line(clean(self._reason_input.value))
+        self._reason_input.value = self._reason
+        self._leave_reason()
+
+    def _leave_reason(self) -> None:
+        self._show_reason(bool(self._reason))
+        answer = self.query_one("#answer", Input)
+        self.set_focus(answer if answer.display else self.query_one("#no", Button))
+
+    def _show_reason(self, shown: bool) -> None:
+        self.query_one("#confirm-reason").display = shown
+        self.frame_lines = self.FRAME_LINES + shown
+        self._fit()
 
 
 def _needed(plan: Plan) -> tuple[Ask, str, bool]:

@@ -41,6 +41,7 @@ class Dialog(ModalScreen[Result]):
         self.body = body
         self.headline = CellBlock(id="dialog-title")
         self.hint = CellBlock(id="dialog-hint")
+        self.frame_lines = self.FRAME_LINES
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
@@ -81,7 +82,7 @@ class Dialog(ModalScreen[Result]):
     def _fit(self) -> None:
         """As high as the rows need and the terminal has; a layout only when that changes."""
         width = min(self.box_width, self.size.width - 4) - 6
-        height = min(self.body.height_at(max(10, width)), self.size.height - 2 - self.FRAME_LINES)
+        height = min(self.body.height_at(max(10, width)), self.size.height - 2 - self.frame_lines)
         wanted = max(1, height)
         current = self.body.styles.height
         if current is None or current.value != wanted:

@@ -38,7 +38,7 @@ class Gauges(CellBlock):
                 gauge.slots_line(budget, history, width, ascii_only=ascii_only),
                 gauge.headroom_line(budget, width),
                 gauge.states_line(snapshot, budget, width, history.churn()),
-                gauge.notice_line(snapshot, *largest, status, history),
+                gauge.notice_line(snapshot, *largest, status, history, width),
             ]
 
         self.show(draw)
@@ -62,6 +62,10 @@ class KeyLine(CellBlock):
     def show_bindings(self, bindings: list[Binding]) -> None:
         shown = [binding for binding in bindings if binding.show]
         self.show(lambda width: [_keys(shown, width)])
+
+    def show_progress(self, row: Row) -> None:
+        """A plan is being sent: how far it is, in the place of the keys."""
+        self.show(lambda _width: [row])
 
 
 def _keys(bindings: list[Binding], width: int) -> Row:

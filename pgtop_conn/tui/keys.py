@@ -1,4 +1,4 @@
-"""Every key of the main screen. Add a key: one Binding here and its action_ method in main.py; footer and help follow.
+"""Every key of the main screen. Add a key: one Binding here and its action_ method; footer and help follow.
 
 The tooltip says what the key does to the server; `group` is its heading in the help.
 """
@@ -14,7 +14,7 @@ POLL = Binding.Group("Poll")
 PROGRAM = Binding.Group("Program")
 
 #: Left out with --read-only.
-SIGNAL_IDS = frozenset({"cancel", "terminate"})
+SIGNAL_IDS = frozenset({"cancel", "terminate", "free", "copy_limit"})
 
 BINDINGS: list[Binding] = [
     Binding(
@@ -38,6 +38,16 @@ BINDINGS: list[Binding] = [
         "checked by the server in the same statement. Its slot is free, what it has not committed is rolled back.",
     ),
     Binding(
+        "f",
+        "free",
+        "free slots",
+        id="free",
+        key_display="f",
+        group=SIGNALS,
+        tooltip="Free a number of slots: picks the least harmful sessions, says why each, and asks before it ends "
+        "them. None that is in use, holds a lock, has written or is guarded.",
+    ),
+    Binding(
         "space",
         "mark",
         "mark",
@@ -45,6 +55,16 @@ BINDINGS: list[Binding] = [
         key_display="Space",
         group=SIGNALS,
         tooltip="Mark a session, or all of a group, as it is now. Nothing is sent; what changes is left alone later.",
+    ),
+    Binding(
+        "A",
+        "mark_filtered",
+        "mark all",
+        id="mark_filtered",
+        key_display="A",
+        show=False,
+        group=SIGNALS,
+        tooltip="Mark all that the filter shows, as it is now; without a filter none. Nothing is sent.",
     ),
     Binding(
         "u",
@@ -55,6 +75,16 @@ BINDINGS: list[Binding] = [
         show=False,
         group=SIGNALS,
         tooltip="Clear all marks. Nothing is sent.",
+    ),
+    Binding(
+        "L",
+        "copy_limit",
+        "copy limit",
+        id="copy_limit",
+        key_display="L",
+        show=False,
+        group=SIGNALS,
+        tooltip="When ended sessions came back: copy ALTER ROLE … CONNECTION LIMIT for their role. Nothing is sent.",
     ),
     Binding(
         "slash",
@@ -75,7 +105,7 @@ BINDINGS: list[Binding] = [
         key_display="Esc",
         show=False,
         group=LOOK,
-        tooltip="Clear the filter.",
+        tooltip="Stop sending signals while a plan is being sent; else clear the filter.",
     ),
     Binding(
         "tab",

@@ -1,6 +1,7 @@
-"""The main screen: it takes in polls, shows them, and asks before it signals.
+"""The main screen: it takes in polls and shows them.
 
-A key is a Binding in keys.py and an action_ method here, or in browse.py where it asks the server nothing.
+A key is a Binding in keys.py and an action_ method here, in acting.py where it signals, or in browse.py where it asks
+the server nothing.
 """
 
 from __future__ import annotations
@@ -10,22 +11,22 @@ from time import monotonic
 
 from textual.app import ComposeResult
 
+from pgtop_conn.campaign import Phase
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.history import History
-from pgtop_conn.model.plan import Plan, make_plan
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.model.source import Action, Source
+from pgtop_conn.model.source import Source
 from pgtop_conn.tui import keys
-from pgtop_conn.tui.browse import BrowseScreen
-from pgtop_conn.tui.confirm import Confirm
+from pgtop_conn.tui.acting import ActingScreen
 from pgtop_conn.tui.dialogs import Dialog
 from pgtop_conn.tui.gauges import Gauges, Heading, KeyLine
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.poller import Poller
-from pgtop_conn.tui.signals import VERIFY_EVERY_S, Signals, asks_more, narrowed
+from pgtop_conn.tui.signals import VERIFY_EVERY_S
+from pgtop_conn.view import plans
 from pgtop_conn.view.gauge import Status
-from pgtop_conn.view.groups import GROUPINGS, Group, group_counts, rate_key
+from pgtop_conn.view.groups import APP, GROUPINGS, Group, group_counts, rate_key
 from pgtop_conn.view.groups import group as group_sessions
 from pgtop_conn.view.table import Frame, build
 
@@ -39,20 +40,20 @@ SLOW_ANSWER_S = 4.0
 LARGEST = GROUPINGS["app"]
 
 
-class MainScreen(BrowseScreen):
-    """One source, asked by one poller; cancel and terminate go through a plan and a question."""
+class MainScreen(ActingScreen):
+    """One source, asked by one poller."""
 
     def __init__(self, source: Source, options: ScreenOptions) -> None:
-        super().__init__(options)
+        super().__init__(source, options)
         self.interval_s = options.interval_s
-        self.trouble = ""
         self._good_at = monotonic()
         self._counted: tuple[Snapshot, SlotBudget] | None = None
         self._history = History()
-        self.poller = Poller(source, self._next_interval_s, self.on_polled, self.on_poll_failed)
-        self.signals = Signals(source, self.poller.turn, self.tell)
         self._gauges, self._heading = Gauges(id="gauges"), Heading(id="heading")
         self._keys = KeyLine(id="keys")
+
+    def make_poller(self, source: Source) -> Poller:
+        return Poller(source, self._next_interval_s, self.on_polled, self.on_poll_failed)
 
     def compose(self) -> ComposeResult:
         yield self._gauges
@@ -62,7 +63,7 @@ class MainScreen(BrowseScreen):
         yield self._keys
 
     def on_mount(self) -> None:
-        self._keys.show_bindings(keys.available(self.options.policy.read_only))
+        self.show_progress()
         if self.options.first is not None:
             self.on_polled(self.options.first)
         else:
@@ -72,9 +73,10 @@ class MainScreen(BrowseScreen):
         self.set_interval(1.0, self._tick)
 
     async def finish(self) -> None:
-        """Signals in flight end as they must; then no poll is left running."""
-        await self.signals.finish()
+        """Nothing more is sent, the signal in flight ends as it must, and no poll is left running."""
+        await self.signals.leave()
         await self.poller.stop()
+        await self.signals.finish()
 
     # What the polls bring.
 
@@ -132,6 +134,7 @@ class MainScreen(BrowseScreen):
             read_only=self.options.policy.read_only,
             stale_s=stale_s,
             trouble=self.trouble or ("" if stale_s is None else "the server has not answered yet"),
+            comeback=self.signals.comeback,
         )
 
     def show_gauges(self) -> None:
@@ -169,6 +172,21 @@ class MainScreen(BrowseScreen):
     def _per_minute(self, found: Group) -> float | None:
         return None if found.walsenders else self._history.per_minute(rate_key(found))
 
+    def growth_of(self, app: str) -> float | None:
+        return self._history.per_minute(((APP.name, app),))
+
+    def age_s(self) -> float:
+        return monotonic() - self._good_at
+
+    def show_progress(self) -> None:
+        progress = self.signals.progress
+        if progress is None or (progress.total == 1 and progress.phase is not Phase.WAIT):
+            self._keys.show_bindings(keys.available(self.options.policy.read_only))
+            return
+        done = max(progress.sent, len(progress.outcomes))
+        row = plans.progress(progress.phase, done, progress.total, progress.outcomes, ascii_only=self.options.ascii)
+        self._keys.show_progress(row)
+
     # Polling.
 
     def action_pause(self) -> None:
@@ -184,41 +202,4 @@ class MainScreen(BrowseScreen):
             self.poller.wake()
 
     def action_refresh(self) -> None:
-        self.poller.wake()
-
-    # Signalling.
-
-    def action_cancel(self) -> None:
-        self._ask(Action.CANCEL)
-
-    def action_terminate(self) -> None:
-        self._ask(Action.TERMINATE)
-
-    def _ask(self, action: Action) -> None:
-        if self.options.policy.read_only:
-            self.tell("Started with --read-only: no session can be cancelled or terminated", "warning")
-        elif self.snapshot is not None and (targets := self.chosen()):
-            self._confirm(make_plan(action, targets, self.snapshot, self.options.policy))
-
-    def _confirm(self, plan: Plan) -> None:
-        if self.snapshot is not None:
-            self.app.push_screen(Confirm(plan, self.snapshot, self.options.policy), self._confirmed)
-
-    def _confirmed(self, plan: Plan | None) -> None:
-        """Planned once more on the newest poll: what left or changed is dropped, what asks more is asked."""
-        if plan is None or self.snapshot is None:
-            return
-        newest = narrowed(plan, self.snapshot, self.options.policy)
-        if self.trouble:
-            self.tell("The connection is lost: nothing was sent", "error")
-        elif asks_more(plan, newest):
-            self._confirm(newest)
-        elif newest.planned:
-            self.run_worker(self._signal(newest), name="signal")
-        else:
-            self.tell(f"{plan.action}: nothing left to signal", "warning")
-
-    async def _signal(self, plan: Plan) -> None:
-        await self.signals.send(plan)
-        self.unmark(target.key for target in plan.chosen)
         self.poller.wake()

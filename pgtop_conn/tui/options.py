@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pgtop_conn.campaign import PER_SECOND
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
@@ -26,3 +27,7 @@ class ScreenOptions:
     theme: str | None = None
     #: A poll that was already read: it is on the first frame.
     first: Snapshot | None = None
+    #: Signals a second where many are sent.
+    per_second: float = PER_SECOND
+    #: Between a cancel and the terminate that may be asked to follow it.
+    escalate_after_s: float = 5.0

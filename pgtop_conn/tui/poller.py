@@ -8,13 +8,15 @@ from contextlib import suppress
 from random import random
 from time import monotonic
 
-from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.model.errors import PgtopError, SourceLost
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 
 #: Pauses between attempts while the source is lost.
 BACK_OFF_FIRST_S = 0.5
 BACK_OFF_MOST_S = 10.0
+
+CLOSING = "the monitor is being closed"
 
 
 def back_off_s(failures: int, chance: float) -> float:
@@ -46,6 +48,8 @@ class Poller:
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+        #: Who waits for a poll that has not begun yet.
+        self._awaited: list[asyncio.Future[Snapshot]] = []
         #: Held by whoever is asking the source something.
         self.turn = asyncio.Lock()
         #: When the question that is still open was asked, on the monotonic clock.
@@ -59,6 +63,15 @@ class Poller:
     def wake(self) -> None:
         """Ask again now, or as soon as the open question is answered."""
         self._wake.set()
+
+    async def look(self) -> Snapshot:
+        """The next poll that begins after this call. Raises what the poll raises, and SourceLost once stopped."""
+        if self._stopping:
+            raise SourceLost(CLOSING)
+        awaited: asyncio.Future[Snapshot] = asyncio.get_running_loop().create_future()
+        self._awaited.append(awaited)
+        self.wake()
+        return await awaited
 
     async def stop(self, patience_s: float = 1.0) -> None:
         """End the loop; an open question gets a moment, since cancelling it costs the server one more connection."""
@@ -75,21 +88,28 @@ class Poller:
         if wait_first:
             await self._sleep(self._interval_s())
         failures = 0
-        while not self._stopping:
-            began = monotonic()
-            try:
-                async with self.turn:
-                    self.asking_since = monotonic()
-                    snapshot = await self._source.poll()
-            except PgtopError as error:
-                failures += 1
-                self._tell_failed(error)
-                pause = back_off_s(failures, random())
-            else:
-                failures = 0
-                self._tell_polled(snapshot)
-                pause = self._interval_s() - (monotonic() - began)
-            await self._sleep(pause)
+        awaited: list[asyncio.Future[Snapshot]] = []
+        try:
+            while not self._stopping:
+                began = monotonic()
+                try:
+                    async with self.turn:
+                        awaited, self._awaited = self._awaited, []
+                        self.asking_since = monotonic()
+                        snapshot = await self._source.poll()
+                except PgtopError as error:
+                    failures += 1
+                    self._tell_failed(error)
+                    _fail(awaited, error)
+                    pause = back_off_s(failures, random())
+                else:
+                    failures = 0
+                    self._tell_polled(snapshot)
+                    _answer(awaited, snapshot)
+                    pause = self._interval_s() - (monotonic() - began)
+                await self._sleep(pause)
+        finally:
+            _fail([*awaited, *self._awaited], SourceLost(CLOSING))
 
     def _tell_polled(self, snapshot: Snapshot) -> None:
         self.asking_since = None
@@ -105,3 +125,15 @@ class Poller:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), max(0.0, seconds))
         self._wake.clear()
+
+
+def _answer(awaited: list[asyncio.Future[Snapshot]], snapshot: Snapshot) -> None:
+    for one in awaited:
+        if not one.done():
+            one.set_result(snapshot)
+
+
+def _fail(awaited: list[asyncio.Future[Snapshot]], error: PgtopError) -> None:
+    for one in awaited:
+        if not one.done():
+            one.set_exception(error)

@@ -1,37 +1,51 @@
-"""Signals: sends confirmed plans one after the other and tells what became of them, as the next polls show it."""
+"""Signals: sends confirmed plans one after the other, paced, and tells what became of each session.
+
+Campaign does the sending; here is what the screen needs around it: the queue, Esc, messages, and who came back.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.campaign import Campaign, Phase, Progress, as_wanted
+from pgtop_conn.model.comeback import Comeback, ComebackWatch
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import Ask, Plan
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.model.source import Action, Outcome, Source, Status
-from pgtop_conn.model.verify import Verification
-from pgtop_conn.view import plans
-
-log = logging.getLogger(__name__)
+from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
+from pgtop_conn.tui.poller import Poller
+from pgtop_conn.view import comebacks, plans
 
 #: Failures named one by one in a message.
 NAMED_AT_MOST = 5
 #: While the end of a session is awaited, polls are at most this far apart.
 VERIFY_EVERY_S = 0.5
-GOOD = (Status.GONE, Status.CANCELLED)
+#: Leaving lets what is being sent go on for so long; then nothing more is sent.
+LEAVING_S = 1.0
+#: So many ended at once are worth watching for their coming back.
+WATCHED_FROM = 2
+#: Who came back is told when no more came for so long, and shown above the table until so long after the kill.
+COMEBACK_SETTLED_S = 3.0
+COMEBACK_SHOWN_S = 120.0
 
 Severity = Literal["information", "warning", "error"]
 Tell = Callable[[str, Severity], None]
 
 
-def narrowed(plan: Plan, snapshot: Snapshot, policy: Policy) -> Plan:
-    """The plan on a newer snapshot: what left or changed is excluded, and what is excluded never comes back."""
-    newer = replace(plan, chosen=plan.targets).renewed(snapshot, policy)
-    return replace(newer, chosen=plan.chosen, excluded=(*plan.excluded, *newer.excluded))
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A plan as it was confirmed; with `escalate_after_s` it is a terminate, and what can be is cancelled first."""
+
+    plan: Plan
+    escalate_after_s: float | None = None
+
+    @property
+    def verb(self) -> str:
+        """How messages call it."""
+        return str(self.plan.action) if self.escalate_after_s is None else "cancel, then terminate"
 
 
 def asks_more(plan: Plan, newer: Plan) -> bool:
@@ -42,75 +56,198 @@ def asks_more(plan: Plan, newer: Plan) -> bool:
     return newer.ask is Ask.TYPE_ROLE and newer.answer != plan.answer
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Sent:
-    """One plan that was sent, until the last of its targets is settled."""
+    """One plan on its way, until the end of its last target is known."""
 
-    action: Action
-    verification: Verification
-    settled: list[Outcome] = field(default_factory=list)
+    decision: Decision
+    campaign: Campaign
+    #: Polls since the last signal was sent.
     polls: int = 0
 
-
-class Signals:
-    """Holds the source's turn while it signals, so that no poll is under way."""
-
-    def __init__(self, source: Source, turn: asyncio.Lock, tell: Tell) -> None:
-        self._source = source
-        self._turn = turn
-        self._tell = tell
-        self._sent: list[_Sent] = []
-        self._sending: set[asyncio.Task[None]] = set()
+    @property
+    def verifying(self) -> bool:
+        return self.campaign.progress.phase is Phase.VERIFY
 
     @property
     def pending(self) -> int:
-        """Signalled sessions of which nothing is known yet."""
-        return sum(sent.verification.pending for sent in self._sent)
+        progress = self.campaign.progress
+        return progress.total - len(progress.outcomes)
 
-    async def send(self, plan: Plan) -> None:
-        """Signal the plan's targets; whoever waits for this may be cancelled, the signalling itself is not."""
-        task = asyncio.create_task(self._send(plan), name="signal")
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-        await asyncio.shield(task)
 
-    async def finish(self, patience_s: float = 10.0) -> None:
-        """Let what is being sent come to its end, so that each outcome is known to the source and its journal."""
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=patience_s)
+@dataclass(slots=True, eq=False)
+class _Watched:
+    """One kill whose sessions may come back."""
 
-    async def _send(self, plan: Plan) -> None:
-        try:
-            async with self._turn:
-                outcomes = await self._source.signal(plan.action, plan.targets)
-        except PgtopError as error:
-            log.warning("%s failed: %s", plan.action, error)
-            self._tell(f"{plan.action}: {error}; look which sessions are left before trying again", "error")
-            return
-        sent = _Sent(plan.action, Verification())
-        sent.verification.expect(plan.action, outcomes)
-        sent.settled = [outcome for outcome in outcomes if outcome.status is not Status.SIGNALLED]
-        self._sent.append(sent)
-        self._report_settled()
+    watch: ComebackWatch
+    found: Comeback | None = None
+    grew_at: float = 0.0
+    told: bool = field(default=False)
 
     def observe(self, snapshot: Snapshot) -> None:
-        """What a new poll says about the sessions that were signalled."""
-        for sent in self._sent:
-            sent.settled += sent.verification.observe(snapshot)
-            sent.polls += 1
-            if sent.polls == 2 and sent.verification.pending:
-                waiting = plans.plural(sent.verification.pending, "session")
-                self._tell(f"{sent.action}: signalled, waiting for {waiting} to end", "information")
-        self._report_settled()
+        if self.watch.over(snapshot.taken_at):
+            return
+        found = self.watch.observe(snapshot)
+        if found is not None and (self.found is None or found.count > self.found.count):
+            self.grew_at = snapshot.taken_at
+        self.found = found or self.found
 
-    def _report_settled(self) -> None:
-        for sent in [sent for sent in self._sent if not sent.verification.pending]:
-            self._sent.remove(sent)
-            failures = [outcome for outcome in sent.settled if outcome.status not in GOOD]
-            lines = [plans.summary(sent.action, sent.settled), *map(_failure, failures[:NAMED_AT_MOST])]
-            if len(failures) > NAMED_AT_MOST:
-                lines.append(f"and {len(failures) - NAMED_AT_MOST} more")
-            self._tell("\n".join(lines), "warning" if failures else "information")
+    def settled(self, at: float) -> bool:
+        """Whether enough is known to tell."""
+        if self.found is None:
+            return False
+        return self.found.count >= self.found.killed or at - self.grew_at >= COMEBACK_SETTLED_S
+
+
+class Signals:
+    """Holds the source's turn while it signals, so that no poll is under way; polls go on in between.
+
+    `changed` is called whenever there is more to show: how far the sending is, or who came back.
+    """
+
+    def __init__(
+        self, source: Source, poller: Poller, policy: Policy, per_second: float, tell: Tell, changed: Callable[[], None]
+    ) -> None:
+        self._source = source
+        self._poller = poller
+        self._policy = policy
+        self._per_second = per_second
+        self._tell = tell
+        self._changed = changed
+        self._line = asyncio.Lock()
+        self._current: _Sent | None = None
+        self._open: list[_Sent] = []
+        self._tasks: set[asyncio.Task[tuple[Outcome, ...]]] = set()
+        self._watched: list[_Watched] = []
+
+    @property
+    def pending(self) -> int:
+        """Sessions of confirmed plans of whose end nothing is known yet."""
+        return sum(sent.pending for sent in self._open)
+
+    @property
+    def sending(self) -> bool:
+        """Whether there is anything that stop() would keep from being sent."""
+        return any(not (sent.verifying or sent.campaign.progress.stopped) for sent in self._open)
+
+    @property
+    def progress(self) -> Progress | None:
+        """Of the plan that is being sent."""
+        return self._current.campaign.progress if self._current else None
+
+    @property
+    def comeback(self) -> Comeback | None:
+        """The newest kill after which sessions came back, as long as that is worth showing."""
+        return next((watched.found for watched in reversed(self._watched) if watched.found is not None), None)
+
+    async def send(self, decision: Decision, before: Snapshot, elapsed_s: float) -> tuple[Outcome, ...]:
+        """Signal the plan's targets; whoever waits for this may be cancelled, the signalling itself is not.
+
+        `before` is the newest snapshot, `elapsed_s` seconds old.
+        """
+        watched = None
+        if decision.plan.action is Action.TERMINATE and len(decision.plan.targets) >= WATCHED_FROM:
+            watched = _Watched(ComebackWatch.of((), before, elapsed_s))
+            self._watched.append(watched)
+        task = asyncio.create_task(self._send(decision, watched), name="signal")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    def stop(self) -> None:
+        """Send nothing more, of any plan, and say what was sent."""
+        for sent in self._open:
+            progress = sent.campaign.progress
+            if sent.verifying or progress.stopped:
+                continue
+            sent.campaign.stop()
+            text = f"{sent.decision.verb} stopped: {progress.sent} of {progress.total} signalled, nothing more is sent"
+            self._tell(text, "warning")
+
+    async def leave(self) -> None:
+        """A moment for what is being sent; then nothing more is, and no end is waited for."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LEAVING_S)
+        for sent in self._open:
+            # Once for the sending, once for the watching.
+            sent.campaign.stop()
+            sent.campaign.stop()
+
+    async def finish(self, patience_s: float = 10.0) -> None:
+        """Once the poller has stopped: the signal that is out is let come to its end, for the source's journal."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience_s)
+
+    async def _send(self, decision: Decision, watched: _Watched | None) -> tuple[Outcome, ...]:
+        def report(progress: Progress) -> None:
+            if progress.phase in (Phase.VERIFY, Phase.DONE):
+                self._next(sent)
+            if watched is not None:
+                watched.watch.killed = _ended(progress.outcomes)
+            self._changed()
+
+        campaign = Campaign(
+            self._source,
+            self._poller.look,
+            decision.plan,
+            self._policy,
+            per_second=self._per_second,
+            escalate_after_s=decision.escalate_after_s,
+            turn=self._poller.turn,
+            report=report,
+        )
+        sent = _Sent(decision, campaign)
+        self._open.append(sent)
+        await self._line.acquire()
+        self._current = sent
+        try:
+            outcomes = await campaign.run()
+        finally:
+            self._next(sent)
+            self._open.remove(sent)
+            self._changed()
+        self._report(decision, outcomes)
+        return outcomes
+
+    def _next(self, sent: _Sent) -> None:
+        """All that this plan sends is sent: the next one's turn."""
+        if self._current is sent:
+            self._current = None
+            self._line.release()
+
+    def observe(self, snapshot: Snapshot) -> None:
+        """What a new poll says: who is still awaited, and who came back."""
+        for sent in self._open:
+            if not sent.verifying:
+                continue
+            sent.polls += 1
+            if sent.polls == 2 and sent.pending:
+                waiting = plans.plural(sent.pending, "session")
+                self._tell(f"{sent.decision.verb}: signalled, waiting for {waiting} to end", "information")
+        at = snapshot.taken_at
+        for watched in self._watched:
+            watched.observe(snapshot)
+            if watched.settled(at) and watched.found is not None and not watched.told:
+                watched.told = True
+                self._tell_comeback(watched.found)
+        self._watched = [one for one in self._watched if at <= one.watch.began + COMEBACK_SHOWN_S]
+
+    def _tell_comeback(self, found: Comeback) -> None:
+        offer = "; L copies the ALTER ROLE … CONNECTION LIMIT" if comebacks.limit_sql(found) else ""
+        self._tell(f"{comebacks.sentence(found)}{offer}", "warning")
+
+    def _report(self, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
+        failures = [one for one in outcomes if not as_wanted(one)]
+        named = [one for one in failures if one.status is not Status.NOT_SENT]
+        lines = [f"{decision.verb}: {plans.tally(outcomes, details=True)}", *map(_failure, named[:NAMED_AT_MOST])]
+        if len(named) > NAMED_AT_MOST:
+            lines.append(f"and {len(named) - NAMED_AT_MOST} more")
+        self._tell("\n".join(lines), "warning" if failures else "information")
+
+
+def _ended(outcomes: tuple[Outcome, ...]) -> tuple[Target, ...]:
+    """Those that a signal ended; a detail says that one was gone before."""
+    return tuple(one.target for one in outcomes if one.status is Status.GONE and not one.detail)
 
 
 def _failure(outcome: Outcome) -> str:

@@ -12,6 +12,8 @@ from pgtop_conn.view.columns import STATE_SHORT, STATE_STYLES, Cell
 
 #: pg_blocking_pids() names 0 for a prepared transaction, which has no session.
 PREPARED = 0
+#: Blockers named on one line.
+BLOCKERS_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +82,23 @@ def _freed(root: int, waits: Waits, waiters: Waits) -> int:
 
 
 def link_line(link: Link, at: float) -> list[Cell]:
-    """One line of the list: who, in what state, waiting for whom or holding up how many."""
+    """One line of the list: what ending it frees or who it waits for first, so that a narrow window cuts the rest."""
     indent = "  " * min(link.depth, 8)
     backend = link.backend
+    cells = [Cell(f" {indent}{link.pid:>7}  ", "count")]
+    if link.freed:
+        cells.append(Cell(f"ending it frees {link.freed}  ", "ok"))
     if backend is None:
-        what = "a prepared transaction" if link.pid == PREPARED else "has left"
-        return [Cell(f" {indent}{link.pid:>7}  ", "count"), Cell(what, "warning"), _frees(link)]
+        return [*cells, Cell("a prepared transaction" if link.pid == PREPARED else "has left", "warning")]
+    if backend.blocked_by:
+        by = ", ".join(str(pid) for pid in backend.blocked_by[:BLOCKERS_NAMED])
+        more = " …" if len(backend.blocked_by) > BLOCKERS_NAMED else ""
+        cells.append(Cell(f"← blocked by {by}{more}  ", "blocked"))
     state = STATE_SHORT.get(backend.state or "", backend.state or "hidden")
-    cells = [
-        Cell(f" {indent}{link.pid:>7}  ", "count"),
+    cells += [
+        Cell(f"{state} {format.duration(backend.state_s(at))}  ", STATE_STYLES.get(backend.state or "", "dim")),
         Cell(f"{one_line(backend.role)}  {one_line(backend.app)}  "),
-        Cell(f"{state} {format.duration(backend.state_s(at))}", STATE_STYLES.get(backend.state or "", "dim")),
     ]
     if backend.blocked_by:
-        by = ", ".join(str(pid) for pid in backend.blocked_by[:4]) + (" …" if len(backend.blocked_by) > 4 else "")
-        cells += [Cell(f"  waits for {backend.wait}", "dim"), Cell(f" ← blocked by {by}", "blocked")]
-    cells += [_frees(link), Cell(f"  {one_line(backend.query)[:200]}", "query")]
-    return cells
-
-
-def _frees(link: Link) -> Cell:
-    return Cell(f"  ending it frees {link.freed}", "ok") if link.freed else Cell("")
+        cells.append(Cell(f"waits for {backend.wait}  ", "dim"))
+    return [*cells, Cell(one_line(backend.query)[:200], "query")]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
-from pgtop_conn.model.slots import Level, Limit, SlotBudget
-from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Snapshot
-from pgtop_conn.view import format
+from pgtop_conn.model.slots import Level, Limit, SlotBudget, may_hold_slot
+from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, OWN_APPLICATION_NAME, Snapshot
+from pgtop_conn.model.text import one_line
+from pgtop_conn.view import comebacks, format
 from pgtop_conn.view.columns import LIMIT_SHOWN_FROM, STATE_STYLES, Cell
 from pgtop_conn.view.groups import Group
 
@@ -34,6 +36,8 @@ class Status:
     #: Seconds since the last good poll when the source is lost, and why.
     stale_s: float | None = None
     trouble: str = ""
+    #: Who came back after a kill, as long as that is worth saying.
+    comeback: Comeback | None = None
 
 
 def server_name(snapshot: Snapshot) -> str:
@@ -63,7 +67,20 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         cells.append(Cell("  PAUSED", "warning"))
     if status.read_only:
         cells.append(Cell("  read-only", "dim"))
+    cells.append(Cell(_others_like_us(snapshot), "dim"))
     return _dropping(cells, width, (3, 1, 2))
+
+
+def _others_like_us(snapshot: Snapshot) -> str:
+    """Who else watches this server with pgtop-conn: two people may be about to end the same sessions."""
+    others = [
+        f"{one_line(backend.role)} from {one_line(backend.client) or 'unknown'}"
+        for backend in snapshot.backends
+        if backend.app == OWN_APPLICATION_NAME and backend.pid != snapshot.server.own_pid
+    ]
+    if not others:
+        return ""
+    return f"  also here: {others[0]}" + (f" and {len(others) - 1} more" if len(others) > 1 else "")
 
 
 def slots_line(budget: SlotBudget, history: History, width: int, *, ascii_only: bool = False) -> list[Cell]:
@@ -166,13 +183,20 @@ def _churn(churn: Churn | None) -> list[Cell]:
 
 
 def notice_line(
-    snapshot: Snapshot, largest: Group | None, per_minute: float | None, status: Status, history: History | None = None
+    snapshot: Snapshot,
+    largest: Group | None,
+    per_minute: float | None,
+    status: Status,
+    history: History | None = None,
+    width: int | None = None,
 ) -> list[Cell]:
-    """The one thing worth saying now: trouble first, then what we may not see, then who grows or holds most."""
+    """The one thing worth saying now: trouble first, who came back after a kill, what we may not see, who grows."""
     server = snapshot.server
     if status.trouble:
         return [Cell(f" {status.trouble}", "critical")]
-    hidden = sum(1 for backend in snapshot.backends if backend.hidden)
+    if status.comeback is not None:
+        return comebacks.notice(status.comeback, width)
+    hidden = sum(1 for backend in snapshot.backends if backend.hidden and may_hold_slot(backend))
     if hidden:
         grant = f"GRANT pg_monitor TO {server.role}"
         return [Cell(f" {hidden} sessions of other roles are hidden from {server.role}: {grant}", "warning")]

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pgtop_conn.model.plan import Ask, Plan, Planned
-from pgtop_conn.model.slots import state_of
+from pgtop_conn.model.relief import Relief, relief
+from pgtop_conn.model.slots import SlotBudget, state_of
+from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format
@@ -21,15 +23,18 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def title(plan: Plan) -> str:
-    """What is about to happen, in one line."""
-    verb = "Terminate" if plan.action is Action.TERMINATE else "Cancel the query of"
-    if len(plan.planned) == 1:
-        target = plan.planned[0].target
-        return f"{verb} session {target.key.pid} ({target.role}, {target.app or 'no application name'})?"
+def title(plan: Plan, escalate_after_s: float | None = None) -> str:
+    """What is about to happen, in one line; with `escalate_after_s` the plan is the terminate that comes second."""
     if not plan.planned:
         return "Nothing to signal"
-    return f"{verb} {plural(len(plan.planned), 'session')}?"
+    terminate = plan.action is Action.TERMINATE and escalate_after_s is None
+    verb = "Terminate" if terminate else "Cancel the query of"
+    then = "" if escalate_after_s is None else f", then terminate after {escalate_after_s:g} s"
+    if len(plan.planned) == 1:
+        target = plan.planned[0].target
+        return f"{verb} session {target.key.pid} ({target.role}, {target.app or 'no application name'}){then}?"
+    kept = f", all but the newest {len(plan.kept)}" if plan.kept else ""
+    return f"{verb} {plural(len(plan.planned), 'session')}{kept}{then}?"
 
 
 def breakdown(plan: Plan) -> list[list[Cell]]:
@@ -47,14 +52,23 @@ def breakdown(plan: Plan) -> list[list[Cell]]:
 
 
 def ages(plan: Plan, at: float) -> list[Cell]:
-    """How long the oldest and the youngest have been in their state."""
-    seconds = sorted(s for item in plan.planned if (s := item.backend.state_s(at)) is not None)
-    if not seconds:
+    """How long the youngest and the oldest have been in their state, and connected."""
+    backends = [item.backend for item in plan.planned]
+    in_state = _span([b.state_s(at) for b in backends])
+    if not in_state:
         return []
-    text = format.duration(seconds[-1])
-    if len(seconds) > 1:
-        text = f"{format.duration(seconds[0])} to {text}"
-    return [Cell(f"{'in state':<10}", "dim"), Cell(f"since {text}")]
+    connected = _span([b.session_s(at) for b in backends])
+    text = f"since {in_state}" + (f"; connected {connected} ago" if connected else "")
+    return [Cell(f"{'in state':<10}", "dim"), Cell(text)]
+
+
+def _span(ages_s: Sequence[float | None]) -> str:
+    """'12s', or '12s to 3h12m' from the youngest to the oldest; '' where nothing is known."""
+    known = sorted(age_s for age_s in ages_s if age_s is not None)
+    if not known:
+        return ""
+    youngest, oldest = format.duration(known[0]), format.duration(known[-1])
+    return oldest if len(known) == 1 else f"{youngest} to {oldest}"
 
 
 def session_line(item: Planned, at: float) -> list[Cell]:
@@ -82,12 +96,29 @@ def exclusions(plan: Plan) -> list[list[Cell]]:
     return [[Cell(f"- {count} left alone: {reason}", "protected")] for reason, count in plan.exclusions.items()]
 
 
-def headroom(plan: Plan) -> list[Cell]:
-    """What the plan gives back."""
+def headroom(plan: Plan, given: Relief | None = None) -> list[Cell]:
+    """What the plan gives back to ordinary roles, and under the limit that most of its targets share."""
     if plan.action is Action.CANCEL:
         return [Cell("A cancel ends the query; the session and its slot stay.", "dim")]
-    change = f"{plan.headroom_before} → {plan.headroom_after}"
-    return [Cell("Headroom for ordinary roles  ", "dim"), Cell(change, "ok")]
+    cells = [
+        Cell("Headroom  ordinary roles ", "dim"),
+        Cell(f"{plan.headroom_before} → {plan.headroom_after}", "ok"),
+    ]
+    if given is not None:
+        limit = given.limit
+        cells += [
+            Cell(f"   {one_line(limit.name)} ", "dim"),
+            Cell(f"{given.before} → {given.after}", "ok"),
+            Cell(f" ({limit.kind} limit {limit.limit})", "dim"),
+        ]
+    return cells
+
+
+def relief_of(plan: Plan, snapshot: Snapshot) -> Relief | None:
+    """What the plan gives back under a limit; a cancel gives nothing."""
+    if plan.action is Action.CANCEL:
+        return None
+    return relief([item.backend for item in plan.planned], SlotBudget.of(snapshot))
 
 
 def prompt(plan: Plan) -> str:
@@ -101,14 +132,37 @@ def prompt(plan: Plan) -> str:
 
 def summary(action: Action, outcomes: Iterable[Outcome]) -> str:
     """'12 gone, 1 denied (permission denied …)': the outcomes counted, with the first detail of each refusal."""
+    return f"{action}: " + (tally(outcomes, details=True) or "nothing was sent")
+
+
+def tally(outcomes: Iterable[Outcome], *, details: bool = False) -> str:
+    """'12 gone, 1 denied', '' for none; with the first detail of each where it is asked for."""
     grouped: dict[Status, list[Outcome]] = {}
     for outcome in outcomes:
         grouped.setdefault(outcome.status, []).append(outcome)
     parts = []
     for status, members in grouped.items():
-        detail = next((outcome.detail for outcome in members if outcome.detail), "")
+        detail = next((outcome.detail for outcome in members if outcome.detail), "") if details else ""
         parts.append(f"{len(members)} {status}" + (f" ({detail})" if detail else ""))
-    return f"{action}: " + (", ".join(parts) or "nothing was sent")
+    return ", ".join(parts)
+
+
+#: Cells of the bar of a plan that is being sent.
+PROGRESS_WIDTH = 16
+
+
+def progress(phase: str, done: int, total: int, outcomes: Iterable[Outcome], *, ascii_only: bool) -> list[Cell]:
+    """The line below the table while a plan is being sent."""
+    bar = format.bar(done / total if total else 1.0, PROGRESS_WIDTH, ascii=ascii_only)
+    ended = tally(outcomes)
+    return [
+        Cell(f" {phase} ", "warning"),
+        Cell(bar, "bar"),
+        Cell(f" {done}/{total}", "count"),
+        Cell("   Esc", "key"),
+        Cell(" stops at once", "dim"),
+        Cell(f"   {ended}" if ended else "", "dim"),
+    ]
 
 
 #: The functions of the server; the only words besides numbers in a statement that is copied.

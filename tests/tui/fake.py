@@ -77,6 +77,19 @@ class FakeSource:
         await until(lambda: self.polls > polls)
         await pilot.pause()
 
+    async def serve(self, pilot: Pilot[int], answer: Snapshot | Exception, done: Callable[[], bool]) -> None:
+        """The same answer to every poll until a condition is true."""
+        async with asyncio.timeout(10.0):
+            while not done():
+                if self.asking and self._answers.empty():
+                    self.give(answer)
+                await asyncio.sleep(0.001)
+        await pilot.pause()
+
+    async def sent(self, pilot: Pilot[int], answer: Snapshot, count: int = 1) -> None:
+        """Polls until so many signals went out."""
+        await self.serve(pilot, answer, lambda: len(self.signalled_pids) >= count)
+
     @property
     def signalled_pids(self) -> list[int]:
         return [target.key.pid for _, targets in self.signals for target in targets]
@@ -111,7 +124,11 @@ async def monitor(
             await pilot.pause()
             yield app, source, pilot
     finally:
+        for sent in app.main.signals._open:
+            sent.campaign.stop()
+            sent.campaign.stop()
         await app.main.poller.stop(patience_s=0.0)
+        await app.main.signals.finish()
 
 
 def cursor_pid(app: MonitorApp) -> int | None:

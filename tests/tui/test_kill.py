@@ -39,8 +39,7 @@ async def test_terminate_asks_with_the_focus_on_no_and_y_sends() -> None:
         assert on_main(app)
         assert source.signals == []
         await pilot.press("x", "y")
-        source.give(web(1, 2, at=NOW + 1))
-        await until(lambda: bool(source.signals))
+        await source.sent(pilot, web(1, 2, at=NOW + 1))
         (action, targets) = source.signals[0]
         assert action is Action.TERMINATE
         assert [target.key.pid for target in targets] == [1]
@@ -60,8 +59,7 @@ async def test_no_esc_and_the_no_button_send_nothing() -> None:
 async def test_the_yes_button_sends() -> None:
     async with monitor(web(1, 2), view=OPEN) as (_app, source, pilot):
         await pilot.press("down", "down", "x", "right", "enter")
-        source.give(web(1, 2, at=NOW + 1))
-        await until(lambda: bool(source.signals))
+        await source.sent(pilot, web(1, 2, at=NOW + 1))
         assert source.signalled_pids == [1]
 
 
@@ -69,11 +67,9 @@ async def test_one_question_at_a_time_and_the_end_is_told_by_the_polls() -> None
     async with monitor(web(1, 2), view=OPEN) as (app, source, pilot):
         await pilot.press("down", "down", "x", "y")
         assert source.signals == []
-        await source.tick(pilot, web(1, 2, at=NOW + 1))
-        await until(lambda: bool(source.signals))
-        await source.tick(pilot, web(2, at=NOW + 2))
+        await source.sent(pilot, web(1, 2, at=NOW + 1))
+        await source.serve(pilot, web(2, at=NOW + 2), lambda: "terminate: 1 gone" in toasts(app))
         assert source.most_asking == 1
-        assert "terminate: 1 gone" in toasts(app)
 
 
 async def test_a_group_is_signalled_as_it_is_shown_and_marks_come_first() -> None:
@@ -83,8 +79,7 @@ async def test_a_group_is_signalled_as_it_is_shown_and_marks_come_first() -> Non
         await pilot.press("n", "down", "space", "down", "space", "home", "x")
         assert "Terminate 2 sessions?" in "\n".join(screen_text(app))
         await pilot.press("y")
-        await source.tick(pilot, web(1, 2, 3, at=NOW + 1))
-        await until(lambda: bool(source.signals))
+        await source.sent(pilot, web(1, 2, 3, at=NOW + 1), 2)
         assert source.signalled_pids == [1, 2]
         await until(lambda: not app.main.view.marks)
 
@@ -105,8 +100,7 @@ async def test_targets_that_leave_or_change_are_struck_out_and_never_come_back()
         await source.tick(pilot, again)
         assert [target.key.pid for target in app.screen.plan.targets] == [1]
         await pilot.press("y")
-        await source.tick(pilot, web(1, 2, 3, at=NOW + 3))
-        await until(lambda: bool(source.signals))
+        await source.sent(pilot, web(1, 2, 3, at=NOW + 3))
         assert source.signalled_pids == [1]
 
 
@@ -140,8 +134,7 @@ async def test_many_need_their_count_typed_and_a_wrong_one_does_nothing() -> Non
         await pilot.press("3", "0", "enter")
         assert isinstance(app.screen, Confirm)
         await pilot.press("backspace", "backspace", "2", "9", "enter")
-        await source.tick(pilot, web(*pids[1:], at=NOW + 2))
-        await until(lambda: bool(source.signals))
+        await source.sent(pilot, web(*pids[1:], at=NOW + 2), 29)
         assert source.signalled_pids == list(pids[1:])
 
 
@@ -152,8 +145,7 @@ async def test_a_superuser_needs_the_name_of_the_role() -> None:
     async with monitor(seen(NOW), view=ViewState(expanded=frozenset({("cron",)}))) as (app, source, pilot):
         await pilot.press("down", "x", *"dba", "enter")
         assert on_main(app)
-        await source.tick(pilot, seen(NOW + 1))
-        await until(lambda: bool(source.signals))
+        await source.sent(pilot, seen(NOW + 1))
         assert source.signals[0][1][0].allow_superuser
 
 
@@ -180,11 +172,9 @@ async def test_a_cancelled_query_is_told() -> None:
     running: dict[str, Any] = {"state": ACTIVE, "wait_event_type": "", "wait_event": ""}
     async with monitor(web(1, 2, **running), view=OPEN) as (app, source, pilot):
         await pilot.press("down", "down", "c", "y")
-        await source.tick(pilot, web(1, 2, at=NOW + 1, **running))
-        await until(lambda: bool(source.signals))
+        await source.sent(pilot, web(1, 2, at=NOW + 1, **running))
         assert source.signals[0][0] is Action.CANCEL
-        await source.tick(pilot, web(1, 2, at=NOW + 2))
-        assert "1 cancelled (now idle)" in toasts(app)
+        await source.serve(pilot, web(1, 2, at=NOW + 2), lambda: "1 cancelled (now idle)" in toasts(app))
 
 
 async def test_refusals_are_listed_and_what_stays_is_told() -> None:
@@ -194,13 +184,11 @@ async def test_refusals_are_listed_and_what_stays_is_told() -> None:
             Outcome(target, Status.DENIED, denied) if target.key.pid == 1 else Outcome(target, Status.SIGNALLED)
         )
         await pilot.press("down", "x", "y")
-        await source.tick(pilot, web(1, 2, at=NOW + 1))
-        await until(lambda: bool(source.signals))
-        for seconds in (2, 7, 13):
-            await source.tick(pilot, web(1, 2, at=NOW + seconds))
+        await source.serve(pilot, web(1, 2, at=NOW + 1), lambda: "waiting for 1 session to end" in toasts(app))
+        stuck = web(1, 2, at=NOW + 13, wait_event_type="IO", wait_event="DataFileRead")
+        await source.serve(pilot, stuck, lambda: "1 denied" in toasts(app))
         text = toasts(app)
-        assert "waiting for 1 session to end" in text
-        assert "1 denied" in text
+        assert "1 still there (waits on IO:DataFileRead)" in text
         assert f"1 app web denied: {denied}" in text
         assert "2 app web still there" in text
 
@@ -209,11 +197,10 @@ async def test_polls_hurry_until_the_end_is_known() -> None:
     async with monitor(web(1, 2), view=OPEN, interval_s=0.0) as (app, source, pilot):
         app.main.interval_s = 30.0
         await pilot.press("down", "down", "x", "y")
-        source.give(web(1, 2, at=NOW + 1))
-        await until(lambda: app.main.signals.pending == 1)
+        await source.sent(pilot, web(1, 2, at=NOW + 1))
+        assert app.main.signals.pending == 1
         assert app.main._next_interval_s() <= 1.0
-        source.give(web(2, at=NOW + 2))
-        await until(lambda: app.main.signals.pending == 0)
+        await source.serve(pilot, web(2, at=NOW + 2), lambda: app.main.signals.pending == 0)
         assert app.main._next_interval_s() == 30.0
 
 
@@ -221,8 +208,7 @@ async def test_a_connection_that_is_lost_while_signalling_is_told_and_ends_nothi
     async with monitor(web(1, 2), view=OPEN) as (app, source, pilot):
         source.signal_error = SourceLost("the server closed the connection")
         await pilot.press("down", "down", "x", "y")
-        await source.tick(pilot, web(1, 2, at=NOW + 1))
-        await until(lambda: "closed the connection" in toasts(app))
+        await source.serve(pilot, web(1, 2, at=NOW + 1), lambda: "closed the connection" in toasts(app))
 
 
 async def test_nothing_is_sent_while_the_connection_is_lost() -> None:
