@@ -1,0 +1,97 @@
+"""Who may be signalled, worked out a second time: from the server's own catalogs and the table of guards in words.
+
+It shares no code with the program. `look` asks the server as a superuser, so nothing is hidden from it; what the
+monitor's role may see and signal is asked of the server with pg_has_role(), which is what the server itself uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.servers import Connection
+
+LOOK = """
+SELECT
+    a.pid, a.backend_type, coalesce(r.rolname, '') AS role, coalesce(r.rolsuper, false) AS superuser,
+    a.application_name AS app, a.state, a.usesysid IS NOT NULL AS owned,
+    coalesce(a.wait_event_type = 'Client', false) AS waits_on_client,
+    coalesce(r.rolreplication, false) OR a.backend_type = 'walsender'
+        OR EXISTS (SELECT FROM pg_stat_replication AS s WHERE s.pid = a.pid)
+        OR coalesce((SELECT NOT r.rolsuper AND pg_has_role(r.oid, x.oid, 'MEMBER') FROM pg_roles AS x
+            WHERE x.rolname = 'rds_replication'), false) AS replicates,
+    m.rolsuper AS monitor_superuser,
+    m.rolsuper OR pg_has_role(m.oid, 'pg_read_all_stats', 'USAGE')
+        OR coalesce(pg_has_role(m.oid, r.oid, 'USAGE'), false) AS visible,
+    pg_has_role(m.oid, 'pg_signal_backend', 'USAGE') OR coalesce(pg_has_role(m.oid, r.oid, 'USAGE'), false) AS granted
+FROM pg_stat_activity AS a
+LEFT JOIN pg_roles AS r ON r.oid = a.usesysid
+CROSS JOIN (SELECT oid, rolsuper FROM pg_roles WHERE rolname = $1) AS m
+"""
+
+PROVIDERS_OWN = {"rdsadmin", "azuresu", "cloudsqladmin", "supabase_admin"}
+REPLICATE_BY_NAME = {"rdsrepladmin", "supabase_replication_admin", "ibm-replication"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a choice is made and what was allowed; `protected` and `replicates` are prefixes of role names."""
+
+    bulk: bool
+    allow_replication: bool = False
+    allow_superuser: bool = False
+    protected: str = "vault_"
+    replicates: str = "mirror_"
+    cancel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """One process as the server knows it, and what the monitor's role is to it."""
+
+    pid: int
+    backend_type: str
+    role: str
+    superuser: bool
+    app: str
+    state: str | None
+    waits_on_client: bool
+    owned: bool
+    replicates: bool
+    monitor_superuser: bool
+    visible: bool
+    granted: bool
+
+    @property
+    def permitted(self) -> bool:
+        """POSTGRES.md, who may signal whom."""
+        if self.monitor_superuser:
+            return True
+        return self.granted and self.owned and not self.superuser
+
+    def protected(self, rules: Rules) -> bool:
+        """Whether the table of guards keeps everybody from signalling it, whatever the server permits."""
+        if self.backend_type not in ("client backend", "walsender") or not self.owned:
+            return True
+        if self.app == "pgtop-conn" or self.role in PROVIDERS_OWN or self.role.startswith(rules.protected):
+            return True
+        replicates = self.replicates or self.role in REPLICATE_BY_NAME or self.role.startswith(rules.replicates)
+        if replicates and (rules.bulk or not rules.allow_replication):
+            return True
+        return self.superuser and rules.bulk and not rules.allow_superuser
+
+    def signalled(self, rules: Rules) -> bool:
+        """Whether a plan that is confirmed as it asks to be signals this session."""
+        useless = rules.cancel and (self.state != "active" or self.waits_on_client)
+        return self.visible and self.permitted and not useless and not self.protected(rules)
+
+
+async def look(superuser: Connection, monitor: str) -> dict[int, Truth]:
+    """Every process by its pid."""
+    rows = await superuser.fetch(LOOK, monitor)
+    return {row["pid"]: Truth(**dict(row)) for row in rows}
+
+
+def expected(truth: dict[int, Truth], chosen: Iterable[int], rules: Rules) -> set[int]:
+    """The pids that must be signalled out of those that were chosen."""
+    return {pid for pid in chosen if pid in truth and truth[pid].signalled(rules)}
