@@ -29,7 +29,9 @@ POLICY = Policy()
 
 
 def plan_for(snapshot: Snapshot, app: str, action: Action = Action.TERMINATE) -> Plan:
-    targets = [Target.of(backend, "marks") for backend in snapshot.backends if backend.app == app]
+    """Everybody of this application, in the order they connected."""
+    rows = sorted((one for one in snapshot.backends if one.app == app), key=lambda one: one.key.backend_start or 0.0)
+    targets = [Target.of(backend, "marks") for backend in rows]
     plan = make_plan(action, targets, snapshot, POLICY, bulk=True)
     assert len(plan.targets) == len(targets) > 0
     return plan
