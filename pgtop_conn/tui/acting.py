@@ -23,6 +23,8 @@ class ActingScreen(BrowseScreen):
     def __init__(self, source: Source, options: ScreenOptions) -> None:
         super().__init__(options)
         self.trouble = ""
+        #: False from the loss of the session to the next good poll.
+        self.connected = True
         self.poller = self.make_poller(source)
         self.signals = Signals(source, self.poller, options.policy, options.per_second, self.tell, self.show_progress)
 
@@ -80,7 +82,7 @@ class ActingScreen(BrowseScreen):
         if decision is None or self.snapshot is None:
             return
         newest = Decision(decision.plan.narrowed(self.snapshot, self._policy), decision.escalate_after_s)
-        if self.trouble:
+        if not self.connected:
             self.tell("The connection is lost: nothing was sent", "error")
         elif asks_more(decision.plan, newest.plan):
             self._confirm(newest)

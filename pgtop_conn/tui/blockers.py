@@ -32,8 +32,8 @@ class Blockers(Dialog[BackendKey | None]):
         chosen = self._chosen()
         self._snapshot, self._links = snapshot, chains(snapshot)
         keys = [link.backend.key if link.backend else None for link in self._links]
-        if chosen in keys and chosen is not None:
-            self.body.cursor = keys.index(chosen)
+        # The cursor never slips to another session: when its own has left, it is on none.
+        self.body.cursor = keys.index(chosen) if chosen is not None and chosen in keys else None
         self.draw()
 
     def draw(self) -> None:
@@ -44,8 +44,8 @@ class Blockers(Dialog[BackendKey | None]):
         self.set_hint(Cell("Enter", "key"), Cell(" go to the session   "), Cell("Esc", "key"), Cell(" close"))
 
     def _chosen(self) -> BackendKey | None:
-        index = self.body.cursor or 0
-        backend = self._links[index].backend if index < len(self._links) else None
+        index = self.body.cursor
+        backend = self._links[index].backend if index is not None and index < len(self._links) else None
         return backend.key if backend else None
 
     def action_go(self) -> None:

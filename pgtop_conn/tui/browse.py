@@ -9,7 +9,8 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from pgtop_conn.model.filters import NO_TAGS, Filter, parse
+from pgtop_conn.model.filters import Filter, parse
+from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.tui import keys
@@ -23,8 +24,8 @@ from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.signals import Severity
 from pgtop_conn.tui.table import SessionTable
 from pgtop_conn.view import plans
-from pgtop_conn.view.groups import GROUPINGS
-from pgtop_conn.view.table import SORTS, Line, shown, targets_of
+from pgtop_conn.view.groups import GROUPINGS, paths_to
+from pgtop_conn.view.table import SORTS, Line, is_listed, shown, targets_of
 
 GONE = "The session under the cursor is gone; move to another"
 
@@ -198,16 +199,19 @@ class BrowseScreen(Screen[None]):
         if backend is None:
             self.tell("That session is gone", "warning")
             return
-        if self.paused is not None and key not in self.paused.by_key:
-            self.paused = None
-        if not self.view.filter.matches(backend, self.snapshot.taken_at):
-            self.view = replace(self.view, filter=parse(""))
-        values = tuple(dimension.of(backend, NO_TAGS) for dimension in GROUPINGS[self.view.grouping].dimensions)
-        paths = frozenset(values[: depth + 1] for depth in range(len(values)))
-        self.view = replace(self.view, expanded=self.view.expanded | paths)
+        # A table that is held still may show the session elsewhere, or not at all.
+        self.paused = None
+        found = self.view.filter
+        if not is_listed(backend):
+            found = parse(f"pid:{backend.pid}")
+        elif not found.matches(backend, self.snapshot.taken_at):
+            found = parse("")
+        paths = paths_to(backend, GROUPINGS[self.view.grouping])
+        self.view = replace(self.view, filter=found, expanded=self.view.expanded | paths)
         self.show_gauges()
         self.show_table()
-        self.table.put_cursor_on(key)
+        if not self.table.put_cursor_on(key):
+            self.tell(f"Session {backend.pid} is not in the table", "warning")
 
     def action_copy_query(self) -> None:
         line = self._line()
@@ -218,13 +222,18 @@ class BrowseScreen(Screen[None]):
             self.tell(f"Query of {line.backend.pid} copied")
 
     def action_copy_signal(self) -> None:
-        statements = [plans.signal_sql(Action.TERMINATE, target) for target in self.chosen()]
-        known = [statement for statement in statements if statement]
-        if known:
-            self.app.copy_to_clipboard("\n".join(known))
-            self.tell(f"{plans.plural(len(known), 'statement')} copied")
-        elif statements:
-            self.tell("Their identity is hidden: nothing can be bound to it", "warning")
+        chosen = self.chosen()
+        if not chosen or self.snapshot is None:
+            return
+        plan = make_plan(Action.TERMINATE, chosen, self.snapshot, self.options.policy)
+        statements = [text for target in plan.targets if (text := plans.signal_sql(Action.TERMINATE, target))]
+        left = f"; {plans.plural(len(plan.excluded), 'session')} left out by the guards" if plan.excluded else ""
+        if statements:
+            self.app.copy_to_clipboard("\n".join(statements))
+            self.tell(f"{plans.plural(len(statements), 'statement')} copied{left}")
+        else:
+            reasons = plan.excluded[0].reasons if plan.excluded else ()
+            self.tell(f"Nothing copied: {'; '.join(reasons)}", "warning")
 
     def action_help(self) -> None:
         self.app.push_screen(Help(read_only=self.options.policy.read_only, ascii_only=self.options.ascii))
@@ -233,8 +242,14 @@ class BrowseScreen(Screen[None]):
 
     def chosen(self) -> list[Target]:
         """The marks if there are any, else what is under the cursor, bound now; says so when that is gone."""
-        if self.view.marks:
-            return list(self.view.marks.values())
+        marks = self.view.marks
+        if marks and self.snapshot is not None and not any(key in self.snapshot.by_key for key in marks):
+            # Not the cursor instead: the key was meant for the marks.
+            self.tell(f"{plans.plural(len(marks), 'marked session')} gone: nothing is marked any more", "warning")
+            self._set_marks({})
+            return []
+        if marks:
+            return list(marks.values())
         line = self._line()
         return targets_of(line, self.view) if line is not None else []
 

@@ -11,6 +11,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.lines import Row
@@ -29,6 +30,17 @@ SCROLLING: tuple[Binding, ...] = (
 )
 
 
+class Answer(Input):
+    """A line for a number or a name; while `digits_only`, every other key is left to the dialog's bindings."""
+
+    digits_only = False
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        if self.digits_only:
+            return character is not None and character.isdigit()
+        return super().check_consume_key(key, character)
+
+
 class Dialog(ModalScreen[Result]):
     """A framed box: title, body, whatever below() adds, and a hint. Its height is what the body needs, if it fits."""
 
@@ -38,6 +50,8 @@ class Dialog(ModalScreen[Result]):
 
     def __init__(self, body: RowList) -> None:
         super().__init__()
+        self._missed: Snapshot | None = None
+        self._composed = False
         self.body = body
         self.headline = CellBlock(id="dialog-title")
         self.hint = CellBlock(id="dialog-hint")
@@ -57,6 +71,8 @@ class Dialog(ModalScreen[Result]):
     def on_mount(self) -> None:
         self.draw()
         self._fit()
+        # After whatever a subclass does on its mount.
+        self.call_later(self._renew_missed)
 
     def on_resize(self, _event: events.Resize) -> None:
         self._fit()
@@ -65,8 +81,20 @@ class Dialog(ModalScreen[Result]):
         """Show title, body and hint anew."""
         raise NotImplementedError
 
+    def polled(self, snapshot: Snapshot) -> None:
+        """A poll came in; one that comes before the dialog is composed is kept until it is."""
+        self._missed = snapshot
+        if self._composed:
+            self._renew_missed()
+
+    def _renew_missed(self) -> None:
+        self._composed = True
+        snapshot, self._missed = self._missed, None
+        if snapshot is not None:
+            self.renew(snapshot)
+
     def renew(self, snapshot: Snapshot) -> None:
-        """A poll came in while the dialog is open."""
+        """Show what a poll brought; called only while the dialog is on the screen."""
 
     def set_title(self, text: str, style: str = "title") -> None:
         self.headline.show(lambda _width: [[Cell(text, style)]])

@@ -201,7 +201,10 @@ class RowList(LineView):
         self._lines: list[Row] = []
         self._wrap = wrap
         self._wrapped_at = 0
+        self._has_cursor = cursor
+        #: The line it is on; None without one, or when the line it was on has left.
         self.cursor: int | None = 0 if cursor else None
+        self._cursor_was = 0
 
     def show(self, rows: Sequence[Row]) -> None:
         self._rows = list(rows)
@@ -239,10 +242,12 @@ class RowList(LineView):
 
     def move(self, lines: int) -> None:
         """Move the cursor, or scroll where there is none."""
-        if self.cursor is None:
+        if not self._has_cursor:
             self.scroll_to(y=max(0, self.scroll_y + lines), animate=False, force=True)
             return
-        self.cursor = min(max(0, self.cursor + lines), max(0, len(self._lines) - 1))
+        # Where the line has left the one below took its place, so a step down lands on that.
+        start = self._cursor_was - (lines > 0) if self.cursor is None else self.cursor
+        self.cursor = self._cursor_was = min(max(0, start + lines), max(0, len(self._lines) - 1))
         self.reveal(self.cursor)
         self.repaint_changed()
 
@@ -256,6 +261,7 @@ class CellBlock(Widget):
         super().__init__(id=id)
         self._draw: Callable[[int], Sequence[Row]] = lambda _width: ()
         self._lines: list[Pieces] = []
+        self._width = 0
         self._painter = Painter(self)
 
     def show(self, draw: Callable[[int], Sequence[Row]]) -> None:
@@ -263,10 +269,14 @@ class CellBlock(Widget):
         self._draw = draw
         self._redraw()
 
+    def _layout_rows(self) -> None:
+        self._width = width = self.size.width
+        self._lines = [flowing(row, width) for row in self._draw(width)] if width else []
+
     def _redraw(self) -> None:
-        width = self.size.width
-        lines = [flowing(row, width) for row in self._draw(width)] if width else []
-        old, self._lines = self._lines, lines
+        old, width = self._lines, self.size.width
+        self._layout_rows()
+        lines = self._lines
         changed = [
             Region(0, y, width, 1) for y in range(max(len(old), len(lines))) if old[y : y + 1] != lines[y : y + 1]
         ]
@@ -281,5 +291,8 @@ class CellBlock(Widget):
         self._painter.forget()
 
     def render_line(self, y: int) -> Strip:
+        # A block that was hidden may be drawn before it is told its new size.
+        if self._width != self.size.width:
+            self._layout_rows()
         pieces = self._lines[y] if y < len(self._lines) else fitted((), self.size.width)
         return self._painter.strip((pieces, False))

@@ -12,7 +12,7 @@ from time import monotonic
 from textual.app import ComposeResult
 
 from pgtop_conn.campaign import Phase
-from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.model.errors import PgtopError, PollFailed
 from pgtop_conn.model.history import History
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
@@ -82,6 +82,7 @@ class MainScreen(ActingScreen):
 
     def on_polled(self, snapshot: Snapshot) -> None:
         self.snapshot, self.trouble, self._good_at = snapshot, "", monotonic()
+        self.connected = True
         budget = self._budget(snapshot)
         self._history.add(
             snapshot.taken_at,
@@ -96,11 +97,13 @@ class MainScreen(ActingScreen):
             self.show_table()
         for screen in self.app.screen_stack:
             if isinstance(screen, Dialog):
-                screen.renew(snapshot)
+                screen.polled(snapshot)
 
     def on_poll_failed(self, error: PgtopError) -> None:
         log.warning("poll failed: %s", error)
-        self.trouble = f"{error} — reconnecting"
+        # After a PollFailed the session lives; anything else lost it.
+        self.connected = isinstance(error, PollFailed)
+        self.trouble = f"{error} — {'asking again' if self.connected else 'reconnecting'}"
         self.show_gauges()
 
     def _tick(self) -> None:

@@ -53,10 +53,13 @@ class SessionTable(LineView):
         self.repaint_changed()
 
     def put_cursor_on(self, key: LineKey) -> bool:
-        """On the line with this identity, if there is one."""
+        """On the line with this identity; on none when there is none, never on another."""
         index = index_of(self.lines, key)
         if index is not None:
             self.put_cursor(index)
+        else:
+            self.cursor, self._cursor_index = key, None
+            self.repaint_changed()
         return index is not None
 
     def move(self, lines: int) -> None:

@@ -193,6 +193,14 @@ def _split(
     return groups
 
 
+def paths_to(backend: Backend, grouping: Grouping, tags: Tags = NO_TAGS) -> frozenset[Path]:
+    """The paths of the groups that hold a session, outermost first in length."""
+    values = tuple(dimension.of(backend, tags) for dimension in grouping.dimensions)
+    if backend.walsender:
+        return frozenset({(WALSENDER_MARK, values[0])})
+    return frozenset(values[: depth + 1] for depth in range(len(values)))
+
+
 def _tally(found: Group, at: float, used: int) -> None:
     found.tally(at, used)
     for child in found.children:

@@ -68,7 +68,7 @@ def _span(ages_s: Sequence[float | None]) -> str:
     if not known:
         return ""
     youngest, oldest = format.duration(known[0]), format.duration(known[-1])
-    return oldest if len(known) == 1 else f"{youngest} to {oldest}"
+    return oldest if youngest == oldest else f"{youngest} to {oldest}"
 
 
 def session_line(item: Planned, at: float) -> list[Cell]:
@@ -179,8 +179,10 @@ def signal_sql(action: Action, target: Target) -> str | None:
     if started is None:
         return None
     return (
-        f"SELECT s.pid, {SIGNAL_FUNCTIONS[action]}(s.pid) FROM (SELECT a.pid FROM pg_stat_get_activity({pid:d}) a "
-        f"WHERE a.backend_start = to_timestamp({float(started)!r}::float8) AND a.pid <> pg_backend_pid() OFFSET 0) s;"
+        f"SELECT s.pid, pg_catalog.{SIGNAL_FUNCTIONS[action]}(s.pid) "
+        f"FROM (SELECT a.pid FROM pg_catalog.pg_stat_get_activity({pid:d}) a "
+        f"WHERE a.backend_start = pg_catalog.to_timestamp({float(started)!r}::pg_catalog.float8) "
+        "AND a.pid <> pg_catalog.pg_backend_pid() OFFSET 0) s;"
     )
 
 

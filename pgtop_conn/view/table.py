@@ -107,15 +107,20 @@ def shown(snapshot: Snapshot, view_filter: Filter, tags: Tags = NO_TAGS) -> list
     return [
         backend
         for backend in snapshot.backends
-        if (everything or may_hold_slot(backend) or backend.walsender) and view_filter.matches(backend, at, tags)
+        if (everything or is_listed(backend)) and view_filter.matches(backend, at, tags)
     ]
+
+
+def is_listed(backend: Backend) -> bool:
+    """Whether the table shows it without being asked for its type or pid."""
+    return may_hold_slot(backend) or backend.walsender
 
 
 def build(frame: Frame, view: ViewState, tags: Tags = NO_TAGS) -> list[Line]:
     """The lines of the table for this frame; sessions of closed groups are not among them."""
     backends = shown(frame.snapshot, view.filter, tags)
     groups = group(backends, GROUPINGS[view.grouping], frame.at, frame.budget.used, tags)
-    background = [b for b in backends if not may_hold_slot(b) and not b.walsender]
+    background = [b for b in backends if not is_listed(b)]
     lines: list[Line] = []
     ordered = sorted(groups, key=lambda g: SORTS[view.sort].group(g, frame), reverse=_reverse(view))
     # Walsenders hold no slot: whatever the order, they stand below those that do.

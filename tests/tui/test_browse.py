@@ -242,7 +242,8 @@ async def test_copying_the_query_and_the_statement(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(app, "copy_to_clipboard", copied.append)
         await pilot.press("down", "y", "Y")
         assert copied[0] == "SELECT 'x'"
-        assert f"pg_stat_get_activity(1) a WHERE a.backend_start = to_timestamp({NOW - 3600.0!r}::float8)" in copied[1]
+        bound = f"a.backend_start = pg_catalog.to_timestamp({NOW - 3600.0!r}::pg_catalog.float8)"
+        assert f"pg_stat_get_activity(1) a WHERE {bound}" in copied[1]
         assert "'" not in copied[1]
 
 
