@@ -171,3 +171,11 @@ async def test_a_wrong_password_is_one_line_and_never_shown(make_cluster: MakeCl
     assert "password" in err
     code, _, _ = await run(*where, environ={"PGPASSWORD": "right"})
     assert code == 0
+
+
+async def test_ascii_and_a_terminal_without_unicode_get_plain_characters(cluster: Cluster) -> None:
+    for options, environ in ((["--ascii"], {}), ([], {"PYTHONIOENCODING": "iso-8859-1"})):
+        code, out, err = await run("snapshot", *options, cluster.uri(), environ=environ)
+        assert (code, err) == (0, "")
+        assert out.isascii()
+        assert "Headroom" in out

@@ -51,9 +51,6 @@ COMPONENTS = {f"cell--{name}" for name in CELL_STYLES} | {CURSOR}
 
 #: Set on the application: only ASCII is drawn, as far as the characters are ours.
 ASCII_CLASS = "-ascii"
-#: One cell for one cell.
-TO_ASCII = str.maketrans("─▸▾↓↑·●⊘…→←×Δ≤≥", "->vv^.*x~><x+<>")
-
 #: What one line of the screen shows: its pieces, and whether the cursor is on it.
 Content = tuple[Pieces, bool]
 
@@ -74,7 +71,7 @@ class Painter:
         if found is None:
             pieces, at_cursor = content
             if self._widget.app.has_class(ASCII_CLASS):
-                pieces = tuple((text.translate(TO_ASCII), name) for text, name in pieces)
+                pieces = tuple((plain(text), name) for text, name in pieces)
             found = Strip([Segment(text, self._style(name, at_cursor)) for text, name in pieces])
             self._strips[content] = found
         return found

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from pgtop_conn.model.guards import Care, judge
+from pgtop_conn.model.slots import HIDDEN_STATE
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Backend
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format
@@ -63,7 +64,10 @@ OLD_XACT_S = 60.0
 LIMIT_SHOWN_FROM = 0.8
 
 
-def _number(value: int, style: str = "") -> Cell:
+def _number(value: int, found: Group, style: str = "") -> Cell:
+    """A count; where states of the group are hidden from us it is at least this, and no count is unknown, not none."""
+    if HIDDEN_STATE in found.states:
+        return Cell(f"≥{value}" if value else "?", style if value else "faint")
     return Cell(str(value) if value else "·", style if value else "faint")
 
 
@@ -81,8 +85,9 @@ def _growth(found: Group, frame: Frame) -> Cell:
 
 
 def _oldest(found: Group, _frame: Frame) -> Cell:
-    old = found.oldest_idle_s is not None and found.oldest_idle_s >= OLD_IDLE_S
-    return Cell(format.duration(found.oldest_idle_s), "old" if old else "")
+    if found.oldest_idle_s is None:
+        return Cell("?" if HIDDEN_STATE in found.states else "", "faint")
+    return Cell(format.duration(found.oldest_idle_s), "old" if found.oldest_idle_s >= OLD_IDLE_S else "")
 
 
 def _limit(found: Group, frame: Frame) -> Cell:
@@ -113,9 +118,9 @@ GROUP_COLUMNS: tuple[Column[Group], ...] = (
     Column("count", "CONN", 6, lambda g, _: Cell(str(g.count), "count"), right=True),
     Column("share", "SHARE", 15, _share, leaves=4),
     Column("growth", "Δ/MIN", 7, _growth, right=True, leaves=5),
-    Column("active", "ACTIVE", 7, lambda g, _: _number(g.active, "active"), right=True, leaves=3),
-    Column("idle", "IDLE", 6, lambda g, _: _number(g.idle), right=True, leaves=2),
-    Column("in_transaction", "IN TX", 6, lambda g, _: _number(g.in_transaction, "xact"), right=True, leaves=1),
+    Column("active", "ACTIVE", 7, lambda g, _: _number(g.active, g, "active"), right=True, leaves=3),
+    Column("idle", "IDLE", 6, lambda g, _: _number(g.idle, g), right=True, leaves=2),
+    Column("in_transaction", "IN TX", 6, lambda g, _: _number(g.in_transaction, g, "xact"), right=True, leaves=1),
     Column("oldest_idle", "OLDEST IDLE", 12, _oldest, right=True),
     Column("limit", "LIMIT", 8, _limit, right=True, leaves=6),
 )

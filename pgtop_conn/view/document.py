@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags
 from pgtop_conn.model.guards import Policy, judge
-from pgtop_conn.model.slots import SlotBudget, may_hold_slot, rooms
+from pgtop_conn.model.slots import HIDDEN_STATE, SlotBudget, may_hold_slot, rooms
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.view.format import iso
 from pgtop_conn.view.groups import GROUPINGS, Group, group
@@ -90,8 +90,9 @@ def _group(found: Group) -> Document:
         "per_minute": None,
         "states": dict(found.states.most_common()),
         "oldest_idle_s": _rounded(found.oldest_idle_s),
-        "in_transaction": found.in_transaction,
-        "never_queried": found.never_queried,
+        # Merely invisible is not zero.
+        "in_transaction": None if HIDDEN_STATE in found.states else found.in_transaction,
+        "never_queried": None if HIDDEN_STATE in found.states else found.never_queried,
     }
 
 
@@ -131,22 +132,49 @@ def _rounded(seconds: float | None) -> float | None:
 
 def csv_rows(snapshot: Snapshot, policy: Policy, backends: Sequence[Backend], tags: Tags = NO_TAGS) -> list[list[str]]:
     """A header and a row for each session that holds a slot, and each walsender; lists are joined by blanks."""
-    rows: list[list[str]] = []
-    for backend in backends:
-        if not may_hold_slot(backend) and not backend.walsender:
-            continue
-        fields = _backend(backend, snapshot, policy, tags)
-        verdict = fields.pop("guard")
-        assert isinstance(verdict, dict)
-        fields |= {"guard": verdict["level"], "guard_reasons": "; ".join(verdict["reasons"])}
-        if not rows:
-            rows.append(list(fields))
-        rows.append([_csv(value) for value in fields.values()])
-    return rows
+    listed = [backend for backend in backends if may_hold_slot(backend) or backend.walsender]
+    return [
+        [*CSV_COLUMNS],
+        *([_csv(value) for value in _csv_fields(backend, snapshot, policy, tags)] for backend in listed),
+    ]
 
+
+def _csv_fields(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -> list[object]:
+    """The fields of the JSON, the guard in two columns."""
+    fields = _backend(backend, snapshot, policy, tags)
+    verdict = fields.pop("guard")
+    assert isinstance(verdict, dict)
+    return [*fields.values(), verdict["level"], "; ".join(verdict["reasons"])]
+
+
+CSV_COLUMNS = (
+    "pid",
+    "backend_start",
+    "backend_type",
+    "role",
+    "database",
+    "app",
+    "client",
+    "state",
+    "state_s",
+    "session_s",
+    "xact_s",
+    "query_s",
+    "wait",
+    "blocked_by",
+    "ssl",
+    "holds_xmin",
+    "wrote",
+    "query",
+    "query_id",
+    "source",
+    "leak",
+    "guard",
+    "guard_reasons",
+)
 
 #: A spreadsheet takes a text that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _csv(value: object) -> str:

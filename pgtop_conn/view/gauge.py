@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
-from pgtop_conn.model.slots import Level, Limit, SlotBudget, may_hold_slot
+from pgtop_conn.model.slots import HIDDEN_STATE, Level, Limit, SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, OWN_APPLICATION_NAME, Snapshot
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import comebacks, format
@@ -156,19 +156,27 @@ def states_line(snapshot: Snapshot, budget: SlotBudget, width: int, churn: Churn
     """Sessions by state, and how many open and end a second."""
     at = snapshot.taken_at
     states = dict(budget.states)
+    hidden = HIDDEN_STATE in states
     oldest = max((b.xact_s(at) or 0.0 for b in snapshot.backends if b.state == IN_TRANSACTION), default=0.0)
     cells = [Cell(" ")]
     for state, title in ((ACTIVE, "active"), (IDLE, "idle"), (IN_TRANSACTION, "in transaction"), (ABORTED, "aborted")):
         count = states.pop(state, 0)
-        text = f"{title} {count}"
+        text = f"{title} {_at_least(count, hidden)}"
         if state == IN_TRANSACTION and count:
             text += f" (oldest {format.duration(oldest)})"
         cells.append(Cell(f"{text}   ", STATE_STYLES[state] if count else "faint"))
     blocked = sum(1 for backend in snapshot.backends if backend.blocked_by)
-    cells.append(Cell(f"blocked {blocked}   ", "blocked" if blocked else "faint"))
+    cells.append(Cell(f"blocked {_at_least(blocked, hidden)}   ", "blocked" if blocked else "faint"))
     cells += [Cell(f"{state} {count}   ", "warning") for state, count in states.items()]
     extra = _churn(churn)
     return _dropping([*cells, *extra], width, tuple(range(len(cells) + len(extra) - 1, len(cells) - 1, -1)))
+
+
+def _at_least(count: int, hidden: bool) -> str:
+    """Where states are hidden from us a count is a lower bound, and none is unknown."""
+    if not hidden:
+        return str(count)
+    return f"≥{count}" if count else "?"
 
 
 def _churn(churn: Churn | None) -> list[Cell]:

@@ -14,13 +14,14 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import GROUP_COLUMNS, SESSION_COLUMNS, cells, fit
-from pgtop_conn.view.document import csv_rows, document
+from pgtop_conn.view.document import CSV_COLUMNS, csv_rows, document
 from pgtop_conn.view.groups import GROUPINGS, group, group_counts, rate_key
 from pgtop_conn.view.table import SORTS, Frame, Kind, ViewState, build, index_of, targets_of
 from tests.factories import (
     NOW,
     make_backend,
     make_background,
+    make_hidden,
     make_own,
     make_role,
     make_server,
@@ -207,3 +208,24 @@ def test_csv_has_a_header_and_no_formulas() -> None:
     fields = dict(zip(header, row, strict=True))
     assert (fields["pid"], fields["app"], fields["query"], fields["blocked_by"]) == ("1", "'=1+1", "'@x", "7 8")
     assert fields["guard"] == "allow"
+    found = document(snapshot, SlotBudget.of(snapshot), Policy(), parse(""), "app")
+    assert isinstance(found["backends"], list)
+    assert [*found["backends"][0]][:-1] == header[:-2]
+
+
+def test_csv_of_nobody_is_a_header() -> None:
+    assert [len(row) for row in csv_rows(make_snapshot(), Policy(), [])] == [len(CSV_COLUMNS)]
+
+
+def test_what_is_hidden_is_never_shown_as_zero() -> None:
+    snapshot = make_snapshot([make_own(), make_hidden(1, app="web"), make_hidden(2, app="web")])
+    budget = SlotBudget.of(snapshot)
+    line = "".join(cell.text for cell in gauge.states_line(snapshot, budget, 120))
+    assert "active ≥1   idle ?   in transaction ?   aborted ?   blocked ?   hidden 2" in line
+    web = next(text for text in texts(snapshot, ViewState()) if "web" in text)
+    assert web.count("?") == 4
+    assert "·" not in web
+    found = document(snapshot, budget, Policy(), parse(""), "app")
+    assert isinstance(found["groups"], list)
+    assert found["groups"][0]["states"] == {"hidden": 2}
+    assert found["groups"][0]["in_transaction"] is None
