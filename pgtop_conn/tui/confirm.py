@@ -16,7 +16,7 @@ from pgtop_conn.model.plan import Ask, Excluded, Plan, Planned, make_plan
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action
 from pgtop_conn.model.text import clean, one_line
-from pgtop_conn.tui.dialogs import SCROLLING, Dialog
+from pgtop_conn.tui.dialogs import SCROLLING, Answer, Dialog
 from pgtop_conn.tui.lines import OneLine, Row
 from pgtop_conn.tui.lineview import CellBlock, RowList
 from pgtop_conn.tui.signals import Decision
@@ -84,7 +84,7 @@ class Confirm(Dialog[Decision | None]):
             yield Input(id="reason", compact=True, select_on_focus=False, max_length=200)
         yield self._prompt
         with Horizontal(id="confirm-answer"):
-            yield Input(id="answer", compact=True, select_on_focus=False)
+            yield Answer(id="answer", compact=True, select_on_focus=False)
             yield Button("No", id="no", compact=True)
             yield Button("Yes", id="yes", compact=True)
 
@@ -200,11 +200,12 @@ class Confirm(Dialog[Decision | None]):
     def _ask(self) -> None:
         """Show what the answer is given with, empty, the focus where nothing happens by accident."""
         plan = self.plan
-        answer = self.query_one("#answer", Input)
+        answer = self.query_one("#answer", Answer)
         no, yes = self.query_one("#no", Button), self.query_one("#yes", Button)
         typed = bool(plan.planned) and plan.ask is not Ask.YES
         answer.display = typed
         answer.value = ""
+        answer.digits_only = plan.ask is Ask.TYPE_COUNT
         yes.display = bool(plan.planned) and not typed
         no.display = not typed
         no.label = "No" if plan.planned else "OK"
@@ -265,7 +266,7 @@ class Confirm(Dialog[Decision | None]):
 
     def _leave_reason(self) -> None:
         self._show_reason(bool(self._reason))
-        answer = self.query_one("#answer", Input)
+        answer = self.query_one("#answer", Answer)
         self.set_focus(answer if answer.display else self.query_one("#no", Button))
 
     def _show_reason(self, shown: bool) -> None:

@@ -17,7 +17,7 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.model.text import one_line
-from pgtop_conn.tui.dialogs import SCROLLING, Dialog
+from pgtop_conn.tui.dialogs import SCROLLING, Answer, Dialog
 from pgtop_conn.tui.lines import Row
 from pgtop_conn.tui.lineview import CellBlock, LineView, RowList
 from pgtop_conn.view import format, plans
@@ -73,12 +73,14 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
         yield self._headroom
         with Horizontal(id="free-number"):
             yield CellBlock(id="free-label")
-            yield Input(id="answer", compact=True, restrict=NUMBER, select_on_focus=False)
+            yield Answer(id="answer", compact=True, restrict=NUMBER, select_on_focus=False)
 
     def on_mount(self) -> None:
         self.query_one("#free-label", CellBlock).show(lambda _width: [[Cell("Free how many slots?", "count")]])
         super().on_mount()
-        self.set_focus(self.query_one("#answer", Input))
+        answer = self.query_one("#answer", Answer)
+        answer.digits_only = True
+        self.set_focus(answer)
 
     @property
     def suggested(self) -> int:
@@ -130,7 +132,7 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
         self._headroom.show(lambda _width: [self._gives_back()])
         self.set_hint(
             Cell("Enter", "key"), Cell(f" {self._enter()}   ", "dim"), Cell("Space x", "key"),
-            Cell(" strike out, the next best comes in   ", "dim"), Cell("Esc", "key"), Cell(" leave", "dim"),
+            Cell(" strike out   ", "dim"), Cell("Esc", "key"), Cell(" leave", "dim"),
         )  # fmt: skip
 
     def _title(self) -> str:
@@ -140,19 +142,24 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
 
     def _enter(self) -> str:
         if self._number or not self.suggested:
-            return "ask"
-        return f"{self.suggested}, down to {self._percent:g} %"
+            return "shows the plan"
+        return f"takes {self.suggested}: down to {self._percent:g} %"
 
     def _missing(self) -> Row:
         """Fewer than wanted is said and never made up for."""
         freeing = self.freeing
+        struck = Cell(f"; {len(self._struck)} struck out" if self._struck else "", "dim")
         if not freeing.missing:
             others = freeing.safe - len(freeing.picks)
-            return [Cell(f"{plans.plural(others, 'more session')} could be ended as safely", "dim")]
-        why = "the others are in use, too new, hold locks or are guarded"
+            return [Cell(f"{plans.plural(others, 'more session')} could be ended as safely", "dim"), struck]
+        why = "others are in use, locked or guarded"
         if self._snapshot.locks is None:
-            why = "who holds locks has not been read yet"
-        return [Cell(f"Only {len(freeing.picks)} of {self.wanted} can be had safely: {why}", "warning")]
+            why = "locks are not known yet"
+        return [
+            Cell(f"Only {len(freeing.picks)} of {self.wanted} can be had safely", "warning"),
+            Cell(f": {why}", "dim"),
+            struck,
+        ]
 
     def _gives_back(self) -> Row:
         plan = make_plan(Action.TERMINATE, self.targets, self._snapshot, self._policy, bulk=True)

@@ -47,3 +47,15 @@ def test_a_long_queue_is_walked_without_recursion() -> None:
     links = chains(seen(make_backend(1), *queue))
     assert len(links) == 399
     assert links[0].freed == 398
+
+
+def test_what_matters_is_within_a_narrow_window_whatever_the_names() -> None:
+    long = {"role": "a_role_with_a_long_name", "app": "an application with a name of its own"}
+    holder = make_backend(1_234_567, **long)
+    waiters = [
+        make_backend(4_000_000 + n, blocked_by=(1_234_567,), wait_event_type="Lock", wait_event="x", **long)
+        for n in range(1, 4)
+    ]
+    first, *others = ("".join(cell.text for cell in link_line(link, NOW)) for link in chains(seen(holder, *waiters)))
+    assert "ending it frees" in first[:40]
+    assert all("← blocked by 1234567" in line[:60] for line in others)
