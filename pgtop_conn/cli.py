@@ -6,6 +6,7 @@ Add a command: one entry in COMMANDS. Add an option: config.SETTINGS, or the com
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -50,6 +51,10 @@ class Command:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code of PRODUCT.md and never lets a traceback out."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return _main(list(sys.argv[1:] if argv is None else argv))
     except FilterError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
+from dataclasses import replace
 
 from rich.console import Console, JustifyMethod
 from rich.table import Table
@@ -20,6 +22,7 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import GROUP_COLUMNS, Cell, fit
 from pgtop_conn.view.document import csv_rows, document
+from pgtop_conn.view.format import plain
 from pgtop_conn.view.groups import GROUPINGS, group
 from pgtop_conn.view.table import Frame, shown
 
@@ -56,7 +59,17 @@ async def snapshot(source: Source, settings: Settings, policy: Policy, form: str
         matching = [b for b in seen.backends if wanted.matches(b, seen.taken_at)]
         csv.writer(text, lineterminator="\n").writerows(csv_rows(seen, policy, matching))
         return text.getvalue()
-    return _table(seen, budget, settings, policy)
+    ascii_only = settings.ascii or not _draws(sys.stdout.encoding)
+    return _table(seen, budget, replace(settings, ascii=ascii_only), policy)
+
+
+def _draws(encoding: str) -> bool:
+    """Whether bars and arrows can be written."""
+    try:
+        "█▍░▓→≤·".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy) -> str:
@@ -81,14 +94,15 @@ def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Polic
         justify: JustifyMethod = "right" if column.right else "left"
         table.add_column(title, justify=justify, no_wrap=True, min_width=column.width or None)
     for found in groups:
-        table.add_row(*(_rich([column.cell(found, frame)]) for column in columns))
+        table.add_row(*(_rich([column.cell(found, frame)], settings.ascii) for column in columns))
     with console.capture() as captured:
         for line in lines:
-            console.print(_rich(line), no_wrap=True, overflow="ellipsis")
+            console.print(_rich(line, settings.ascii), no_wrap=True, overflow="ellipsis")
         console.print()
         console.print(table)
     return captured.get()
 
 
-def _rich(cells: list[Cell]) -> Text:
-    return Text.assemble(*((cell.text, STYLES.get(cell.style, "")) for cell in cells))
+def _rich(cells: list[Cell], ascii_only: bool) -> Text:
+    pieces = ((plain(cell.text) if ascii_only else cell.text, STYLES.get(cell.style, "")) for cell in cells)
+    return Text.assemble(*pieces)

@@ -19,6 +19,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from pgtop_conn.tui.lines import Pieces, Row, fitted, flowing, wrapped
+from pgtop_conn.view.format import plain
 
 #: The style names that view uses, and `struck` and `key` for dialogs and the footer.
 CELL_STYLES = (

@@ -31,6 +31,15 @@ def duration(seconds: float | None) -> str:
     return f"{days}d{whole % _DAY_S // _HOUR_S:02}h" if days < 100 else f"{days}d"
 
 
+#: Our own characters, one cell for one cell.
+_PLAIN = str.maketrans("─▸▾↓↑·●⊘…→←×Δ≤≥", "->vv^.*x~><x+<>")
+
+
+def plain(text: str) -> str:
+    """Only ASCII where the characters are ours; names and queries keep theirs."""
+    return text.translate(_PLAIN)
+
+
 def percent(part: float, whole: float) -> str:
     """'93 %', rounded down, so that 100 % is really all of it; '' where there is no whole."""
     if whole <= 0:
