@@ -173,7 +173,7 @@ class Campaign:
     def _still_planned(self, targets: Sequence[Target], snapshot: Snapshot) -> list[Planned]:
         """Those that may still be signalled, judged again; each of the others has ended with the reason."""
         bound = [found for target in targets if (found := self._rebound(target, snapshot)) is not None]
-        newer = make_plan(self._plan.action, bound, snapshot, self._policy, bulk=self._plan.bulk, kept=self._plan.kept)
+        newer = make_plan(self._plan.action, bound, snapshot, self._policy, bulk=self._plan.bulk)
         for excluded in newer.excluded:
             self._end(_left(excluded, "after its cancel" if excluded.target.key in self._cancelled else BEFORE))
         confirmed = {target.key: target for target in bound}

@@ -316,7 +316,9 @@ def _kill_notes() -> str:
 def _kill(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.order import order_of
 
-    return _run(_kill_async(login_of(arguments), settings, order_of(vars(arguments), settings.read_only)))
+    # Before anything that a refusal need not wait for is loaded.
+    order = order_of(vars(arguments), settings.read_only)
+    return _run(_kill_async(login_of(arguments), settings, order))
 
 
 async def _kill_async(login: Login, settings: config.Settings, order: Order) -> int:

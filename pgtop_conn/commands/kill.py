@@ -48,6 +48,9 @@ async def kill(source: Source, order: Order, policy: Policy) -> Answer:
     if not plan.chosen:
         return Answer(DONE, _told(order, plan, seen, plan.headroom_after), "no session matches the filter")
     if not count:
+        if all(item.target.key in plan.kept for item in plan.excluded):
+            why = f"every match is one of the newest {len(plan.kept)} that are kept"
+            return Answer(DONE, _told(order, plan, seen, plan.headroom_after), why)
         why = f"refused: {_all_of(plan)} excluded, nothing was sent"
         return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), why)
     too_many = f"{plans.plural(count, 'session')} planned, which is more than --max {order.most}"
@@ -56,8 +59,10 @@ async def kill(source: Source, order: Order, policy: Policy) -> Answer:
         return Answer(DONE, _told(order, plan, seen, plan.headroom_after), note)
     if count > order.most:
         return Answer(REFUSED, "", f"refused: {too_many}; nothing was sent")
-    outcomes = await _carry_out(source, order, plan, policy)
-    return await _after(source, order, plan, seen, outcomes)
+    campaign = _campaign(source, order, plan, policy)
+    # Kept until the report is made, so that one more Ctrl-C does not take it away.
+    with _stopped_by_signals(campaign):
+        return await _after(source, order, plan, seen, await campaign.run())
 
 
 def plan_of(order: Order, seen: Snapshot, policy: Policy) -> Plan:
@@ -71,8 +76,8 @@ def plan_of(order: Order, seen: Snapshot, policy: Policy) -> Plan:
     return make_plan(order.action, chosen, seen, policy, bulk=True, keep_newest=order.keep_newest)
 
 
-async def _carry_out(source: Source, order: Order, plan: Plan, policy: Policy) -> tuple[Outcome, ...]:
-    campaign = Campaign(
+def _campaign(source: Source, order: Order, plan: Plan, policy: Policy) -> Campaign:
+    return Campaign(
         source,
         source.poll,
         plan,
@@ -82,8 +87,6 @@ async def _carry_out(source: Source, order: Order, plan: Plan, policy: Policy) -
         patience_s=order.patience_s,
         report=_show_progress if sys.stderr.isatty() else None,
     )
-    with _stopped_by_signals(campaign):
-        return await campaign.run()
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from pgtop_conn.campaign import Campaign
 from pgtop_conn.commands.kill import kill
 from pgtop_conn.commands.order import Order
 from pgtop_conn.model.filters import parse
+from pgtop_conn.model.freeing import free_slots
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import make_plan
-from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.snapshot import Backend, Locks, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.view.groups import GROUPINGS, group
@@ -113,6 +114,23 @@ async def filtered(scene: Scene) -> None:
     snapshot = await scene.source.poll()
     wanted = parse("!app:admin")
     await scene.carry_out([b for b in snapshot.backends if wanted.matches(b, snapshot.taken_at)], "filter !app:admin")
+
+
+async def freed(scene: Scene) -> None:
+    """As many as can be had: whoever is idle, an ordinary role's, and may be signalled in bulk without a question."""
+    seen = await scene.source.poll()
+    # Idle long enough, and without a lock, which are no matter of the guards.
+    later = replace(seen, taken_at=seen.taken_at + 60, locks=Locks(seen.taken_at + 60, frozenset()))
+    picks = free_slots(1000, later, scene.policy, lambda _app: None).picks
+    truth = await look(scene.cast.admin, scene.monitor)
+    harmless = {
+        pid
+        for pid, one in truth.items()
+        if one.signalled(scene.rules)
+        and (one.backend_type, one.state, one.superuser) == ("client backend", "idle", False)
+    }
+    assert {pick.backend.pid for pick in picks} == harmless
+    await scene.carry_out([pick.backend for pick in picks], "free")
 
 
 async def headless(scene: Scene) -> None:

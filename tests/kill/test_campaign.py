@@ -312,6 +312,35 @@ async def test_a_source_that_is_lost_ends_as_not_sent(
     assert all(await alive(connections))
 
 
+async def test_our_own_session_lost_in_the_middle(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    """What was sent is followed over a new connection; to the others nothing is sent."""
+    connections = await crowd(every_cluster, clients, 5)
+    admin = await clients(every_cluster, app="admin")
+    session = await sessions(every_cluster)
+    snapshot = await session.poll()
+    plan = plan_for(snapshot, "crowd")
+    done: list[int] = []
+
+    class Doomed(Watched):
+        async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
+            if len(done) == 2:
+                await admin.execute("SELECT pg_terminate_backend($1)", snapshot.server.own_pid)
+                await wait_until(self._gone, "our session is gone", every_s=0.01)
+            done.extend(target.key.pid for target in targets)
+            return await super().signal(action, targets)
+
+        async def _gone(self) -> bool:
+            own = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $1"
+            return bool(await admin.fetchval(own, snapshot.server.own_pid))
+
+    outcomes = await Campaign(Doomed(session), session.poll, plan, POLICY, per_second=FAST).run()
+    assert statuses(outcomes) == [Status.GONE] * 2 + [Status.DENIED] * 3
+    assert all("connection lost" in outcome.detail for outcome in outcomes[2:])
+    assert await alive(connections) == [False, False, True, True, True]
+
+
 async def test_escalation_cancels_waits_and_terminates_what_holds_its_slot(
     every_cluster: Cluster, clients: Clients, sessions: OpenSession
 ) -> None:

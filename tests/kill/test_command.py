@@ -20,6 +20,7 @@ from pgtop_conn.model.guards import Policy
 from tests.postgres.conftest import OpenSession
 from tests.servers import Clients, Connection
 from tests.test_cli import run
+from tests.test_imports import HEAVY, loaded
 from tests.waiting import wait_until
 
 
@@ -84,6 +85,11 @@ async def test_keep_newest(cluster: Cluster, clients: Clients, admin: Connection
     code, told, _ = await kill(cluster, "app:web", "--yes", "--keep-newest", "2")
     assert (code, {target["pid"] for target in told["targets"]}) == (0, set(pids[:2]))
     assert [one["reasons"] for one in told["excluded"]] == [["one of the newest 2 that are kept"]] * 2
+    assert await left(admin) == set(pids[2:])
+    # So few that all of them are kept is how it should be, and no refusal.
+    code, told, err = await kill(cluster, "app:web", "--yes", "--keep-newest", "5")
+    assert (code, told["targets"]) == (0, [])
+    assert "every match is one of the newest 2 that are kept" in err
     assert await left(admin) == set(pids[2:])
 
 
@@ -293,3 +299,10 @@ async def test_help_names_the_exit_codes_and_the_keys() -> None:
     assert (code, err) == (0, "")
     for text in ("exit codes:", "  2  refused", "--keep-newest K", "idle>10m", "blocked:yes"):
         assert text in out
+
+
+def test_help_and_the_journal_load_nothing_heavy() -> None:
+    for words in (["kill", "--help"], ["kill", "app:web"], ["journal"]):
+        code = f"from pgtop_conn.cli import main\ntry: main({words!r})\nexcept SystemExit: pass"
+        assert loaded(code).isdisjoint(HEAVY)
+    assert loaded("import pgtop_conn.campaign").isdisjoint({"asyncpg", "textual", "rich"})

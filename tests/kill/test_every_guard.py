@@ -8,7 +8,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from tests.kill.cast import MONITORS, PARTS, Cast
-from tests.kill.choosing import Scene, Watched, dead_are_the_signalled, filtered, groups, headless, marks, single
+from tests.kill.choosing import Scene, Watched, dead_are_the_signalled, filtered, freed, groups, headless, marks, single
 from tests.kill.oracle import Rules
 from tests.kill.tally import TALLY
 from tests.postgres.conftest import OpenSession
@@ -21,6 +21,7 @@ WAYS: tuple[tuple[Callable[[Scene], Awaitable[None]], Rules], ...] = (
     (marks, Rules(bulk=True, cancel=True)),
     (groups, Rules(bulk=True)),
     (filtered, Rules(bulk=True)),
+    (freed, Rules(bulk=True, allow_replication=True, allow_superuser=True)),
     (headless, Rules(bulk=True)),
     (headless, Rules(bulk=True, allow_superuser=True)),
     (headless, Rules(bulk=True, cancel=True)),
