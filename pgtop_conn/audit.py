@@ -6,22 +6,30 @@ that followed showed). The file is created 0600 and only ever appended to.
 
 from __future__ import annotations
 
-import getpass
+import asyncio
+import contextlib
 import json
 import logging
 import os
 import platform
+import pwd
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Target
+from pgtop_conn.model.text import clean
 from pgtop_conn.model.verify import Verification
 from pgtop_conn.view.format import iso
 
 log = logging.getLogger(__name__)
+
+#: How long leaving waits for the end of what was just signalled.
+LAST_LOOK_S = 0.8
+LAST_LOOK_EVERY_S = 0.2
 
 
 class Audited:
@@ -55,6 +63,12 @@ class Audited:
         return [_noted(outcome, failure) for outcome in outcomes] if failure else outcomes
 
     async def close(self) -> None:
+        """Look once or twice more for the end of what was signalled just now, then end the session."""
+        with contextlib.suppress(PgtopError, TimeoutError):
+            async with asyncio.timeout(LAST_LOOK_S):
+                while self._verification.pending:
+                    await self.poll()
+                    await asyncio.sleep(LAST_LOOK_EVERY_S if self._verification.pending else 0)
         await self._source.close()
 
     def _write(self, event: str, action: Action, target: Target, status: str = "", detail: str = "") -> str:
@@ -65,6 +79,7 @@ class Audited:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(self._journal, flags, 0o600)
             with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
+                os.fchmod(descriptor, 0o600)
                 file.write(line + "\n")
         except OSError as error:
             log.warning("journal %s: %s", self._journal, error)
@@ -97,11 +112,16 @@ class Audited:
 
 
 def _os_user() -> str:
-    """The account's name; its number where it has none (containers)."""
+    """The account's name, its number where it has none (containers), and who became it by sudo.
+
+    Not what LOGNAME says: anybody can set that.
+    """
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    sudo_user = os.environ.get("SUDO_USER", "")
+    return f"{name} (sudo by {clean(sudo_user)})" if sudo_user else name
 
 
 def _noted(outcome: Outcome, failure: str) -> Outcome:

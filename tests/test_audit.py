@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from pgtop_conn.audit import Audited
 from pgtop_conn.model.snapshot import Snapshot
@@ -79,3 +83,25 @@ async def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").symlink_to(other)
     await run(tmp_path / "journal.jsonl")
     assert other.read_text() == "untouched"
+
+
+async def test_leaving_right_after_a_signal_still_learns_its_end(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    first = make_snapshot([make_own(), make_backend(1)])
+    source = Audited(Scripted([first, first, make_snapshot([make_own()])], [Status.SIGNALLED]), journal)
+    snapshot = await source.poll()
+    await source.signal(Action.TERMINATE, [Target.of(snapshot.backends[1])])
+    await source.close()
+    assert json.loads(journal.read_text().splitlines()[-1])["status"] == "gone"
+
+
+async def test_who_is_the_account_not_what_a_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    monkeypatch.setenv("USER", "somebody-else")
+    monkeypatch.setenv("SUDO_USER", "dba\x1b[31m")
+    journal = tmp_path / "journal.jsonl"
+    journal.touch(mode=0o644)
+    await run(journal)
+    who = json.loads(journal.read_text().splitlines()[0])["os_user"]
+    assert who == f"{pwd.getpwuid(os.getuid()).pw_name} (sudo by dba␛[31m)"
+    assert journal.stat().st_mode & 0o777 == 0o600

@@ -27,7 +27,7 @@ HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
         ("import pgtop_conn.model.plan, pgtop_conn.model.verify, pgtop_conn.model.filters", HEAVY),
         ("import pgtop_conn.view.table, pgtop_conn.view.gauge, pgtop_conn.view.document", HEAVY),
         ("import pgtop_conn.postgres.session", {"textual", "rich"}),
-        ("import pgtop_conn.audit", HEAVY),
+        ("import pgtop_conn.audit", HEAVY - {"asyncio"}),
         ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg"}),
         ("import pgtop_conn.tui.app", {"asyncpg"}),
     ],

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from pgtop_conn.demo.server import private_folder
+from pgtop_conn.demo.server import is_command, private_folder
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.text import clean
 
@@ -109,7 +109,10 @@ class Stage:
         """Do what the server's guardian is doing if the stage was killed, in case it was killed too."""
         pid_file = self.folder / "data" / "postmaster.pid"
         with contextlib.suppress(OSError, ValueError):
-            os.kill(int(pid_file.read_text(encoding="utf-8").split("\n")[0]), signal.SIGQUIT)
+            pid = int(pid_file.read_text(encoding="utf-8").split("\n")[0])
+            if not is_command(pid, str(self.folder)):
+                raise ProcessLookupError
+            os.kill(pid, signal.SIGQUIT)
             deadline = time.monotonic() + END_TIMEOUT_S
             while pid_file.exists() and time.monotonic() < deadline:
                 time.sleep(POLL_S)

@@ -41,9 +41,11 @@ DEFAULTS: Final[Mapping[str, str]] = {
 GUARDIAN = """
 cd / && read -r released && exit 0
 pid_file=$1/data/postmaster.pid
-pid=$(head -n 1 "$pid_file" 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null
+pid=$(head -n 1 "$pid_file" 2>/dev/null)
+ours() { { tr '\\0' ' ' <"/proc/$pid/cmdline" || ps -ww -o command= -p "$pid"; } 2>/dev/null | grep -qF -e "$1"; }
+ours "$1" && kill -QUIT "$pid" 2>/dev/null
 tries=0
-while [ -e "$pid_file" ] && kill -0 "$pid" 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+while [ -e "$pid_file" ] && ours "$1" && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 """
 
@@ -291,6 +293,16 @@ def _start_guardian(folder: Path) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def is_command(pid: int, part: str) -> bool:
+    """Whether the process of this pid has `part` in its command line: a pid read from a file may be recycled."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+    except FileNotFoundError:
+        shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
+        command = shown.stdout
+    return os.fsencode(part) in command
 
 
 def _free_port() -> int:

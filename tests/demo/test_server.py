@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import stat
@@ -15,7 +16,7 @@ import pytest
 
 from pgtop_conn.demo import binaries as binaries_module
 from pgtop_conn.demo.binaries import Binaries, binaries_in, find_binaries, newest
-from pgtop_conn.demo.server import Cluster, private_folder
+from pgtop_conn.demo.server import Cluster, is_command, private_folder
 from pgtop_conn.model.errors import BadInput, PgtopError
 from tests.servers import Clients, is_alive
 from tests.waiting import wait_until
@@ -152,3 +153,11 @@ async def test_the_server_ends_when_its_owner_is_killed(number: signal.Signals) 
     owner.send_signal(number)
     await owner.wait()
     await wait_until(lambda: not is_alive(int(pid)) and not Path(folder).exists(), "server and folder are gone")
+
+
+def test_a_recycled_pid_is_not_taken_for_the_postmaster(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster()
+    assert cluster.postmaster_pid is not None
+    assert is_command(cluster.postmaster_pid, str(cluster.folder))
+    assert not is_command(os.getpid(), str(cluster.folder))
+    assert not is_command(2**22 - 1, str(cluster.folder))
