@@ -29,6 +29,41 @@ SETS = ("group ", "filter ")
 OPTIONS = frozenset({"keep", "escalate", "reason"})
 
 
+KEYS = (
+    Binding("y", "yes", "yes", id="confirm_yes", key_display="y", tooltip="Send the signals."),
+    Binding("n,escape", "no", "no", id="confirm_no", key_display="n Esc", tooltip="Leave everything as it is."),
+    # Before the line for the answer takes them as text.
+    Binding(
+        "plus,equals_sign",
+        "keep(1)",
+        "keep",
+        id="confirm_keep",
+        key_display="+",
+        priority=True,
+        tooltip="Of a group, or of what a filter shows: leave one more alone, the newest first.",
+    ),
+    Binding("minus", "keep(-1)", "keep less", id="confirm_less", key_display="-", priority=True, tooltip="One less."),
+    Binding(
+        "e",
+        "escalate",
+        "escalate",
+        id="confirm_escalate",
+        key_display="e",
+        priority=True,
+        tooltip="After a cancel, terminate what still holds its slot some seconds later; again: only cancel.",
+    ),
+    Binding(
+        "r",
+        "reason",
+        "reason",
+        id="confirm_reason",
+        key_display="r",
+        priority=True,
+        tooltip="Write down why: it goes to the journal with every session. Tab where a role's name is typed.",
+    ),
+)
+
+
 class Confirm(Dialog[Decision | None]):
     """Dismissed with the plan as it stands when it is confirmed, or with None. Focus starts on No."""
 
@@ -36,28 +71,8 @@ class Confirm(Dialog[Decision | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(binding for binding in SCROLLING if binding.id not in ("dialog_top", "dialog_end", "dialog_page_down")),
         Binding("pagedown", "page(1)", "page down", id="confirm_page_down", tooltip="One page down.", show=False),
-        Binding("y", "yes", "yes", id="confirm_yes", tooltip="Send the signals."),
-        Binding("n,escape", "no", "no", id="confirm_no", tooltip="Send nothing."),
+        *KEYS,
         Binding("left,right,tab,shift+tab", "other", "other", id="confirm_other", tooltip="To the other button."),
-        # Before the line for the answer takes them as text.
-        Binding(
-            "plus,equals_sign",
-            "keep(1)",
-            "keep",
-            id="confirm_keep",
-            priority=True,
-            tooltip="Keep one more, the newest.",
-        ),
-        Binding("minus", "keep(-1)", "keep less", id="confirm_less", priority=True, tooltip="Keep one less."),
-        Binding(
-            "e",
-            "escalate",
-            "escalate",
-            id="confirm_escalate",
-            priority=True,
-            tooltip="After the cancel, terminate what still holds its slot; again: only the cancel.",
-        ),
-        Binding("r", "reason", "reason", id="confirm_reason", priority=True, tooltip="Why, for the journal."),
     ]
 
     def __init__(self, decision: Decision, snapshot: Snapshot, policy: Policy, escalate_after_s: float) -> None:

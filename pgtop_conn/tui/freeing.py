@@ -46,6 +46,7 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
             "strike",
             "strike out",
             id="free_strike",
+            key_display="Space x",
             priority=True,
             tooltip="Leave this one alone, the next best takes its place; again: take it back.",
         ),

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from pgtop_conn.tui.confirm import KEYS
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog, closing
 from pgtop_conn.tui.keys import available
 from pgtop_conn.tui.lines import Row
@@ -50,6 +51,8 @@ def help_rows(read_only: bool) -> list[Row]:
             rows += [[], [Cell(group, "header")]] if rows else [[Cell(group, "header")]]
             heading = group
         rows.append(_row(binding))
+    if not read_only:
+        rows += [[], [Cell("In the question before a signal", "header")], *map(_row, KEYS)]
     if read_only:
         rows += [[], [Cell("Started with --read-only: no session can be cancelled or terminated.", "warning")]]
     return rows

@@ -23,6 +23,8 @@ from pgtop_conn.view import comebacks, plans
 NAMED_AT_MOST = 5
 #: While the end of a session is awaited, polls are at most this far apart.
 VERIFY_EVERY_S = 0.5
+#: An end that takes longer is told to be waited for.
+SLOW_END_S = 2.0
 #: Leaving lets what is being sent go on for so long; then nothing more is sent.
 LEAVING_S = 1.0
 #: So many ended at once are worth watching for their coming back.
@@ -62,8 +64,9 @@ class _Sent:
 
     decision: Decision
     campaign: Campaign
-    #: Polls since the last signal was sent.
-    polls: int = 0
+    #: Server time of the first poll after the last signal.
+    since: float | None = None
+    told: bool = False
 
     @property
     def verifying(self) -> bool:
@@ -217,14 +220,15 @@ class Signals:
 
     def observe(self, snapshot: Snapshot) -> None:
         """What a new poll says: who is still awaited, and who came back."""
+        at = snapshot.taken_at
         for sent in self._open:
             if not sent.verifying:
                 continue
-            sent.polls += 1
-            if sent.polls == 2 and sent.pending:
+            sent.since = at if sent.since is None else sent.since
+            if at - sent.since >= SLOW_END_S and sent.pending and not sent.told:
+                sent.told = True
                 waiting = plans.plural(sent.pending, "session")
                 self._tell(f"{sent.decision.verb}: signalled, waiting for {waiting} to end", "information")
-        at = snapshot.taken_at
         for watched in self._watched:
             watched.observe(snapshot)
             if watched.settled(at) and watched.found is not None and not watched.told:
