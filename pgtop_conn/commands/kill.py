@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +24,7 @@ from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format, plans
+from pgtop_conn.view.columns import STATE_SHORT
 
 DONE, NOT_ALL, REFUSED = 0, 1, 2
 
@@ -169,8 +170,10 @@ def _table(order: Order, plan: Plan, seen: Snapshot, headroom: int | None, outco
     done = "cancelled" if order.action is Action.CANCEL else "terminated"
     with console.capture() as captured:
         if plan.planned:
-            console.print(_text("TO BE SIGNALLED" if order.dry_run else "SIGNALLED", "bold"))
+            console.print(_text("TO BE SIGNALLED" if order.dry_run else "TARGETS", "bold"))
             console.print(_targets(plan, seen, ends))
+            for caution in plans.cautions(plan):
+                console.print(_text("".join(cell.text for cell in caution)))
         if plan.excluded:
             console.print(_text("LEFT ALONE", "bold"))
             console.print(_excluded(plan))
@@ -190,9 +193,10 @@ def _targets(plan: Plan, seen: Snapshot, ends: dict[BackendKey, Outcome]) -> Tab
         end = ends.get(item.target.key)
         last = f"{end.status}{f': {end.detail}' if end.detail else ''}" if end else "; ".join(item.cautions)
         age = format.duration(backend.state_s(seen.taken_at))
-        query = one_line(backend.query)[:60]
-        cells = (str(backend.pid), backend.role, backend.app, backend.client, backend.state or "", age, last, query)
-        table.add_row(*map(_text, cells))
+        query = Text(one_line(backend.query)[:60], no_wrap=True, overflow="ellipsis")
+        state = STATE_SHORT.get(backend.state or "", backend.state or "")
+        cells = (str(backend.pid), backend.role, backend.app, backend.client, state, age, last)
+        table.add_row(*map(_text, cells), query)
     return table
 
 
@@ -208,9 +212,10 @@ def _excluded(plan: Plan) -> Table:
 def _columns(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for name in names:
-        # A reason or an outcome is the point of its row, so it wraps where other texts may be cut.
-        whole = name in ("REASON", "OUTCOME", "CAUTION")
-        table.add_column(name, justify="right" if name == "PID" else "left", overflow="fold" if whole else "ellipsis")
+        # A reason or an outcome is the point of its row and wraps; a query gives way first, on its one line.
+        wraps = name in ("REASON", "OUTCOME", "CAUTION", "QUERY")
+        justify: JustifyMethod = "right" if name == "PID" else "left"
+        table.add_column(name, justify=justify, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis")
     return table
 
 

@@ -275,10 +275,12 @@ async def test_a_filter_from_elsewhere_neither_narrows_nor_widens(
 
 
 async def test_read_only_still_shows_a_plan(cluster: Cluster, clients: Clients, admin: Connection) -> None:
-    await crowd(cluster, clients, 1)
+    (writer,) = await crowd(cluster, clients, 1)
+    await writer.execute("BEGIN; CREATE TEMP TABLE note (line int)")
     code, out, _ = await run("kill", "app:web", "--dry-run", "--read-only", cluster.uri())
     assert code == 0
     assert "1 session would be terminated" in out
+    assert "! 1 × its transaction has written: it will be rolled back" in out
 
 
 async def test_the_table_is_plain_text_and_names_every_reason(
