@@ -237,7 +237,7 @@ class Signals:
         self._watched = [one for one in self._watched if at <= one.watch.began + COMEBACK_SHOWN_S]
 
     def _tell_comeback(self, found: Comeback) -> None:
-        offer = "; L copies the ALTER ROLE … CONNECTION LIMIT" if comebacks.limit_sql(found) else ""
+        offer = "; L copies the statement that limits it" if comebacks.limit_sql(found) else ""
         self._tell(f"{comebacks.sentence(found)}{offer}", "warning")
 
     def _report(self, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:

@@ -30,6 +30,10 @@ HOSTILE = (
     "",
     "x" * 63,
 )
+TOUR = (
+    *("tab", "tab", "G", "enter", "escape", "x", "r", "escape", "escape"),
+    *("f", "9", "escape", "b", "escape", "question_mark", "escape"),
+)
 WEB = ViewState(expanded=frozenset({("web",)}))
 
 
@@ -45,7 +49,7 @@ def hostile() -> Snapshot:
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (40, 12)])
 async def test_hostile_names_draw_harmlessly_and_no_line_is_wider_than_the_screen(size: tuple[int, int]) -> None:
     async with monitor(hostile(), size=size, view=WEB) as (app, source, pilot):
-        for keys in ("", "tab", "tab", "G", "enter", "escape", "x", "escape", "b", "escape", "question_mark", "escape"):
+        for keys in ("", *TOUR):
             if keys:
                 await pilot.press(keys)
             for line in screen_text(app):

@@ -162,3 +162,16 @@ async def test_the_dialog_fits(size: tuple[int, int]) -> None:
         for part in ("Free 20 slots", "Headroom", "Free how many slots?", "Enter", "Esc leave", "1 struck out"):
             assert part in text, part
         assert sum("billing-worker holds 30" in line for line in screen_text(app)) >= 9
+
+
+async def test_ascii_draws_no_other_character_in_the_dialogs_and_the_bar() -> None:
+    async with monitor(full(), ascii=True, per_second=20.0) as (app, source, pilot):
+        await pilot.press("f", "9", "9", "x")
+        assert text_of(app).isascii()
+        await pilot.press("backspace", "backspace", "9", "enter", "r")
+        assert "headroom" in text_of(app).lower()
+        assert text_of(app).isascii()
+        await pilot.press("escape", "y")
+        await source.sent(pilot, full(NOW + 1), 2)
+        assert "#" in screen_text(app)[-1]
+        assert screen_text(app)[-1].isascii()
