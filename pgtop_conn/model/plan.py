@@ -106,18 +106,17 @@ def make_plan(
     care = Care.ALLOW
     for target in dict.fromkeys(chosen):
         backend = snapshot.by_key.get(target.key)
-        if backend is None:
-            excluded.append(Excluded(target, (GONE,), dropped=True))
-        elif not target.still_is(backend):
-            excluded.append(Excluded(target, (_change(target, backend),), dropped=True))
+        dropped = GONE if backend is None else _change(target, backend)
+        if backend is None or dropped:
+            excluded.append(Excluded(target, (dropped,), dropped=True))
+            continue
+        verdict = judge(backend, snapshot, policy, bulk=bulk)
+        reasons = refused(action, backend, verdict)
+        if target.key in kept:
+            reasons = (*reasons, f"one of the newest {len(kept)} that are kept")
+        if reasons:
+            excluded.append(Excluded(target, reasons))
         else:
-            verdict = judge(backend, snapshot, policy, bulk=bulk)
-            reasons = refused(action, backend, verdict)
-            if target.key in kept:
-                reasons = (*reasons, f"one of the newest {len(kept)} that are kept")
-            if reasons:
-                excluded.append(Excluded(target, reasons))
-                continue
             planned.append(Planned(_allowed(target, verdict), backend, verdict.reasons))
             care = max(care, verdict.care)
     budget = SlotBudget.of(snapshot)
@@ -155,7 +154,9 @@ def _newest(chosen: Sequence[Target], snapshot: Snapshot, count: int) -> frozens
 
 
 def _change(target: Target, backend: Backend) -> str:
-    """What is different about a session since it was chosen."""
+    """What is different about a session since it was chosen, or ''."""
+    if target.still_is(backend):
+        return ""
     if target.state != backend.state:
         return f"{CHANGED}{target.state} → {backend.state}"
     if target.query_start != backend.query_start:
