@@ -169,10 +169,10 @@ class Reader:
         server = await self._refresh_facts(rows, began)
         self._server = server = server if server.own_pid == own["pid"] else replace(server, own_pid=own["pid"])
         await self._read_texts(rows)
-        waiting = [row["pid"] for row in rows if row["wait_event_type"] == "Lock"]
+        waiting = [str(row["pid"]) for row in rows if row["wait_event_type"] == "Lock"]
         blocked = await self._link.read(statement("blockers"), waiting) if waiting else []
         clients = await self._client_pids(rows)
-        backends = self._backends(rows, clients, {row["pid"]: tuple(row["blocked_by"]) for row in blocked})
+        backends = self._backends(rows, clients, {row["pid"]: tuple(map(int, row["blocked_by"])) for row in blocked})
         used = sum(may_hold_slot(backend) for backend in backends)
         listed = frozenset(row["pid"] for row in rows)
         authenticating = await self._authenticating.without_row(listed, used, server)
@@ -230,7 +230,7 @@ class Reader:
                 wanted.append(pid)
         if wanted:
             name = "queries" if len(wanted) < MANY_QUERIES * len(rows) else "queries_of_many"
-            for row in await self._link.read(statement(name), wanted):
+            for row in await self._link.read(statement(name), list(map(str, wanted))):
                 kept[row["pid"]] = (row["backend_start"], row["query_start"], clean_query(decode(row["query"])))
         self._texts = kept
 
@@ -267,7 +267,7 @@ class Reader:
             return None
         name = "used_exact" if self._link.version_num >= EXACT_COUNT_SINCE else "used_bound"
         (row,) = await self._link.read(statement(name))
-        return frozenset(row["pids"])
+        return frozenset(map(int, row["pids"]))
 
     def _kind(self, row: asyncpg.Record, clients: frozenset[int] | None) -> str | None:
         """The type of a process, as far as it can be known where the server hides it."""
@@ -296,4 +296,4 @@ class Reader:
             return
         self._locks_due = now + LOCKS_EVERY_S
         (row,) = await self._link.read(statement("locks"))
-        self._locks = Locks(row["at"], frozenset(row["holders"]))
+        self._locks = Locks(row["at"], frozenset(map(int, row["holders"])))

@@ -9,7 +9,7 @@ import asyncpg
 from pgtop_conn.model.errors import SourceLost
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.postgres.link import Link, server_text
-from pgtop_conn.postgres.statements import statement
+from pgtop_conn.postgres.statements import signalling, statement
 
 
 async def signal_each(link: Link | None, action: Action, targets: Sequence[Target]) -> list[Outcome]:
@@ -28,7 +28,7 @@ async def signal_each(link: Link | None, action: Action, targets: Sequence[Targe
 async def _signal(link: Link, action: Action, target: Target) -> Outcome:
     try:
         rows = await link.fetch(
-            statement(action.value),
+            signalling(action),
             target.key.pid,
             target.key.backend_start,
             target.state,

@@ -10,9 +10,10 @@ from typing import Any
 import asyncpg
 
 from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.source import Action
 from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.postgres.statements import versioned
+from pgtop_conn.postgres.statements import signalling, versioned
 
 
 class Recorder:
@@ -25,6 +26,7 @@ class Recorder:
         for file in (files("pgtop_conn.postgres") / "sql").iterdir():
             name = file.name.removesuffix(".sql")
             self._names.setdefault(versioned(name, self.link.version_num), name)
+        self._names |= {signalling(action): action.value for action in Action}
         self._asked: list[str] = []
         self.last_arguments: tuple[Any, ...] = ()
         original = self.link._ask

@@ -158,7 +158,7 @@ async def test_texts_are_fetched_only_when_a_query_changed(
     await opened[0].execute("SELECT 'second'")
     after = await session.poll()
     assert recorder.taken() == ["activity", "queries"]
-    assert recorder.last_arguments == ([opened[0].get_server_pid()],)
+    assert recorder.last_arguments == ([str(opened[0].get_server_pid())],)
     texts = Counter(one.query for one in after.backends if one.app == "web")
     assert texts == {"SELECT 'first'": 4, "SELECT 'second'": 1}
     unchanged = [one for one in after.backends if one.app == "web" and one.query == "SELECT 'first'"]

@@ -19,6 +19,7 @@ from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.postgres.recorder import until_true
+from tests.postgres.traps import TRAPPED, drop_traps, lay_traps, sprung
 from tests.servers import Clients, Connection
 
 StartBouncer = Callable[..., Awaitable[str]]
@@ -122,6 +123,29 @@ async def test_hundreds_of_polls_through_transaction_pooling(
     await session.close()
     for one in others:
         await one.close()
+
+
+async def test_nothing_of_a_databases_owner_is_called_through_a_pooler(
+    cluster: Cluster, bouncer: StartBouncer, clients: Clients
+) -> None:
+    """Nothing may be set there, so the search_path stays the one of the database."""
+    uri = await bouncer()
+    await clients.role(cluster, "pooled_web")
+    try:
+        await lay_traps(cluster, clients)
+        before = len(sprung(cluster))
+        victim = await clients(cluster, role="pooled_web", app="victim")
+        session = await Session.open(resolve(uri.removesuffix("postgres") + TRAPPED, environ={}))
+        assert session.pooled
+        for status in (Status.CHANGED, Status.SIGNALLED):
+            (found,) = (one for one in (await session.poll()).backends if one.app == "victim")
+            if status is Status.CHANGED:
+                await victim.execute("SELECT 1")
+            assert [one.status for one in await session.signal(Action.TERMINATE, [Target.of(found)])] == [status]
+        await session.close()
+        assert sprung(cluster)[before:] == []
+    finally:
+        await drop_traps(cluster)
 
 
 async def settings_of(connection: Connection) -> tuple[str, ...]:

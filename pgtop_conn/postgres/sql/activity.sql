@@ -5,12 +5,12 @@ SELECT
     a.datid,
     a.usesysid,
     a.application_name,
-    host(a.client_addr) AS client,
+    pg_catalog.host(a.client_addr) AS client,
     a.client_port,
-    date_part('epoch', a.backend_start) AS backend_start,
-    date_part('epoch', a.xact_start) AS xact_start,
-    date_part('epoch', a.query_start) AS query_start,
-    date_part('epoch', a.state_change) AS state_change,
+    pg_catalog.date_part('epoch', a.backend_start) AS backend_start,
+    pg_catalog.date_part('epoch', a.xact_start) AS xact_start,
+    pg_catalog.date_part('epoch', a.query_start) AS query_start,
+    pg_catalog.date_part('epoch', a.state_change) AS state_change,
     a.state,
     a.wait_event_type,
     a.wait_event,
@@ -21,8 +21,11 @@ SELECT
     a.backend_xmin IS NOT NULL AS holds_xmin,
     a.backend_xid IS NOT NULL AS wrote,
     -- The server hides type, state and start together; the type alone is also NULL for a worker about to end.
-    a.backend_type IS NULL AND a.query = '<insufficient privilege>' AS hidden,
-    a.pid = ANY (ARRAY(SELECT w.pid FROM pg_stat_get_wal_senders() AS w)) AS walsender,
+    a.backend_type IS NULL AND a.query OPERATOR(pg_catalog.=) '<insufficient privilege>' AS hidden,
+    a.pid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT w.pid FROM pg_catalog.pg_stat_get_wal_senders() AS w)) AS walsender,
     -- Marks our own row, and carries the instant of the whole reading.
-    CASE WHEN a.pid = pg_backend_pid() THEN date_part('epoch', clock_timestamp()) END AS taken_at
-FROM pg_stat_get_activity(NULL) AS a
+    CASE
+        WHEN a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            THEN pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())
+    END AS taken_at
+FROM pg_catalog.pg_stat_get_activity(NULL) AS a

@@ -2,13 +2,16 @@
 -- being born shows here too, so only a pid seen twice in a row counts. On 17 the virtual transaction begins with the
 -- process number, which tells a client from a walsender that authenticates.
 SELECT l.pid
-FROM pg_locks AS l
-WHERE l.locktype = 'virtualxid'
-    AND l.mode = 'ExclusiveLock'
+FROM pg_catalog.pg_locks AS l
+WHERE l.locktype OPERATOR(pg_catalog.=) 'virtualxid'
+    AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock'
     AND l.granted
     AND l.pid IS NOT NULL
     AND (
-        current_setting('server_version_num')::int4 < 170000
-        OR split_part(l.virtualtransaction, '/', 1)::int4 < current_setting('max_connections')::int4
+        pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.<) 170000
+        OR pg_catalog.split_part(l.virtualtransaction, '/', 1)::pg_catalog.int4
+            OPERATOR(pg_catalog.<) pg_catalog.current_setting('max_connections')::pg_catalog.int4
     )
-    AND NOT EXISTS (SELECT FROM pg_stat_get_activity(NULL) AS a WHERE a.pid = l.pid)
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_stat_get_activity(NULL) AS a WHERE a.pid OPERATOR(pg_catalog.=) l.pid
+    )

@@ -1,2 +1,2 @@
 -- In a database that is not UTF8: bytes as they are stored, instead of a conversion that fails or garbles them.
-SELECT set_config('client_encoding', 'SQL_ASCII', false)
+SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)

@@ -1,7 +1,8 @@
 -- Direct connections only: behind a pooler a SET reaches other clients. A setting this server does not know is skipped.
-SELECT set_config(wanted.name, wanted.value, false)
+SELECT pg_catalog.set_config(wanted.name, wanted.value, false)
 FROM (
     VALUES
+        ('search_path', 'pg_catalog, pg_temp'),
         ('statement_timeout', '3s'),
         ('lock_timeout', '500ms'),
         ('idle_session_timeout', '0'),
@@ -10,4 +11,4 @@ FROM (
         ('jit', 'off'),
         ('default_transaction_read_only', 'on')
 ) AS wanted (name, value)
-WHERE current_setting(wanted.name, true) IS NOT NULL
+WHERE pg_catalog.current_setting(wanted.name, true) IS NOT NULL

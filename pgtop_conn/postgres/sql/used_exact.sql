@@ -1,5 +1,5 @@
 -- 17 and newer, when rows are hidden from us: backend ids are process numbers, and the first max_connections of them
 -- are the client slots (src/backend/storage/lmgr/proc.c). Who sits in them is open to everyone.
-SELECT array_agg(pg_stat_get_backend_pid(i)) AS pids
-FROM pg_stat_get_backend_idset() AS i
-WHERE i < current_setting('max_connections')::int4
+SELECT pg_catalog.array_agg(pg_catalog.pg_stat_get_backend_pid(i))::pg_catalog.text[] AS pids
+FROM pg_catalog.pg_stat_get_backend_idset() AS i
+WHERE i OPERATOR(pg_catalog.<) pg_catalog.current_setting('max_connections')::pg_catalog.int4
