@@ -12,7 +12,7 @@ from time import monotonic
 from textual.app import ComposeResult
 
 from pgtop_conn.campaign import Phase
-from pgtop_conn.model.errors import PgtopError, PollFailed
+from pgtop_conn.model.errors import PgtopError, PollFailed, SlotsExhausted
 from pgtop_conn.model.history import History
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
@@ -103,8 +103,19 @@ class MainScreen(ActingScreen):
         log.warning("poll failed: %s", error)
         # After a PollFailed the session lives; anything else lost it.
         self.connected = isinstance(error, PollFailed)
-        self.trouble = f"{error} — {'asking again' if self.connected else 'reconnecting'}"
+        self.trouble = f"{error}{self._despite_room(error)} — {'asking again' if self.connected else 'reconnecting'}"
         self.show_gauges()
+
+    def _despite_room(self, error: PgtopError) -> str:
+        """What it means when a login is refused although there seemed to be room."""
+        if not isinstance(error, SlotsExhausted) or self.snapshot is None:
+            return ""
+        free = self._budget(self.snapshot).superuser_free
+        return (
+            f"; {free} were free {self.age_s():.0f} s ago: filled since, or logins that never finish (i)"
+            if free
+            else ""
+        )
 
     def _tick(self) -> None:
         """Once a second: only an age that grows needs drawing between two polls."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.screen import Screen
 
-from pgtop_conn.model.errors import PollFailed, SourceLost
+from pgtop_conn.model.errors import PollFailed, SlotsExhausted, SourceLost
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.snapshot import BackendKey
@@ -145,3 +145,17 @@ async def test_copying_the_signal_leaves_out_what_the_guards_refuse(monkeypatch:
         assert "get_activity(1)" in copied[0]
         assert "get_activity(999)" not in copied[0]
         assert "1 session left out" in toasts(app)
+
+
+async def test_a_login_refused_although_there_was_room_is_explained() -> None:
+    rows = [make_own(), make_backend(1)]
+    async with monitor(make_snapshot(rows), size=(160, 36)) as (app, source, pilot):
+        await source.tick(pilot, SlotsExhausted("sorry, too many clients already"))
+        text = "\n".join(screen_text(app))
+        assert (
+            "sorry, too many clients already; 98 were free 0 s ago: filled since, or logins that never finish" in text
+        )
+    full = make_snapshot([make_own(), *(make_backend(pid) for pid in range(1, 100))])
+    async with monitor(full) as (app, source, pilot):
+        await source.tick(pilot, SlotsExhausted("sorry, too many clients already"))
+        assert "too many clients already — reconnecting" in "\n".join(screen_text(app))
