@@ -64,8 +64,10 @@ class Context:
 
     server: Server
     policy: Policy
-    superuser: bool | None
-    replication: bool | None
+    #: Whether the session's role is among those that were read; the other three are False when it is not.
+    role_known: bool
+    superuser: bool
+    replication: bool
     usable: bool
 
 
@@ -130,6 +132,13 @@ def _unborn(backend: Backend, _context: Context) -> str | None:
     if backend.backend_type != CLIENT_BACKEND or backend.role_oid:
         return None
     return "still logging in: its role is not known yet"
+
+
+def _unknown_role(backend: Backend, context: Context) -> str | None:
+    """What a role may do is asked of it, so one that nothing is known of may be a superuser or a standby's."""
+    if not backend.role_oid or context.role_known:
+        return None
+    return "its role is unknown or was dropped: nobody can tell what it may do"
 
 
 def _replication(backend: Backend, context: Context) -> str | None:
@@ -207,6 +216,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("background", _background, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("identity", _unidentified, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("unborn", _unborn, _always(Care.REFUSE), _always(Care.REFUSE)),
+    Guard("role", _unknown_role, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("replication", _replication, _allow_unless_replication, _always(Care.REFUSE)),
     Guard("protected", _protected, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("permission", _not_permitted, _always(Care.REFUSE), _always(Care.REFUSE)),
@@ -218,13 +228,14 @@ GUARDS: tuple[Guard, ...] = (
 
 
 def context_of(backend: Backend, snapshot: Snapshot, policy: Policy) -> Context:
-    """The facts of a row's role. A role that was dropped while logged in is neither superuser nor replication."""
+    """The facts of a row's role, as far as it is known."""
     role = snapshot.roles.get(backend.role_oid)
     return Context(
         server=snapshot.server,
         policy=policy,
-        superuser=role.superuser if role else None,
-        replication=(role.replication or role.replication_member) if role else None,
+        role_known=role is not None,
+        superuser=role.superuser if role else False,
+        replication=(role.replication or role.replication_member) if role else False,
         usable=role.usable if role else False,
     )
 

@@ -48,6 +48,11 @@ class Names:
         self.roles: Mapping[int, Role] = {}
         self.databases: Mapping[int, Database] = {}
         self._missing: set[tuple[int, int]] = set()
+        self._raw: dict[str, list[bytes]] = {}
+
+    def raw(self, role: str) -> Sequence[bytes]:
+        """Every name at the last reading that is this one when it is cleaned; none when there is no such role."""
+        return self._raw.get(role, [])
 
     def unknown(self, rows: Rows) -> bool:
         """Whether a row names an oid that was not there at the last reading."""
@@ -61,6 +66,9 @@ class Names:
         self.databases = MappingProxyType(
             {row["oid"]: Database(row["oid"], clean(decode(row["name"])), row["datconnlimit"]) for row in databases}
         )
+        self._raw = {}
+        for row in roles:
+            self._raw.setdefault(clean(decode(row["name"])), []).append(row["name"])
         self._missing = {(row["usesysid"] or 0, row["datid"] or 0) for row in rows}
         return before != (self.roles, self.databases)
 
@@ -158,6 +166,10 @@ class Reader:
         self._locks: Locks | None = None
         self._locks_due = 0.0
         self._authenticating = Authenticating(link)
+
+    def raw_names(self, role: str) -> Sequence[bytes]:
+        """As Names.raw(): what a role may be called that was shown under this name."""
+        return self._names.raw(role)
 
     async def read(self) -> Snapshot:
         """One poll: one statement, a second one when queries changed, others only when due."""

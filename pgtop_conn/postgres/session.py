@@ -60,7 +60,7 @@ class Session:
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """One statement for each target, in order; see signals.py for what the server re-checks."""
-        return await signal_each(self._link, action, targets)
+        return await signal_each(self._link, action, targets, self._reader.raw_names)
 
     async def close(self) -> None:
         """End the session within two seconds; safe to call twice, and while a poll or a reconnect is under way."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
 
 from pgtop_conn.model.errors import SourceLost
 from pgtop_conn.model.source import Action, Outcome, Status, Target
+from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.link import Link, server_text
 from pgtop_conn.postgres.statements import signalling, statement
 
+#: From a role's name, as it was cleaned and judged, to the names it stands for, as the server stores them.
+RawNames = Callable[[str], Sequence[bytes]]
 
-async def signal_each(link: Link | None, action: Action, targets: Sequence[Target]) -> list[Outcome]:
+
+async def signal_each(
+    link: Link | None, action: Action, targets: Sequence[Target], raw_names: RawNames
+) -> list[Outcome]:
     """One Outcome each, in order; a refusal stops no other, a lost connection leaves the rest unsent."""
     outcomes: list[Outcome] = []
     for target in targets:
@@ -21,11 +27,11 @@ async def signal_each(link: Link | None, action: Action, targets: Sequence[Targe
         elif target.key.backend_start is None:
             outcomes.append(Outcome(target, Status.DENIED, "not sent: the server hides when this session began"))
         else:
-            outcomes.append(await _signal(link, action, target))
+            outcomes.append(await _signal(link, action, target, raw_names(target.role)))
     return outcomes
 
 
-async def _signal(link: Link, action: Action, target: Target) -> Outcome:
+async def _signal(link: Link, action: Action, target: Target, names: Sequence[bytes]) -> Outcome:
     try:
         rows = await link.fetch(
             signalling(action),
@@ -36,6 +42,7 @@ async def _signal(link: Link, action: Action, target: Target) -> Outcome:
             target.query_start,
             target.backend_type,
             target.wrote,
+            [name.hex() for name in names],
             target.allow_superuser,
             target.allow_replication,
         )
@@ -56,7 +63,14 @@ async def _why_nobody(link: Link, target: Target) -> Outcome:
         return Outcome(target, Status.GONE)
     row = rows[0]
     if row["state"] != target.state:
-        return Outcome(target, Status.CHANGED, f"now {row['state'] or 'without a state'}")
+        return Outcome(target, Status.CHANGED, f"now {clean(row['state'] or 'without a state')}")
     if (row["state_change"], row["query_start"]) != (target.state_change, target.query_start):
         return Outcome(target, Status.CHANGED, "another query since it was chosen")
-    return Outcome(target, Status.CHANGED, "left alone: it is guarded, or its transaction has written meanwhile")
+    if row["wrote"] != target.wrote:
+        return Outcome(target, Status.CHANGED, "its transaction has written since it was chosen")
+    if row["role"] is None:
+        return Outcome(target, Status.DENIED, "left alone: its role is unknown or was dropped")
+    role = clean(decode(row["role"]))
+    if role != target.role:
+        return Outcome(target, Status.CHANGED, f"its role is now called {role}")
+    return Outcome(target, Status.DENIED, "left alone: it is guarded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pgtop_conn.model.snapshot import Backend, Role, Server
 from pgtop_conn.model.source import Action
 from tests.factories import (
     APP_ROLE_OID,
+    OWN_ROLE_OID,
     make_backend,
     make_background,
     make_hidden,
@@ -61,6 +63,16 @@ def test_an_ordinary_session_is_allowed() -> None:
 )
 def test_refused_whatever_was_allowed(backend: Backend, bulk: bool, policy: Policy) -> None:
     assert care(backend, bulk=bulk, policy=policy) is Care.REFUSE
+
+
+@pytest.mark.parametrize("policy", [Policy(), OPEN])
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize("backend", [make_backend(role=""), make_backend(role="web"), make_walsender(role="")])
+def test_a_role_that_nothing_is_known_of_is_refused(backend: Backend, bulk: bool, policy: Policy) -> None:
+    snapshot = replace(make_snapshot([make_own(), backend]), roles={OWN_ROLE_OID: make_role(OWN_ROLE_OID, "dba")})
+    verdict = judge(backend, snapshot, policy, bulk=bulk)
+    assert verdict.care is Care.REFUSE
+    assert any("its role is unknown or was dropped" in reason for reason in verdict.reasons)
 
 
 REPLICATING = [
@@ -185,6 +197,7 @@ facts = st.fixed_dictionaries(
         protected_roles=st.sampled_from([(), ("core",)]),
     ),
     bulk=st.booleans(),
+    known=st.booleans(),
 )
 def test_no_protected_session_is_ever_let_through(
     fields: dict[str, Any],
@@ -196,13 +209,17 @@ def test_no_protected_session_is_ever_let_through(
     can_signal: bool,
     policy: Policy,
     bulk: bool,
+    known: bool,
 ) -> None:
     backend = make_backend(**fields)
     role = make_role(
         name=backend.role, superuser=superuser, replication=replication, replication_member=member, usable=usable
     )
     server: Server = make_server(superuser=we_are_superuser, can_signal=can_signal)
-    verdict = judge(backend, make_snapshot([backend], roles=[role], server=server), policy, bulk=bulk)
+    snapshot = make_snapshot([backend], roles=[role], server=server)
+    if not known:
+        snapshot = replace(snapshot, roles={})
+    verdict = judge(backend, snapshot, policy, bulk=bulk)
 
     replicates = fields["backend_type"] == "walsender" or (backend.role_oid and (replication or member))
     replicates = replicates or backend.role == "rdsrepladmin"
@@ -217,10 +234,11 @@ def test_no_protected_session_is_ever_let_through(
         or backend.role == "rdsadmin"
         or (backend.role == "core" and bool(policy.protected_roles))
         or not permitted
+        or (backend.role_oid and not known)
         or (replicates and (bulk or not policy.allow_replication))
         or (is_superuser and bulk and not policy.allow_superuser)
     )
-    assert (verdict.care is Care.REFUSE) == forbidden
+    assert (verdict.care is Care.REFUSE) == bool(forbidden)
     assert bool(verdict.reasons) or verdict.care is Care.ALLOW
     if not forbidden and not bulk and (replicates or is_superuser):
         assert verdict.care is Care.TYPE_ROLE

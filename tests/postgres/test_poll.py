@@ -110,12 +110,27 @@ async def test_server_facts(make_cluster: MakeCluster, clients: Clients, session
     assert not roles["postgres"].usable
 
 
-async def test_settings_of_a_direct_connection(cluster: Cluster, admin: Connection, sessions: OpenSession) -> None:
-    session = await sessions(cluster)
-    recorder = Recorder(session)
-    names = ("statement_timeout", "lock_timeout", "idle_session_timeout", "work_mem", "default_transaction_read_only")
-    rows = await recorder.link.fetch("SELECT n, current_setting(n) FROM unnest($1::text[]) n", names)
-    assert {row[0]: row[1] for row in rows} == dict(zip(names, ("3s", "500ms", "0", "16MB", "on"), strict=True))
+async def test_settings_of_a_direct_connection(every_cluster: Cluster, clients: Clients, sessions: OpenSession) -> None:
+    """Ours, whatever the role's own are."""
+    ours = {
+        "search_path": "pg_catalog, pg_temp",
+        "statement_timeout": "3s",
+        "lock_timeout": "500ms",
+        "idle_session_timeout": "0",
+        "work_mem": "16MB",
+        "jit": "off",
+        "default_transaction_read_only": "on",
+    }
+    others = dict(zip(ours, ("public", "1h", "1h", "1h", "1MB", "on", "off"), strict=True))
+    if every_cluster.major < 14:
+        del ours["idle_session_timeout"]
+    role = await clients.role(every_cluster, "poll_settings")
+    admin = await clients(every_cluster)
+    for name in ours:
+        await admin.execute(f"ALTER ROLE {role} SET {name} = '{others[name]}'")
+    recorder = Recorder(await sessions(every_cluster, user=role))
+    rows = await recorder.link.fetch("SELECT n, current_setting(n) FROM unnest($1::text[]) n", list(ours))
+    assert {row[0]: row[1] for row in rows} == ours
 
 
 async def test_a_role_without_privileges_counts_right_and_flags_the_rest(

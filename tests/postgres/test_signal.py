@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
+from pgtop_conn.model.guards import Care, Policy, judge
 from pgtop_conn.model.snapshot import ACTIVE, OWN_APPLICATION_NAME, WALSENDER, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.postgres.session import Session
@@ -63,7 +65,7 @@ async def test_terminate_ends_the_session_and_cancel_its_query(
         ({"state_change": None}, Status.CHANGED),
         ({"query_start": 1.0}, Status.CHANGED),
         ({"query_start": None}, Status.CHANGED),
-        ({"backend_type": "walsender"}, Status.CHANGED),
+        ({"backend_type": "walsender"}, Status.DENIED),
         ({"wrote": True}, Status.CHANGED),
     ],
 )
@@ -136,7 +138,13 @@ async def test_the_server_side_guards_hold_even_when_asked(
     outcomes = await terminate(session, *(Target.of(one) for one in (*chosen, *others)))
     signalled = [outcome.target.app for outcome in outcomes if outcome.status is Status.SIGNALLED]
     assert signalled == ["ordinary"]
-    assert {outcome.status for outcome in outcomes} == {Status.SIGNALLED, Status.CHANGED}
+    # Our own session has run another statement since.
+    (own,) = (outcome for outcome in outcomes if outcome.target.key.pid == snapshot.server.own_pid)
+    assert own.status is Status.CHANGED
+    guarded_ones = {outcome.status for outcome in outcomes if outcome.target.app != "ordinary"} - {Status.CHANGED}
+    assert guarded_ones == {Status.DENIED}
+    told = {outcome.target.app: outcome.detail for outcome in outcomes}
+    assert {told[app] for app in ("root", "standby", "rds", "sender")} == {"left alone: it is guarded"}
     await until(session, lambda one: not any(two.app == "ordinary" for two in one.backends))
     assert all([await is_alive(connection) for connection in alive])
     assert not await is_alive(ordinary)
@@ -151,6 +159,115 @@ async def test_the_server_side_guards_hold_even_when_asked(
     outcomes = await terminate(session, *allowed)
     assert [outcome.status for outcome in outcomes] == [Status.SIGNALLED] * 3
     sender.terminate()
+
+
+async def test_a_walsender_needs_its_option_even_when_its_role_has_no_replication(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    sender = await walsender(every_cluster, await clients.role(every_cluster, "signal_root", "LOGIN SUPERUSER"))
+    session = await sessions(every_cluster)
+    (outcome,) = await terminate(session, target_of(await session.poll(), "sender", allow_superuser=True))
+    assert (outcome.status, outcome.detail) == (Status.DENIED, "left alone: it is guarded")
+    sender.terminate()
+    await until(session, lambda one: not any(two.app == "sender" for two in one.backends))
+
+
+async def test_our_own_session_is_never_hit_whatever_it_is_called(cluster: Cluster, sessions: OpenSession) -> None:
+    """Without statistics its state and query stay what they were, so nothing but the pid tells that it is us."""
+    session = await sessions(cluster)
+    link = Recorder(session).link
+    await session.poll()
+    await link.fetch("SELECT set_config('application_name', 'other', false)")
+    await link.fetch("SELECT set_config('track_activities', 'off', false)")
+    snapshot = await session.poll()
+    (own,) = (one for one in snapshot.backends if one.pid == snapshot.server.own_pid)
+    assert (own.app, own.state, own.state_change, own.query_start) == ("other", "disabled", None, None)
+    (outcome,) = await terminate(session, replace(Target.of(own), allow_superuser=True, allow_replication=True))
+    assert outcome.status is Status.DENIED
+    assert (await session.poll()).server.own_pid == own.pid
+
+
+async def test_a_role_renamed_since_it_was_judged_is_left_alone(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    await clients.role(every_cluster, "signal_web")
+    admin = await clients(every_cluster)
+    victim = await clients(every_cluster, role="signal_web", app="victim")
+    session = await sessions(every_cluster)
+    target = target_of(await session.poll(), "victim")
+    await admin.execute("ALTER ROLE signal_web RENAME TO rdsadmin")
+    try:
+        (outcome,) = await terminate(session, target)
+    finally:
+        await admin.execute("ALTER ROLE rdsadmin RENAME TO signal_web")
+    assert (outcome.status, outcome.detail) == (Status.CHANGED, "its role is now called rdsadmin")
+    assert (await terminate(session, target))[0].status is Status.SIGNALLED
+    assert not await is_alive(victim)
+
+
+async def test_a_role_with_a_hostile_name_is_the_one_judged(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    role = await clients.role(every_cluster, "ev\x1bil\n\u202e")
+    await clients(every_cluster, role=role, app="victim")
+    session = await sessions(every_cluster)
+    target = target_of(await session.poll(), "victim")
+    assert target.role == "ev␛il␊�"
+    assert (await terminate(session, target))[0].status is Status.SIGNALLED
+
+
+async def test_a_session_whose_role_was_dropped_is_left_alone(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    admin = await clients(every_cluster)
+    await admin.execute("CREATE ROLE signal_dropped LOGIN")
+    victim = await clients(every_cluster, role="signal_dropped", app="victim")
+    known, unknown = await sessions(every_cluster), await sessions(every_cluster)
+    before = await known.poll()
+    await admin.execute("DROP ROLE signal_dropped")
+    for session, snapshot in ((known, before), (unknown, await unknown.poll())):
+        target = target_of(snapshot, "victim", allow_superuser=True, allow_replication=True)
+        (outcome,) = await terminate(session, target)
+        assert (outcome.status, outcome.detail) == (Status.DENIED, "left alone: its role is unknown or was dropped")
+    (row,) = (one for one in (await unknown.poll()).backends if one.app == "victim")
+    assert judge(row, await unknown.poll(), Policy(allow_superuser=True)).care is Care.REFUSE
+    assert await is_alive(victim)
+
+
+async def test_the_next_owner_of_a_pid_is_not_the_session_that_was_chosen(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    await clients.role(every_cluster, "signal_web")
+    first = await clients(every_cluster, role="signal_web", app="victim")
+    session = await sessions(every_cluster)
+    target = target_of(await session.poll(), "victim")
+    await first.close()
+    await until(session, lambda one: not any(two.app == "victim" for two in one.backends))
+    heir = await heir_of(target.key.pid, every_cluster, clients)
+    await session.poll()
+    recycled = replace(target, key=BackendKey(heir.get_server_pid(), target.key.backend_start))
+    (outcome,) = await terminate(session, recycled)
+    assert outcome.status is Status.GONE
+    assert await is_alive(heir)
+
+
+async def heir_of(pid: int, cluster: Cluster, clients: Clients) -> Connection:
+    """A session with this very pid where the system lets us ask for one, otherwise with any."""
+    for _ in range(20):
+        asked = next_pid(pid)
+        connection = await clients(cluster, role="signal_web", app="victim")
+        if not asked or connection.get_server_pid() == pid:
+            break
+    return connection
+
+
+def next_pid(pid: int) -> bool:
+    """Ask the system to give this pid to the next process; whether it took the wish."""
+    try:
+        Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+    except OSError:
+        return False
+    return True
 
 
 async def walsender(cluster: Cluster, role: str) -> Connection:

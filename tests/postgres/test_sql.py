@@ -140,7 +140,7 @@ ARGUMENTS = {
     "blockers": (["1"],),
     "queries": (["1"],),
     "queries_of_many": (["1"],),
-    "signal": (1, 1.0, "idle", 1.0, 1.0, "client backend", False, True, True),
+    "signal": (1, 1.0, "idle", 1.0, 1.0, "client backend", False, ["61"], True, True),
     "still_there": (1, 1.0),
 }
 
