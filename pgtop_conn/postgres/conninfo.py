@@ -83,17 +83,16 @@ def resolve(
     database: str | None = None,
     environ: Mapping[str, str],
 ) -> ConnInfo:
-    """Options over the conninfo over PG* variables over defaults, as psql does.
+    """The conninfo over options over PG* variables over defaults, as psql does (measured with psql 18).
 
-    `conninfo` is a URI, a key=value string or a database name; `database` may be any of these too. Raises BadInput.
+    `psql -h A 'host=B'` connects to B, and an address, PGHOSTADDR too, is dialled whatever the host is called.
+    `conninfo` is a URI, a key=value string or a database name; `database` may be any of these too, and wins over it.
+    Raises BadInput.
     """
-    given = _environment(environ)
+    options = {"host": host, "port": None if port is None else str(port), "user": user}
+    given = _environment(environ) | {name: value for name, value in options.items() if value is not None}
     for text in (conninfo, database):
         given |= _parse(text) if text else {}
-    options = {"host": host, "port": None if port is None else str(port), "user": user}
-    if host is not None:
-        given.pop("hostaddr", None)
-    given |= {name: value for name, value in options.items() if value is not None}
     _judge(given)
     return _build({name: value for name, value in given.items() if value}, environ)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pgtop_conn.demo.binaries import Binaries
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.conninfo import ConnInfo, Host, resolve
@@ -56,23 +58,53 @@ def test_a_bare_word_is_a_database() -> None:
     assert (info.database, info.user, tuple(host.name for host in info.hosts)) == ("shop", "u", SOCKETS)
 
 
-def test_options_over_conninfo_over_environment() -> None:
+def test_conninfo_over_options_over_environment() -> None:
     environ = {"PGHOST": "eh", "PGPORT": "1", "PGUSER": "eu", "PGDATABASE": "ed", "PGPASSWORD": "ep"}
     info = resolved(None, environ)
     assert (info.host, info.port, info.user, info.database, info.password) == ("eh", 1, "eu", "ed", "ep")
-    info = resolved("postgresql://cu:cp@ch:2/cd", environ)
+    info = resolved(None, environ, host="oh", port=3, user="ou")
+    assert (info.host, info.port, info.user, info.database, info.password) == ("oh", 3, "ou", "ed", "ep")
+    info = resolved("postgresql://cu:cp@ch:2/cd", environ, host="oh", port=3, user="ou")
     assert (info.host, info.port, info.user, info.database, info.password) == ("ch", 2, "cu", "cd", "cp")
-    info = resolved("postgresql://cu:cp@ch:2/cd", environ, host="oh", port=3, user="ou", database="od")
-    assert (info.host, info.port, info.user, info.database, info.password) == ("oh", 3, "ou", "od", "cp")
+    info = resolved("postgresql:///cd", environ, host="oh", port=3, user="ou")
+    assert (info.host, info.port, info.user, info.database) == ("oh", 3, "ou", "cd")
+    assert resolved("host='' user=''", environ, host="oh", user="ou").hosts[0].is_socket
+    assert resolved("postgresql://h/cd", environ, database="od").database == "od"
 
 
 def test_the_database_option_may_be_a_conninfo() -> None:
     assert resolved(database="host=h user=u dbname=d").hosts == ONE
+    assert resolved(database="postgresql://u@h/d", host="oh").hosts == ONE
     assert resolved(database="postgresql://u@h/d").database == "d"
 
 
-def test_an_option_for_the_host_drops_an_address_from_the_environment() -> None:
-    assert resolved(environ={"PGHOSTADDR": "10.0.0.1", "PGUSER": "u"}, host="h").host == "h"
+@pytest.mark.parametrize(
+    ("conninfo", "environ", "options", "dialled"),
+    [
+        ("host=127.0.0.2", {}, {"host": "127.0.0.1"}, "127.0.0.2"),
+        ("port=9", {}, {"host": "127.0.0.1", "port": 7}, "127.0.0.1"),
+        ("postgresql://127.0.0.2/d", {}, {"host": "127.0.0.1"}, "127.0.0.2"),
+        ("postgresql:///d", {}, {"host": "127.0.0.1"}, "127.0.0.1"),
+        ("d", {"PGHOST": "127.0.0.2"}, {"host": "127.0.0.1"}, "127.0.0.1"),
+        ("d", {"PGHOSTADDR": "127.0.0.3"}, {"host": "no-such-host.invalid"}, "127.0.0.3"),
+        ("hostaddr=127.0.0.4", {}, {"host": "no-such-host.invalid"}, "127.0.0.4"),
+        ("d", {"PGHOSTADDR": "127.0.0.3"}, {}, "127.0.0.3"),
+    ],
+)
+def test_psql_dials_the_same(
+    newest_binaries: Binaries, conninfo: str, environ: dict[str, str], options: dict[str, Any], dialled: str
+) -> None:
+    """psql names in its message where nobody listens."""
+    psql = newest_binaries.bin_dir / "psql"
+    if not psql.exists():
+        pytest.skip("no psql here")
+    given = {"port": 9, **options}
+    arguments = [f"-{name[0]}{value}" for name, value in given.items()]
+    command = [psql, "-X", "-w", "-Uu", *arguments, conninfo]
+    said = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    info = resolved(conninfo, environ, **given)
+    assert info.host == dialled
+    assert f'"{dialled}", port {info.port} failed' in said.stderr
 
 
 def test_environment_of_ssl_and_timeouts() -> None:
