@@ -34,6 +34,8 @@ FACTS_EVERY_S = 30.0
 FACTS_RETRY_S = 5.0
 COUNTERS_EVERY_S = 5.0
 LOCKS_EVERY_S = 10.0
+#: After a statement that only adds to the picture has failed: sooner, and a lock would slow every poll.
+EXTRA_RETRY_S = 30.0
 #: From such a share of changed queries on, one scan of all sessions is cheaper than a look at each (200 and 2,000, 18).
 MANY_QUERIES = 0.25
 
@@ -162,9 +164,9 @@ class Reader:
         self._texts: dict[int, _Text] = {}
         self._known: dict[int, tuple[asyncpg.Record, Backend]] = {}
         self._counters: Counters | None = None
-        self._counters_due = 0.0
         self._locks: Locks | None = None
-        self._locks_due = 0.0
+        #: By the name of a statement that only adds to the picture: not to be asked before.
+        self._due: dict[str, float] = {}
         self._authenticating = Authenticating(link)
 
     def raw_names(self, role: str) -> Sequence[bytes]:
@@ -181,10 +183,9 @@ class Reader:
         server = await self._refresh_facts(rows, began)
         self._server = server = server if server.own_pid == own["pid"] else replace(server, own_pid=own["pid"])
         await self._read_texts(rows)
-        waiting = [str(row["pid"]) for row in rows if row["wait_event_type"] == "Lock"]
-        blocked = await self._link.read(statement("blockers"), waiting) if waiting else []
+        blocked = await self._read_blocked(rows, began)
         clients = await self._client_pids(rows)
-        backends = self._backends(rows, clients, {row["pid"]: tuple(map(int, row["blocked_by"])) for row in blocked})
+        backends = self._backends(rows, clients, blocked)
         used = sum(may_hold_slot(backend) for backend in backends)
         listed = frozenset(row["pid"] for row in rows)
         authenticating = await self._authenticating.without_row(listed, used, server)
@@ -294,18 +295,34 @@ class Reader:
             return BACKGROUND
         return CLIENT_BACKEND if self._link.version_num >= EXACT_COUNT_SINCE else None
 
+    async def _extra(self, name: str, now: float, *arguments: object, every_s: float = 0.0) -> Rows | None:
+        """Rows of a statement that only adds to the picture; None when it is not due, or fails as under a lock."""
+        if now < self._due.get(name, 0.0):
+            return None
+        try:
+            rows = await self._link.read(versioned(name, self._link.version_num), *arguments)
+        except PollFailed:
+            self._due[name] = now + EXTRA_RETRY_S
+            return None
+        self._due[name] = now + every_s
+        return rows
+
+    async def _read_blocked(self, rows: Rows, now: float) -> Mapping[int, tuple[int, ...]]:
+        """Who waits on a lock, and for whom; as it was for those that wait still when it cannot be read."""
+        waiting = [row["pid"] for row in rows if row["wait_event_type"] == "Lock"]
+        if not waiting:
+            return {}
+        found = await self._extra("blockers", now, list(map(str, waiting)))
+        if found is None:
+            return {pid: self._known[pid][1].blocked_by for pid in waiting if pid in self._known}
+        return {row["pid"]: tuple(map(int, row["blocked_by"])) for row in found}
+
     async def _read_counters(self, now: float) -> None:
         """Sessions opened and ended, and transactions, every few seconds."""
-        if now < self._counters_due:
-            return
-        self._counters_due = now + COUNTERS_EVERY_S
-        (row,) = await self._link.read(versioned("counters", self._link.version_num))
-        self._counters = Counters(**row)
+        for row in await self._extra("counters", now, every_s=COUNTERS_EVERY_S) or ():
+            self._counters = Counters(**row)
 
     async def _read_locks(self, now: float) -> None:
         """Who holds locks, for what may be ended safely; it costs about as much as the activity itself (measured)."""
-        if now < self._locks_due:
-            return
-        self._locks_due = now + LOCKS_EVERY_S
-        (row,) = await self._link.read(statement("locks"))
-        self._locks = Locks(row["at"], frozenset(map(int, row["holders"])))
+        for row in await self._extra("locks", now, every_s=LOCKS_EVERY_S) or ():
+            self._locks = Locks(row["at"], frozenset(map(int, row["holders"])))

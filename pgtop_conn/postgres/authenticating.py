@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
+from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.snapshot import Server
 from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.statements import STARTING_ROWS_SINCE, statement
@@ -31,11 +33,10 @@ class Authenticating:
         if self._link.version_num >= STARTING_ROWS_SINCE:
             return 0
         if self._due(used + len(self._pids - listed), server):
-            self._pids = await self._sample()
-            if self._pids:
-                await asyncio.sleep(BIRTH_S)
-                self._pids &= await self._sample()
+            # Before the look: one that fails is not repeated at once either, and the last answer stays.
             self._looked_at = time.monotonic()
+            with suppress(PollFailed):
+                self._pids = await self._look()
         return len(self._pids - listed)
 
     def _due(self, used: int, server: Server) -> bool:
@@ -43,6 +44,13 @@ class Authenticating:
             return True
         often = bool(self._pids) or used >= SATURATED * server.ordinary_capacity
         return time.monotonic() - self._looked_at >= (OFTEN_S if often else SELDOM_S)
+
+    async def _look(self) -> frozenset[int]:
+        pids = await self._sample()
+        if pids:
+            await asyncio.sleep(BIRTH_S)
+            pids &= await self._sample()
+        return pids
 
     async def _sample(self) -> frozenset[int]:
         return frozenset(row["pid"] for row in await self._link.read(statement("authenticating")))

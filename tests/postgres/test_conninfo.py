@@ -100,7 +100,7 @@ def test_psql_dials_the_same(
         pytest.skip("no psql here")
     given = {"port": 9, **options}
     arguments = [f"-{name[0]}{value}" for name, value in given.items()]
-    command = [psql, "-X", "-w", "-Uu", *arguments, conninfo]
+    command = [str(psql), "-X", "-w", "-Uu", *arguments, conninfo]
     said = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     info = resolved(conninfo, environ, **given)
     assert info.host == dialled

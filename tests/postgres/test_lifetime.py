@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 
 import asyncpg
 import pytest
@@ -13,9 +14,10 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, PollFailed, SlotsExhausted, SourceLost
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
+from pgtop_conn.postgres.statements import versioned
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession, own_pids
-from tests.postgres.recorder import Recorder, until_true
+from tests.postgres.recorder import Recorder, until, until_true
 from tests.servers import Clients, Connection
 
 
@@ -97,6 +99,61 @@ async def test_a_locked_catalog_stops_the_first_poll_and_no_later_one(
     assert recorder.taken() == ["activity"]
     await lock.execute("ROLLBACK")
     await fresh.poll()
+
+
+async def test_a_locked_catalog_never_fails_what_only_adds_to_the_picture(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    session = await sessions(every_cluster)
+    before = await session.poll()
+    assert before.counters is not None
+    lock = await clients(every_cluster)
+    await lock.execute("BEGIN; LOCK pg_database IN ACCESS EXCLUSIVE MODE")
+    session._reader._facts_due = 0.0
+    session._reader._due.clear()
+    recorder = Recorder(session)
+    assert (await session.poll()).counters is before.counters
+    assert "counters" in recorder.taken()
+    for _ in range(3):
+        assert (await session.poll()).backends
+    assert "counters" not in recorder.taken()
+    await lock.execute("ROLLBACK")
+    session._reader._due.clear()
+    assert (await session.poll()).counters is not before.counters
+
+
+async def test_statements_that_only_add_to_the_picture_may_fail(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    """A text that the server refuses stands for whatever may happen to each of them."""
+    session = await sessions(every_cluster)
+    holder, waiter = await clients(every_cluster), await clients(every_cluster, app="waiter")
+    await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(4712)")
+    waiting = asyncio.create_task(waiter.execute("SELECT pg_advisory_xact_lock(4712)"))
+    before = await until(session, lambda one: any(two.blocked_by for two in one.backends))
+    reader, link = session._reader, Recorder(session).link
+    answered = link._ask
+    asked = []
+
+    async def refuse(text: str, arguments: Sequence[object]) -> list[asyncpg.Record]:
+        names = ("counters", "locks", "blockers", "authenticating")
+        name = next((one for one in names if versioned(one, link.version_num) == text), None)
+        if name is not None:
+            asked.append(name)
+            text, arguments = "SELECT 1/0", ()
+        return await answered(text, arguments)
+
+    link._ask = refuse  # type: ignore[method-assign]
+    reader._due.clear()
+    reader._authenticating._looked_at = None
+    for _ in range(2):
+        after = await session.poll()
+        assert (after.counters, after.locks) == (before.counters, before.locks)
+        assert [one.blocked_by for one in after.backends if one.app == "waiter"] == [(holder.get_server_pid(),)]
+    expected = {"counters", "locks", "blockers"} | ({"authenticating"} if every_cluster.major < 18 else set())
+    assert sorted(asked) == sorted(expected)
+    await holder.execute("ROLLBACK")
+    await waiting
 
 
 async def test_a_statement_timeout_fails_the_poll_and_keeps_the_session(
