@@ -169,6 +169,12 @@ class Reader:
         self._due: dict[str, float] = {}
         self._authenticating = Authenticating(link)
 
+    @property
+    def own_key(self) -> BackendKey | None:
+        """Our own session as the last poll saw it; None before the first, and behind a pooler, where it is shared."""
+        known = self._known.get(self._server.own_pid) if self._server is not None and not self._link.pooled else None
+        return known[1].key if known is not None else None
+
     def raw_names(self, role: str) -> Sequence[bytes]:
         """As Names.raw(): what a role may be called that was shown under this name."""
         return self._names.raw(role)

@@ -4,11 +4,13 @@ The driver answers a timeout or a cancelled task with a CancelRequest over a new
 server is the worst place for. So each statement runs in a task of its own that nobody cancels: a caller who is
 cancelled leaves at once, the statement runs to its end (the server ends it after statement_timeout), and the next
 caller waits for that. A statement that outlives ANSWER_S costs the connection: it is cut, without a word to the server.
+What the server's side of it does then is told by its socket alone, which stays open for that: see unanswered.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -46,6 +48,13 @@ def _seen(task: asyncio.Task[list[asyncpg.Record]]) -> None:
         task.exception()
 
 
+def _second_handle(connection: Connection) -> socket.socket | None:
+    """The connection's socket once more, which stays open when the driver closes its own."""
+    transport = getattr(connection, "_transport", None)
+    handle = transport.get_extra_info("socket") if transport is not None else None
+    return handle.dup() if handle is not None else None
+
+
 class Link:
     """A connection to `host`. Statements are asked one at a time.
 
@@ -56,16 +65,14 @@ class Link:
         self.host = host
         self.pooled = True
         self.version_num = 0
+        #: The pid told at the login; a pooler makes one up.
+        self.announced_pid: int = connection.get_server_pid()
         self._connection = connection
         self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
         self._turn = asyncio.Lock()
         self._running: asyncio.Task[list[asyncpg.Record]] | None = None
         self._why = ""
-
-    @property
-    def announced_pid(self) -> int:
-        """The pid told at the login; a pooler makes one up."""
-        return self._connection.get_server_pid()
+        self._witness: socket.socket | None = None
 
     @property
     def encoding(self) -> str:
@@ -124,9 +131,15 @@ class Link:
             return
         done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
         if not done:
+            self._witness = _second_handle(self._connection)
             self.cut(f"no answer from the server in {ANSWER_S:.0f} s")
             await asyncio.wait({task})
         self._running = None
+
+    def take_witness(self) -> socket.socket | None:
+        """The open socket of a connection that was cut for want of an answer; the caller closes it."""
+        witness, self._witness = self._witness, None
+        return witness
 
     def _gone(self, error: BaseException) -> SourceLost:
         # The reason the server gave hangs on the driver's own error as its cause.
@@ -148,6 +161,8 @@ class Link:
             if self._running is not None:
                 await asyncio.wait({self._running})
                 self._running = None
+            if (witness := self.take_witness()) is not None:
+                witness.close()
             return
         self._why = "the session was closed"
         try:

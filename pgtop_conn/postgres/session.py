@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
-from pgtop_conn.model.errors import SourceLost
+from pgtop_conn.model.errors import PollFailed, SourceLost
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
 from pgtop_conn.postgres.activity import Reader
@@ -13,8 +14,12 @@ from pgtop_conn.postgres.connecting import connect
 from pgtop_conn.postgres.conninfo import ConnInfo
 from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.signals import signal_each
+from pgtop_conn.postgres.statements import statement
+from pgtop_conn.postgres.unanswered import Unanswered
 
 _CLOSED = "the session was closed"
+#: So many sessions of ours may be on the server at once while it owes some of them an answer.
+MOST_AT_ONCE = 2
 
 
 class Session:
@@ -22,6 +27,10 @@ class Session:
 
     poll() on a lost connection raises SourceLost once; each poll() after that tries once to connect again, with the
     same password. How long to wait between tries is the caller's business.
+
+    A session that was given up for want of an answer may still hold its slot. While it does, one more is opened, which
+    tells the server to end the first; when that one gives no answer either, poll() raises SourceLost and opens none
+    until one of them has ended.
     """
 
     def __init__(self, info: ConnInfo, link: Link) -> None:
@@ -31,6 +40,7 @@ class Session:
         self._turn = asyncio.Lock()
         self._connecting: asyncio.Task[Link] | None = None
         self._closed = False
+        self._unanswered: list[Unanswered] = []
 
     @classmethod
     async def open(cls, info: ConnInfo) -> Session:
@@ -47,16 +57,20 @@ class Session:
         async with self._turn:
             link = self._link
             if link is None:
+                self._refuse_one_more()
                 link = self._link = await self._reconnect()
                 self._reader = Reader(link)
             try:
                 if link.lost:
                     raise SourceLost(link.why_lost)
+                await self._end_unanswered(link)
                 return await self._reader.read()
             except SourceLost as error:
                 link.cut(str(error))
                 self._link = None
-                raise
+                if not self._gave_no_answer(link):
+                    raise
+                raise SourceLost(f"{error}; our session {link.announced_pid} may hold its slot meanwhile") from None
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """One statement for each target, in order; see signals.py for what the server re-checks."""
@@ -69,8 +83,36 @@ class Session:
             self._connecting.cancel()
             await asyncio.wait({self._connecting})
         link, self._link = self._link, None
+        for one in self._unanswered:
+            one.close()
         if link is not None:
             await link.close()
+
+    def _gave_no_answer(self, link: Link) -> bool:
+        """Whether this is how the connection was lost; its session is remembered then."""
+        witness = link.take_witness()
+        if witness is None:
+            return False
+        one = Unanswered(witness, link.announced_pid, self._reader.own_key)
+        if self._closed:
+            one.close()
+        else:
+            self._unanswered.append(one)
+        return True
+
+    def _refuse_one_more(self) -> None:
+        self._unanswered = [one for one in self._unanswered if not one.ended]
+        if len(self._unanswered) >= MOST_AT_ONCE:
+            pids = ", ".join(str(one.pid) for one in self._unanswered)
+            raise SourceLost(f"our sessions {pids} give no answer and may hold their slots: no further one is opened")
+
+    async def _end_unanswered(self, link: Link) -> None:
+        """Tell the server once to end those of ours; a stopped one ends as soon as it runs again."""
+        for one in self._unanswered:
+            if one.key is not None and not one.ended:
+                with suppress(PollFailed):
+                    await link.read(statement("end_own"), one.key.pid, one.key.backend_start)
+                one.key = None
 
     async def _reconnect(self) -> Link:
         if self._closed:

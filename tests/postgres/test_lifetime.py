@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, PollFailed, SlotsExhausted, SourceLost
+from pgtop_conn.postgres import link as link_module
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import versioned
@@ -298,3 +301,74 @@ async def test_the_password_is_kept_for_reconnects(make_cluster: MakeCluster) ->
     assert (await session.poll()).server.own_pid != own
     await session.close()
     await admin.close()
+
+
+@pytest.fixture
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """`hang(pid)` stops a process of the server until the end of the test; half a second without an answer will do."""
+    monkeypatch.setattr(link_module, "ANSWER_S", 0.5)
+    stopped: list[int] = []
+
+    def stop(pid: int) -> None:
+        stopped.append(pid)
+        os.kill(pid, signal.SIGSTOP)
+
+    yield stop
+    for pid in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+async def test_sessions_that_give_no_answer_never_become_more_than_two(
+    make_cluster: MakeCluster, sessions: OpenSession, hang: Callable[[int], None], tcp: bool
+) -> None:
+    cluster = make_cluster(tcp=tcp)
+    session = await sessions(cluster, tcp=tcp)
+    first = (await session.poll()).server.own_pid
+    hang(first)
+    with pytest.raises(SourceLost, match=rf"no answer from the server .* our session {first} may hold its slot"):
+        await session.poll()
+    second = (await session.poll()).server.own_pid
+    assert await own_pids(cluster) == sorted([first, second])
+    hang(second)
+    with pytest.raises(SourceLost, match="no answer from the server"):
+        await session.poll()
+    for _ in range(5):
+        with pytest.raises(SourceLost, match=rf"our sessions {first}, {second} give no answer .* no further one"):
+            await session.poll()
+    assert await own_pids(cluster) == sorted([first, second])
+    os.kill(second, signal.SIGCONT)
+    await until_true(lambda: answers(session))
+    third = (await session.poll()).server.own_pid
+    await until_true(lambda: only(cluster, sorted([first, third])))
+    # Told to end long ago, the first one does so without having been asked again.
+    os.kill(first, signal.SIGCONT)
+    await until_true(lambda: only(cluster, [third]))
+    assert (await session.poll()).server.own_pid == third
+
+
+async def answers(session: Session) -> bool:
+    with contextlib.suppress(SourceLost):
+        return bool((await session.poll()).backends)
+    return False
+
+
+async def only(cluster: Cluster, pids: list[int]) -> bool:
+    return await own_pids(cluster) == pids
+
+
+async def test_the_server_is_told_to_end_a_session_of_ours_that_gave_no_answer(
+    make_cluster: MakeCluster, sessions: OpenSession, hang: Callable[[int], None]
+) -> None:
+    """Also one that would go on: its client looks alive to it."""
+    cluster = make_cluster()
+    session = await sessions(cluster)
+    first = (await session.poll()).server.own_pid
+    hang(first)
+    with pytest.raises(SourceLost):
+        await session.poll()
+    second = (await session.poll()).server.own_pid
+    os.kill(first, signal.SIGCONT)
+    await until_true(lambda: only(cluster, [second]))
+    assert "terminating connection due to administrator command" in cluster.log_file.read_text()

@@ -138,6 +138,7 @@ async def trapped(every_cluster: Cluster, clients: Clients) -> AsyncIterator[Clu
 #: What stands for the parameters of a statement that nobody shall be hit by.
 ARGUMENTS = {
     "blockers": (["1"],),
+    "end_own": (1, 1.0),
     "queries": (["1"],),
     "queries_of_many": (["1"],),
     "signal": (1, 1.0, "idle", 1.0, 1.0, "client backend", False, ["61"], True, True),
