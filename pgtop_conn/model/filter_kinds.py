@@ -131,8 +131,7 @@ def _any(tests: Sequence[TextTest]) -> TextTest:
 
 
 def _expressions(word: Word) -> TextTest:
-    searches = [expression(word, value).search for value in word.values()]
-    return lambda value: any(search(value) is not None for search in searches)
+    return _any([expression(word, value) for value in word.values()])
 
 
 def _folded(values: Sequence[str]) -> TextTest:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pgtop_conn.model.errors import FilterError
+from pgtop_conn.model.expressions import Expression, Unsupported
 
 OPERATORS = ":~><"
 
@@ -150,57 +151,25 @@ def duration_s(text: str) -> float | None:
 
 
 MAX_EXPRESSION = 200
-#: A counted repeat of at most this many is no danger around another repeat.
-_SMALL_COUNT = 10
-_PIECE = re.compile(
-    r"(?P<atom>\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|(?P<open>\()|(?P<close>\))|(?P<either>\|)"
-    r"|(?P<repeat>[*+]|\{(?P<least>[0-9]*)(?P<comma>,)?(?P<most>[0-9]*)\})",
-    re.DOTALL,
-)
+#: Without any of these Python's own search takes time proportional to the text, and is the quicker one.
+_WAYS = frozenset("*+?{|(")
 
 
-def expression(word: Word, text: str) -> re.Pattern[str]:
-    """Compile one value of `~`, or raise the word's error.
-
-    A repeated group that itself repeats or chooses is refused: matching it can take time exponential in the text.
-    """
+def expression(word: Word, text: str) -> Callable[[str], bool]:
+    """Compile one value of `~` to a search whose time is proportional to the text, or raise the word's error."""
     if not text:
         raise word.error(f"expected a regular expression after {word.key}~")
     if len(text) > MAX_EXPRESSION:
         raise word.error(f"the regular expression is longer than {MAX_EXPRESSION} characters")
-    if _repeats_repeats(text):
-        raise word.error("a repetition of a group that repeats or chooses itself may take forever; write it simpler")
     try:
         with warnings.catch_warnings():
             # Python warns of patterns that a future version may read differently; nobody here could act on that.
             warnings.simplefilter("ignore")
-            return re.compile(text, re.IGNORECASE | re.DOTALL)
+            if not _WAYS.isdisjoint(text):
+                return Expression(text).search
+            search = re.compile(text, re.IGNORECASE | re.DOTALL).search
+    except Unsupported as problem:
+        raise word.error(f"a filter's regular expression cannot have {problem}; write it simpler") from None
     except (re.error, OverflowError, RecursionError) as error:
         raise word.error(f"{text!r} is no regular expression: {error}") from None
-
-
-def _repeats_repeats(pattern: str) -> bool:
-    # One flag a group that is open: whether it holds a repeat or a choice.
-    inside = [False]
-    closed_at, closed = -1, False
-    for match in _PIECE.finditer(pattern):
-        if match["open"]:
-            inside.append(False)
-        elif match["close"] and len(inside) > 1:
-            closed_at, closed = match.end(), inside.pop()
-            inside[-1] = inside[-1] or closed
-        elif match["either"]:
-            inside[-1] = True
-        elif match["repeat"] and not _is_small(match):
-            if closed and closed_at == match.start():
-                return True
-            inside[-1] = True
-    return False
-
-
-def _is_small(repeat: re.Match[str]) -> bool:
-    """`{3}` and `{1,3}` are; `*`, `+`, `{2,}` and large counts are not."""
-    if repeat["least"] is None:
-        return False
-    most = repeat["most"] if repeat["comma"] else repeat["least"]
-    return bool(most) and len(most) < 4 and int(most) <= _SMALL_COUNT
+    return lambda value: search(value) is not None
