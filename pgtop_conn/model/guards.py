@@ -6,12 +6,12 @@ and the server re-checks the same facts inside the statement that signals.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
 
+from pgtop_conn.model.busy import busy_with
 from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
 from pgtop_conn.model.snapshot import (
     ACTIVE,
@@ -173,12 +173,6 @@ def _not_permitted(backend: Backend, context: Context) -> str | None:
     return f"the server does not permit it: {GRANT_SIGNAL.format(role=server.role)}"
 
 
-#: Atomic groups: a hostile query of nested comments must not make this backtrack.
-_BUSY = re.compile(
-    r"(?>\s+|--[^\n]*+|/\*(?>.*?\*/))*+(CREATE|ALTER|DROP|TRUNCATE|REINDEX|CLUSTER|VACUUM|ANALYZE|COPY|REFRESH|GRANT|REVOKE"
-    r"|COMMENT|LOCK)\b",
-    re.IGNORECASE | re.DOTALL,
-)
 _DUMPS = ("pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup")
 
 
@@ -191,8 +185,8 @@ def _dump(backend: Backend, _context: Context) -> str | None:
 def _maintenance(backend: Backend, _context: Context) -> str | None:
     if backend.state != ACTIVE:
         return None
-    match = _BUSY.match(backend.query)
-    return f"running {match.group(1).upper()}" if match else None
+    word = busy_with(backend.query)
+    return f"running {word}" if word else None
 
 
 def _wrote(backend: Backend, _context: Context) -> str | None:
