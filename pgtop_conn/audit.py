@@ -22,7 +22,7 @@ from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Target
 from pgtop_conn.model.text import clean
-from pgtop_conn.model.verify import Verification
+from pgtop_conn.model.verify import Verification, place_of
 from pgtop_conn.view.format import iso
 
 log = logging.getLogger(__name__)
@@ -38,17 +38,21 @@ class Audited:
     def __init__(self, source: Source, journal: Path) -> None:
         self._source = source
         self._journal = journal
-        self._verification = Verification()
-        self._actions: dict[object, Action] = {}
+        #: By action, since an escalation signals the same session twice.
+        self._following = {action: Verification() for action in Action}
         self._last: Snapshot | None = None
+
+    @property
+    def _pending(self) -> int:
+        return sum(verification.pending for verification in self._following.values())
 
     async def poll(self) -> Snapshot:
         """Poll, and write down which signalled sessions this snapshot settles."""
         snapshot = await self._source.poll()
         self._last = snapshot
-        for outcome in self._verification.observe(snapshot):
-            action = self._actions.pop(outcome.target.key, Action.TERMINATE)
-            self._write("settled", action, outcome.target, str(outcome.status), outcome.detail)
+        for action, verification in self._following.items():
+            for outcome in verification.observe(snapshot):
+                self._write("settled", action, outcome.target, str(outcome.status), outcome.detail)
         return snapshot
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
@@ -56,9 +60,8 @@ class Audited:
         failures = {self._write("asked", action, target) for target in targets}
         outcomes = await self._source.signal(action, targets)
         for outcome in outcomes:
-            self._actions[outcome.target.key] = action
             failures.add(self._write("sent", action, outcome.target, str(outcome.status), outcome.detail))
-        self._verification.expect(action, outcomes)
+        self._following[action].expect(action, outcomes, place_of(self._last) if self._last else None)
         failure = next((text for text in failures if text), "")
         return [_noted(outcome, failure) for outcome in outcomes] if failure else outcomes
 
@@ -66,9 +69,9 @@ class Audited:
         """Look once or twice more for the end of what was signalled just now, then end the session."""
         with contextlib.suppress(PgtopError, TimeoutError):
             async with asyncio.timeout(LAST_LOOK_S):
-                while self._verification.pending:
+                while self._pending:
                     await self.poll()
-                    await asyncio.sleep(LAST_LOOK_EVERY_S if self._verification.pending else 0)
+                    await asyncio.sleep(LAST_LOOK_EVERY_S if self._pending else 0)
         await self._source.close()
 
     def _write(self, event: str, action: Action, target: Target, status: str = "", detail: str = "") -> str:
@@ -125,4 +128,4 @@ def _os_user() -> str:
 
 
 def _noted(outcome: Outcome, failure: str) -> Outcome:
-    return replace(outcome, detail=f"{outcome.detail}; {failure}" if outcome.detail else failure)
+    return replace(outcome, note=f"{outcome.note}; {failure}" if outcome.note else failure)

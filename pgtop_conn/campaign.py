@@ -33,8 +33,8 @@ from pgtop_conn.model.errors import BadInput, PgtopError
 from pgtop_conn.model.guards import Policy, useless_cancel
 from pgtop_conn.model.plan import CHANGED, GONE, Excluded, Plan, Planned, make_plan
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
-from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
-from pgtop_conn.model.verify import PATIENCE_S, Verification
+from pgtop_conn.model.source import BEFORE, Action, Outcome, Source, Status, Target
+from pgtop_conn.model.verify import PATIENCE_S, Place, Verification, place_of
 
 PER_SECOND = 20.0
 #: The pauses between looks for the end of what was signalled; the last one repeats.
@@ -43,8 +43,8 @@ LOOK_AFTER_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 SILENCE_S = 5.0
 
 STOPPED = "stopped"
-BEFORE = "before it was signalled"
-WANTED = (Status.GONE, Status.CANCELLED)
+#: How a session ends as the user wanted, by what was asked for.
+WANTED = {Action.TERMINATE: (Status.GONE,), Action.CANCEL: (Status.GONE, Status.CANCELLED)}
 
 Look = Callable[[], Awaitable[Snapshot]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -74,9 +74,9 @@ class Progress:
     stopped: bool
 
 
-def as_wanted(outcome: Outcome) -> bool:
-    """Whether the session ended as the user wanted: gone, or its query cancelled."""
-    return outcome.status in WANTED
+def as_wanted(action: Action, outcome: Outcome) -> bool:
+    """Whether the session ended as the user wanted: gone, or where only that was asked for, its query cancelled."""
+    return outcome.status in WANTED[action]
 
 
 class Campaign:
@@ -121,6 +121,8 @@ class Campaign:
         self._stop = asyncio.Event()
         self._give_up = asyncio.Event()
         self._trouble = ""
+        #: Where the plan's sessions are, from the first look on.
+        self._place: Place | None = None
 
     @property
     def progress(self) -> Progress:
@@ -210,17 +212,18 @@ class Campaign:
             try:
                 (outcome,) = await self._source.signal(action, [target])
             except PgtopError as error:
-                outcome = Outcome(target, Status.DENIED, f"unknown: {error}")
+                # Sent or not: its end tells.
+                outcome = Outcome(target, Status.SIGNALLED, note=str(error))
         if outcome.status is not Status.SIGNALLED:
             self._end(outcome)
             return True
         self._sent.add(target.key)
         if action is self._plan.action:
             self._cancelled.pop(target.key, None)
-            self._following.expect(action, [outcome])
+            self._following.expect(action, [outcome], self._place)
         else:
             self._cancelled[target.key] = None
-            self._following_cancels.expect(action, [outcome])
+            self._following_cancels.expect(action, [outcome], self._place)
         self._tell()
         return True
 
@@ -273,6 +276,12 @@ class Campaign:
             self._trouble = str(error)
             return None
         self._trouble = ""
+        place = place_of(snapshot)
+        self._place = place if self._place is None else self._place
+        if place != self._place:
+            # After a failover nobody of the plan is there, which says nothing of where they were.
+            self._trouble = "another server answers now"
+            self._stop.set()
         for outcome in self._following_cancels.observe(snapshot):
             if outcome.status is Status.GONE:
                 self._end(outcome)
@@ -280,7 +289,7 @@ class Campaign:
                 self._cancelled[outcome.target.key] = outcome
         for outcome in self._following.observe(snapshot):
             self._end(outcome)
-        return snapshot
+        return snapshot if place == self._place else None
 
     def _end(self, outcome: Outcome) -> None:
         """The first end counts."""

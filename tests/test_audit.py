@@ -74,7 +74,7 @@ async def test_a_journal_that_cannot_be_written_stops_nothing_and_is_said(tmp_pa
     journal.mkdir()
     outcomes = await run(journal)
     assert [outcome.status for outcome in outcomes] == [Status.SIGNALLED, Status.DENIED]
-    assert all("the journal was not written" in outcome.detail for outcome in outcomes)
+    assert all("the journal was not written" in outcome.note for outcome in outcomes)
 
 
 async def test_a_link_is_not_followed(tmp_path: Path) -> None:

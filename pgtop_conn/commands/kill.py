@@ -59,7 +59,8 @@ async def kill(source: Source, order: Order, policy: Policy) -> Answer:
         note = f"without --dry-run this is refused: {too_many}" if count > order.most else ""
         return Answer(DONE, _told(order, plan, seen, plan.headroom_after), note)
     if count > order.most:
-        return Answer(REFUSED, "", f"refused: {too_many}; nothing was sent")
+        why = f"refused: {too_many}; nothing was sent"
+        return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), why)
     campaign = _campaign(source, order, plan, policy)
     # Kept until the report is made, so that one more Ctrl-C does not take it away.
     with _stopped_by_signals(campaign):
@@ -94,7 +95,7 @@ def _campaign(source: Source, order: Order, plan: Plan, policy: Policy) -> Campa
 def _stopped_by_signals(campaign: Campaign) -> Iterator[None]:
     """Ctrl-C stops between two signals; a second one also stops the waiting for ends."""
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, campaign.stop)
     try:
@@ -121,9 +122,10 @@ async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outco
         headroom = SlotBudget.of(await source.poll()).ordinary_free
     except PgtopError as error:
         errors.append(f"the headroom afterwards is not known: {error}")
-    failed = [outcome for outcome in outcomes if not as_wanted(outcome)]
+    failed = [outcome for outcome in outcomes if not as_wanted(plan.action, outcome)]
     if failed:
         errors.append(f"{len(failed)} of {plans.plural(len(outcomes), 'session')} did not end as wanted")
+    errors += dict.fromkeys(outcome.note for outcome in outcomes if outcome.note)
     code = NOT_ALL if failed else DONE
     return Answer(code, _told(order, plan, seen, headroom, outcomes), "; ".join(errors))
 

@@ -106,7 +106,7 @@ def make_plan(
     care = Care.ALLOW
     for target in dict.fromkeys(chosen):
         backend = snapshot.by_key.get(target.key)
-        dropped = GONE if backend is None else _change(target, backend)
+        dropped = _absence(target, snapshot) if backend is None else _change(target, backend)
         if backend is None or dropped:
             excluded.append(Excluded(target, (dropped,), dropped=True))
             continue
@@ -151,6 +151,11 @@ def _newest(chosen: Sequence[Target], snapshot: Snapshot, count: int) -> frozens
         if target.key.backend_start is not None and target.key in snapshot.by_key
     ]
     return frozenset(key for _, key in sorted(began)[-count:]) if count > 0 else frozenset()
+
+
+def _absence(target: Target, snapshot: Snapshot) -> str:
+    """Why a chosen session's identity is not in the snapshot."""
+    return f"{CHANGED}hidden from us" if snapshot.hides(target.key) else GONE
 
 
 def _change(target: Target, backend: Backend) -> str:

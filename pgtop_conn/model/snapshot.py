@@ -257,6 +257,10 @@ class Snapshot:
         locks, since = self.locks, backend.state_change
         return locks is not None and since is not None and since <= locks.at and backend.pid not in locks.holders
 
+    def hides(self, key: BackendKey) -> bool:
+        """Whether a row of that pid is there of which we may not see when it began: it can't be called gone."""
+        return any(backend.pid == key.pid and backend.key.backend_start is None for backend in self.backends)
+
     def find(self, pid: int) -> Backend | None:
         """The row of a pid in this snapshot; for showing only, a signal is bound to a BackendKey."""
         return next((backend for backend in self.backends if backend.pid == pid), None)

@@ -71,6 +71,10 @@ class Target:
         )
 
 
+#: The detail of a GONE that no signal of ours brought about.
+BEFORE = "before it was signalled"
+
+
 class Status(StrEnum):
     """How one target ended, or what is known of it so far."""
 
@@ -96,6 +100,8 @@ class Outcome:
     target: Target
     status: Status
     detail: str = ""
+    #: What the user must hear whatever the end is, e.g. that the journal could not be written.
+    note: str = ""
 
 
 class Source(Protocol):

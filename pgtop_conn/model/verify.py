@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pgtop_conn.model.snapshot import ACTIVE, Backend, BackendKey, Snapshot
+from pgtop_conn.model.snapshot import ACTIVE, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 
 #: After so many seconds on the server's clock a session that is still there is called that.
@@ -18,6 +18,22 @@ class _Pending:
     target: Target
     #: Server time of the first snapshot after the signal.
     since: float | None = None
+    note: str = ""
+    #: Where it was signalled; None where that is not known.
+    place: Place | None = None
+
+    def late(self, at: float, patience_s: float) -> bool:
+        """Whether it had time enough, counted from the first look after the signal."""
+        self.since = at if self.since is None else self.since
+        return at - self.since >= patience_s
+
+
+Place = tuple[str, int]
+
+
+def place_of(snapshot: Snapshot) -> Place:
+    """Host and port: another one after a failover has sessions of its own, and tells nothing of these."""
+    return snapshot.server.host, snapshot.server.port
 
 
 class Verification:
@@ -32,31 +48,34 @@ class Verification:
         """How many signalled sessions are not settled yet."""
         return len(self._pending)
 
-    def expect(self, action: Action, outcomes: Sequence[Outcome]) -> None:
-        """Begin to follow those outcomes that were signalled."""
+    def expect(self, action: Action, outcomes: Sequence[Outcome], place: Place | None = None) -> None:
+        """Begin to follow those outcomes that were signalled, on the server at `place`."""
         for outcome in outcomes:
             if outcome.status is Status.SIGNALLED:
-                self._pending[outcome.target.key] = _Pending(action, outcome.target)
+                self._pending[outcome.target.key] = _Pending(action, outcome.target, note=outcome.note, place=place)
 
     def observe(self, snapshot: Snapshot) -> list[Outcome]:
         """Outcomes that this snapshot settles; each target is settled once."""
         settled = []
         for key, pending in list(self._pending.items()):
-            outcome = _settle(pending, snapshot.by_key.get(key), snapshot.taken_at, self._patience_s)
+            outcome = _settle(pending, snapshot, self._patience_s)
             if outcome is not None:
                 del self._pending[key]
-                settled.append(outcome)
+                settled.append(replace(outcome, note=pending.note))
         return settled
 
 
-def _settle(pending: _Pending, backend: Backend | None, at: float, patience_s: float) -> Outcome | None:
-    target = pending.target
+def _settle(pending: _Pending, snapshot: Snapshot, patience_s: float) -> Outcome | None:
+    target, at = pending.target, snapshot.taken_at
+    if pending.place is not None and pending.place != place_of(snapshot):
+        return Outcome(target, Status.STILL_THERE, "its end can't be seen: another server answers now")
+    backend = snapshot.by_key.get(target.key)
     if backend is None:
-        return Outcome(target, Status.GONE)
+        if not snapshot.hides(target.key):
+            return Outcome(target, Status.GONE)
+        return Outcome(target, Status.STILL_THERE, "hidden from us") if pending.late(at, patience_s) else None
     if pending.action is Action.CANCEL and (backend.state != ACTIVE or backend.query_start != target.query_start):
         return Outcome(target, Status.CANCELLED, f"now {backend.state}" if backend.state != ACTIVE else "a new query")
-    if pending.since is None:
-        pending.since = at
-    if at - pending.since < patience_s:
+    if not pending.late(at, patience_s):
         return None
     return Outcome(target, Status.STILL_THERE, f"waits on {backend.wait}" if backend.wait else "does not wait")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import asyncpg
 
 from pgtop_conn.model.errors import SourceLost
-from pgtop_conn.model.source import Action, Outcome, Status, Target
+from pgtop_conn.model.source import BEFORE, Action, Outcome, Status, Target
 from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.link import Link, server_text
 from pgtop_conn.postgres.statements import signalling, statement
@@ -23,7 +23,7 @@ async def signal_each(
     outcomes: list[Outcome] = []
     for target in targets:
         if link is None or link.lost:
-            outcomes.append(Outcome(target, Status.DENIED, "not sent: connection lost"))
+            outcomes.append(Outcome(target, Status.NOT_SENT, "connection lost"))
         elif target.key.backend_start is None:
             outcomes.append(Outcome(target, Status.DENIED, "not sent: the server hides when this session began"))
         else:
@@ -48,10 +48,11 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
         )
         if rows:
             # False: it ended in the instant between the look and the signal.
-            return Outcome(target, Status.SIGNALLED if rows[0]["signalled"] else Status.GONE)
+            return Outcome(target, Status.SIGNALLED) if rows[0]["signalled"] else Outcome(target, Status.GONE, BEFORE)
         return await _why_nobody(link, target)
     except SourceLost as error:
-        return Outcome(target, Status.DENIED, f"unknown: connection lost: {error}")
+        # Sent or not: its end tells.
+        return Outcome(target, Status.SIGNALLED, note=f"the connection was lost while one was signalled: {error}")
     except asyncpg.PostgresError as error:
         return Outcome(target, Status.DENIED, server_text(error))
 
@@ -60,7 +61,7 @@ async def _why_nobody(link: Link, target: Target) -> Outcome:
     """Nothing was sent: is the session gone, has it changed, or does a guard protect it?"""
     rows = await link.fetch(statement("still_there"), target.key.pid, target.key.backend_start)
     if not rows:
-        return Outcome(target, Status.GONE)
+        return Outcome(target, Status.GONE, BEFORE)
     row = rows[0]
     if row["state"] != target.state:
         return Outcome(target, Status.CHANGED, f"now {clean(row['state'] or 'without a state')}")

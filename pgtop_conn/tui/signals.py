@@ -241,12 +241,13 @@ class Signals:
         self._tell(f"{comebacks.sentence(found)}{offer}", "warning")
 
     def _report(self, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
-        failures = [one for one in outcomes if not as_wanted(one)]
+        failures = [one for one in outcomes if not as_wanted(decision.plan.action, one)]
         named = [one for one in failures if one.status is not Status.NOT_SENT]
         lines = [f"{decision.verb}: {plans.tally(outcomes, details=True)}", *map(_failure, named[:NAMED_AT_MOST])]
         if len(named) > NAMED_AT_MOST:
             lines.append(f"and {len(named) - NAMED_AT_MOST} more")
-        self._tell("\n".join(lines), "warning" if failures else "information")
+        notes = list(dict.fromkeys(one.note for one in outcomes if one.note))
+        self._tell("\n".join([*lines, *notes]), "warning" if failures or notes else "information")
 
 
 def _ended(outcomes: tuple[Outcome, ...]) -> tuple[Target, ...]:

@@ -8,8 +8,17 @@ from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import Ask, make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.model.verify import PATIENCE_S, Verification
-from tests.factories import NOW, make_backend, make_own, make_role, make_snapshot, make_walsender
+from pgtop_conn.model.verify import PATIENCE_S, Verification, place_of
+from tests.factories import (
+    NOW,
+    make_backend,
+    make_hidden,
+    make_own,
+    make_role,
+    make_server,
+    make_snapshot,
+    make_walsender,
+)
 
 BOSS = make_role(200, "boss", superuser=True)
 
@@ -144,3 +153,23 @@ def test_a_refused_outcome_is_not_followed() -> None:
     verification = Verification()
     verification.expect(Action.TERMINATE, [Outcome(replace(Target.of(make_backend())), Status.DENIED)])
     assert verification.pending == 0
+
+
+def test_a_session_whose_beginning_is_hidden_since_is_not_gone() -> None:
+    hidden = make_snapshot([make_hidden(1)], taken_at=NOW + 60)
+    plan = make_plan(Action.TERMINATE, [Target.of(make_backend(1))], hidden, Policy())
+    assert "hidden from us" in plan.excluded[0].reasons[0]
+    verification = Verification()
+    verification.expect(Action.TERMINATE, [Outcome(Target.of(make_backend(1)), Status.SIGNALLED, note="remember")])
+    assert verification.observe(make_snapshot([make_hidden(1)])) == []
+    (outcome,) = verification.observe(hidden)
+    assert (outcome.status, outcome.detail, outcome.note) == (Status.STILL_THERE, "hidden from us", "remember")
+
+
+def test_another_server_tells_nothing_of_sessions_on_the_first() -> None:
+    verification = Verification()
+    signalled = [Outcome(Target.of(make_backend(1)), Status.SIGNALLED)]
+    verification.expect(Action.TERMINATE, signalled, place_of(make_snapshot()))
+    (outcome,) = verification.observe(make_snapshot([], server=make_server(host="standby.example")))
+    assert outcome.status is Status.STILL_THERE
+    assert "another server" in outcome.detail

@@ -36,6 +36,7 @@ class FakeSource:
         self.signals: list[tuple[Action, tuple[Target, ...]]] = []
         self.answer: Answer = signalled
         self.signal_error: PgtopError | None = None
+        self.attempts = 0
 
     async def poll(self) -> Snapshot:
         self._enter()
@@ -50,6 +51,7 @@ class FakeSource:
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         self._enter()
+        self.attempts += 1
         try:
             await asyncio.sleep(0)
             if self.signal_error is not None:
