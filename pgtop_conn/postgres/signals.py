@@ -49,12 +49,17 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
         if rows:
             # False: it ended in the instant between the look and the signal.
             return Outcome(target, Status.SIGNALLED) if rows[0]["signalled"] else Outcome(target, Status.GONE, BEFORE)
-        return await _why_nobody(link, target)
     except SourceLost as error:
         # Sent or not: its end tells.
         return Outcome(target, Status.SIGNALLED, note=f"the connection was lost while one was signalled: {error}")
     except asyncpg.PostgresError as error:
         return Outcome(target, Status.DENIED, server_text(error))
+    try:
+        return await _why_nobody(link, target)
+    except SourceLost:
+        return Outcome(target, Status.NOT_SENT, "no longer as it was chosen; connection lost")
+    except asyncpg.PostgresError as error:
+        return Outcome(target, Status.NOT_SENT, f"no longer as it was chosen; why is not known: {server_text(error)}")
 
 
 async def _why_nobody(link: Link, target: Target) -> Outcome:

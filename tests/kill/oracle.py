@@ -14,7 +14,7 @@ from tests.servers import Connection
 LOOK = """
 SELECT
     a.pid, a.backend_type, coalesce(r.rolname, '') AS role, coalesce(r.rolsuper, false) AS superuser,
-    a.application_name AS app, a.state, a.usesysid IS NOT NULL AS owned,
+    a.application_name AS app, a.state, r.oid IS NOT NULL AS owned,
     coalesce(a.wait_event_type = 'Client', false) AS waits_on_client,
     coalesce(r.rolreplication, false) OR a.backend_type = 'walsender'
         OR EXISTS (SELECT FROM pg_stat_replication AS s WHERE s.pid = a.pid)
@@ -56,6 +56,7 @@ class Truth:
     app: str
     state: str | None
     waits_on_client: bool
+    #: Its role is there: of one that was dropped nobody can tell what it may do.
     owned: bool
     replicates: bool
     monitor_superuser: bool

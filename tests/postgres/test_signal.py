@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pgtop_conn.model.guards import Care, Policy, judge
 from pgtop_conn.model.snapshot import ACTIVE, OWN_APPLICATION_NAME, WALSENDER, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.postgres.statements import signalling
+from pgtop_conn.postgres.statements import signalling, statement
 from tests.postgres.conftest import OpenSession
 from tests.postgres.recorder import Recorder, until, until_true
 from tests.servers import Clients, Connection
@@ -331,6 +332,26 @@ async def test_connection_lost_in_the_middle(
     assert outcomes[1].detail == "connection lost"
     await lock.execute("ROLLBACK")
     assert all([await is_alive(one) for one in victims])
+
+
+async def test_connection_lost_while_it_is_asked_why_nothing_was_sent(
+    cluster: Cluster, admin: Connection, clients: Clients, sessions: OpenSession
+) -> None:
+    await clients.role(cluster, "signal_web")
+    await clients(cluster, role="signal_web", app="victim")
+    session = await sessions(cluster)
+    snapshot = await session.poll()
+    recorder = Recorder(session)
+    answered = recorder.link._ask
+
+    async def lose(text: str, arguments: Sequence[object]) -> list[asyncpg.Record]:
+        if text == statement("still_there"):
+            await admin.execute("SELECT pg_terminate_backend($1)", snapshot.server.own_pid)
+        return await answered(text, arguments)
+
+    recorder.link._ask = lose  # type: ignore[method-assign]
+    (outcome,) = await terminate(session, target_of(snapshot, "victim", state=ACTIVE))
+    assert (outcome.status, outcome.detail) == (Status.NOT_SENT, "no longer as it was chosen; connection lost")
 
 
 async def waits_on_lock(connection: Connection, pid: int) -> bool:
