@@ -1,7 +1,8 @@
 """Free N slots: the least harmful sessions to terminate, each with the reason it was picked. Pure.
 
-Only sessions that are safe are ever picked: idle outside a transaction for a while, without a lock, not listening, and
-allowed in bulk by every guard without a question. Fewer than N safe ones is said, never made up for.
+Only sessions that are safe are ever picked: idle outside a transaction for a while, without a lock, whose last
+statement is no LISTEN, and allowed in bulk by every guard without a question. Fewer than N safe ones is said, never
+made up for.
 """
 
 from __future__ import annotations
