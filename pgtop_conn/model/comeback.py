@@ -41,8 +41,8 @@ class ComebackWatch:
     killed: Sequence[Target]
     began: float
     known: frozenset[BackendKey]
-    _seen: dict[BackendKey, Kind] = field(default_factory=dict)
-    _last_start: float = 0.0
+    #: The kind and the beginning of each session that came.
+    _seen: dict[BackendKey, tuple[Kind, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, killed: Sequence[Target], before: Snapshot, elapsed_s: float = 0.0) -> ComebackWatch:
@@ -59,10 +59,13 @@ class ComebackWatch:
             start = backend.key.backend_start
             if start is None or not self.began <= start <= self.began + COMEBACK_WITHIN_S:
                 continue
-            self._seen[backend.key] = kind
-            self._last_start = max(self._last_start, start)
-        back = Counter(self._seen.values())
-        counted = {kind: min(back[kind], kinds[kind]) for kind in kinds if back[kind]}
+            self._seen[backend.key] = kind, start
+        # The first to come back count, so that whoever comes later moves neither the number nor the time.
+        starts = {
+            kind: sorted(start for other, start in self._seen.values() if other == kind)[:ended]
+            for kind, ended in kinds.items()
+        }
+        counted = {kind: len(found) for kind, found in starts.items() if found}
         if not counted:
             return None
         clients: Counter[str] = Counter()
@@ -74,7 +77,7 @@ class ComebackWatch:
         return Comeback(
             killed=len(self.killed),
             count=sum(counted.values()),
-            seconds=max(0.0, self._last_start - self.began),
+            seconds=max(found[-1] for found in starts.values() if found) - self.began,
             clients=tuple(clients.most_common()),
             roles=tuple((role, now[role]) for role in sorted(roles)),
         )

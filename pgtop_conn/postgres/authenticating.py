@@ -37,6 +37,10 @@ class Authenticating:
             self._looked_at = time.monotonic()
             with suppress(PollFailed):
                 self._pids = await self._look()
+        elif self._pids - listed:
+            # Some are known, which is rare: whether they are still there is asked at every poll.
+            with suppress(PollFailed):
+                self._pids &= await self._sample()
         return len(self._pids - listed)
 
     def _due(self, used: int, server: Server) -> bool:

@@ -25,7 +25,7 @@ NAMED_AT_MOST = 5
 VERIFY_EVERY_S = 0.5
 #: An end that takes longer is told to be waited for.
 SLOW_END_S = 2.0
-#: Leaving lets what is being sent go on for so long; then nothing more is sent.
+#: Leaving watches the ends of what was sent for so long.
 LEAVING_S = 1.0
 #: So many ended at once are worth watching for their coming back.
 WATCHED_FROM = 2
@@ -168,12 +168,14 @@ class Signals:
             self._tell(text, "warning")
 
     async def leave(self) -> None:
-        """A moment for what is being sent; then nothing more is, and no end is waited for."""
+        """Nothing more is sent, at once; a moment for the ends of what was, then none is waited for."""
+        for sent in self._open:
+            if not sent.campaign.progress.stopped:
+                sent.campaign.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LEAVING_S)
         for sent in self._open:
-            # Once for the sending, once for the watching.
-            sent.campaign.stop()
+            # Stopped already: this ends the watching.
             sent.campaign.stop()
 
     async def finish(self, patience_s: float = 10.0) -> None:

@@ -140,7 +140,8 @@ def headroom_line(budget: SlotBudget, width: int) -> list[Cell]:
     if budget.reserved:
         cells.append(Cell(f"   reserved {sign}{reserved}", "" if reserved else "warning"))
     cells.append(Cell(f"   superuser {sign}{superuser}", "" if superuser else "critical"))
-    tight = [limit for limit in budget.limits if limit.share >= LIMIT_SHOWN_FROM]
+    # A role that is locked out on purpose, and has nobody in, is nobody's trouble.
+    tight = [limit for limit in budget.limits if limit.share >= LIMIT_SHOWN_FROM and (limit.limit or limit.used)]
     cells += [Cell(f"   {_limit(limit)}", "critical" if not limit.free else "warning") for limit in tight[:3]]
     cells.append(Cell(f"   walsenders {budget.walsenders_used}/{budget.walsenders_max}", "dim"))
     if budget.authenticating:

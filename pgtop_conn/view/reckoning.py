@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.snapshot import ACTIVE, Backend, Snapshot
 
 #: Wherever backend_type is hidden from our role.
 HIDDEN_KIND = "hidden from us"
@@ -37,11 +37,7 @@ def reckonings(snapshot: Snapshot, budget: SlotBudget) -> list[Reckoning]:
         Reckoning("SHOW max_connections", budget.max, _reserves(snapshot, budget)),
         Reckoning("count(*) FROM pg_stat_activity", len(snapshot.backends), _rows(snapshot, budget)),
         Reckoning("sum(numbackends) FROM pg_stat_database", numbackends, _numbackends(snapshot)),
-        Reckoning(
-            "count(*) … WHERE state = 'active'",
-            budget.states.get("active"),
-            "running a statement now, walsenders not counted",
-        ),
+        Reckoning("count(*) … WHERE state = 'active'", _active(snapshot), _active_differ(snapshot)),
         Reckoning(
             "Amazon CloudWatch DatabaseConnections",
             consoles,
@@ -52,6 +48,20 @@ def reckonings(snapshot: Snapshot, budget: SlotBudget) -> list[Reckoning]:
         ),
         Reckoning("Azure active_connections", consoles, "all client sessions: 'active' there means open, not running"),
     ]
+
+
+def _active(snapshot: Snapshot) -> int | None:
+    """Every row that says so; unknown where rows are hidden from us."""
+    if any(backend.hidden for backend in snapshot.backends):
+        return None
+    return sum(backend.state == ACTIVE for backend in snapshot.backends)
+
+
+def _active_differ(snapshot: Snapshot) -> str:
+    """Which of them are no client's statement."""
+    others = Counter(_kind(b) for b in snapshot.backends if b.state == ACTIVE and not b.is_client)
+    listed = "".join(f", {count} {kind}" for kind, count in others.most_common())
+    return f"running a statement now, our own look{listed} among them"
 
 
 def _ours(snapshot: Snapshot, budget: SlotBudget) -> str:

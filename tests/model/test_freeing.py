@@ -134,3 +134,14 @@ def test_what_comes_much_later_is_somebody_else() -> None:
     late = make_backend(2, backend_start=NOW + COMEBACK_WITHIN_S + 1)
     assert watch.observe(after(COMEBACK_WITHIN_S + 2, late)) is None
     assert watch.over(NOW + COMEBACK_WITHIN_S + 2)
+
+
+def test_who_comes_later_moves_neither_the_number_nor_the_time() -> None:
+    victims = [make_backend(1), make_backend(2)]
+    watch = ComebackWatch.of([Target.of(victim) for victim in victims], make_snapshot(victims))
+    new = [make_backend(10 + second, backend_start=NOW + second) for second in (1, 2, 55)]
+    first = watch.observe(after(3, *new[:2]))
+    last = watch.observe(after(56, *new))
+    assert first is not None
+    assert last is not None
+    assert (first.count, first.seconds) == (last.count, last.seconds) == (2, 2.0)

@@ -290,10 +290,12 @@ async def test_another_monitor_on_the_server_is_named(size: tuple[int, int]) -> 
 
 async def test_leaving_in_the_middle_sends_no_more() -> None:
     pids = range(1, 16)
-    async with monitor(web(pids), view=OPEN, per_second=2.0) as (app, source, pilot):
+    async with monitor(web(pids), view=OPEN, per_second=10.0) as (app, source, pilot):
         await pilot.press("home", "j", "x", "y")
         await source.sent(pilot, web(pids, NOW + 1), 1)
         await pilot.press("q")
+        sent = len(source.signalled_pids)
     await app.finish()
-    assert len(source.signalled_pids) <= 4
+    # One may have had its turn already.
+    assert len(source.signalled_pids) <= sent + 1
     assert source.asking == 0

@@ -41,6 +41,9 @@ def test_each_figure_reconciles_with_ours() -> None:
     numbackends = items["sum(numbackends) FROM pg_stat_database"]
     assert numbackends.figure == 3
     assert "1 parallel worker" in numbackends.why
+    # Ours and one more client, and the walsender: what the SQL gives.
+    assert items["count(*) … WHERE state = 'active'"].figure == 3
+    assert "1 walsender" in items["count(*) … WHERE state = 'active'"].why
     limit = items["SHOW max_connections"]
     assert limit.figure == 100
     assert limit.why == (
@@ -54,6 +57,7 @@ def test_what_is_hidden_is_unknown_not_zero() -> None:
     assert items["slots used (this program)"].figure == 5
     assert "at most" in items["slots used (this program)"].why
     assert items["Azure active_connections"].figure is None
+    assert items["count(*) … WHERE state = 'active'"].figure is None
     assert items["sum(numbackends) FROM pg_stat_database"].figure is None
     assert "4 hidden from us" in items["count(*) FROM pg_stat_activity"].why
 

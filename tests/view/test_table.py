@@ -229,3 +229,12 @@ def test_what_is_hidden_is_never_shown_as_zero() -> None:
     assert isinstance(found["groups"], list)
     assert found["groups"][0]["states"] == {"hidden": 2}
     assert found["groups"][0]["in_transaction"] is None
+
+
+def test_roles_locked_out_on_purpose_do_not_push_a_tight_limit_away() -> None:
+    locked = [make_role(oid, f"locked{oid}", connection_limit=0) for oid in (201, 202, 203)]
+    rows = [make_own(), *(make_backend(pid) for pid in range(1, 10))]
+    snapshot = make_snapshot(rows, roles=[*locked, make_role(connection_limit=10)])
+    line = "".join(cell.text for cell in gauge.headroom_line(SlotBudget.of(snapshot), 120))
+    assert "app 9/10 (role limit)" in line
+    assert "locked" not in line
