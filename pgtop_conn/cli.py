@@ -67,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output is gone; nothing is left to say, and Python's own flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        return _complain(error.strerror or str(error))
     except Exception as error:
         # The outermost border: a defect of ours is one line, too, and its traceback goes to the log.
         _log_defect(error)

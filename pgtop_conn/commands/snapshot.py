@@ -87,12 +87,14 @@ def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Polic
         gauge.notice_line(seen, largest, None, status),
     ]
     without_rate = tuple(column for column in GROUP_COLUMNS if column.name != "growth")
-    columns = [place.column for place in fit(without_rate, width)]
+    places = fit(without_rate, width)
+    columns = [place.column for place in places]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column in columns:
         title = settings.group.upper() if column.name == "group" else column.title
         justify: JustifyMethod = "right" if column.right else "left"
-        table.add_column(title, justify=justify, no_wrap=True, min_width=column.width or None)
+        most = None if column.width else next(place.width for place in places if place.column is column)
+        table.add_column(title, justify=justify, no_wrap=True, min_width=column.width or None, max_width=most)
     for found in groups:
         table.add_row(*(_rich([column.cell(found, frame)], settings.ascii) for column in columns))
     with console.capture() as captured:

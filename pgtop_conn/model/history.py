@@ -18,6 +18,11 @@ from pgtop_conn.model.snapshot import Counters
 #: Seconds of history a rate looks at, and the least it needs to say anything.
 RATE_WINDOW_S = 300.0
 RATE_NEEDS_S = 15.0
+#: What happens now is shown when the last half minute differs from the window by so many sessions a minute.
+RECENT_S = 30.0
+APART_PER_MINUTE = 6.0
+#: And by such a share of the larger of the two.
+APART_SHARE = 0.6
 #: Points a rate is computed from: pairs grow with the square.
 RATE_POINTS = 24
 #: Below so many sessions a minute the total counts as flat.
@@ -108,16 +113,17 @@ class History:
         """What the totals say; None before the first poll."""
         if self._peak is None:
             return None
-        rate, trending = _slope(_thinned(list(self._used)))
+        points = list(self._used)
+        rate, trending = _slope(_thinned(points))
         seconds = None
         if rate is not None and rate >= FLAT_PER_MINUTE and trending and budget.ordinary_free > 0:
             seconds = 60.0 * budget.ordinary_free / rate
-        return Trend(rate, seconds, *self._peak)
+        return Trend(_current(points), seconds, *self._peak)
 
     def per_minute(self, group: Hashable) -> float | None:
         """Sessions per minute of one group of the counts; None while there is too little history."""
         if group not in self._rates:
-            self._rates[group] = _slope(_thinned([(at, counts.get(group, 0)) for at, counts in self._groups]))[0]
+            self._rates[group] = _current([(at, counts.get(group, 0)) for at, counts in self._groups])
         return self._rates[group]
 
     def churn(self) -> Churn | None:
@@ -155,11 +161,25 @@ class History:
         return after <= before * (1 + FLAT_TRANSACTIONS) + 0.5
 
 
-def _thinned(points: Sequence[tuple[float, float]]) -> Series:
-    """Points of the rate's window, thinned evenly, the newest always among them."""
+def _current(points: Sequence[tuple[float, float]]) -> float | None:
+    """The rate of the window, or of its last half minute where that is clearly another: after a kill, or when full."""
+    rate, _ = _slope(_thinned(points))
+    series = _thinned(points, RECENT_S)
+    recent, trending = _slope(series)
+    if rate is None or recent is None:
+        return rate
+    if abs(recent - rate) < max(APART_PER_MINUTE, APART_SHARE * max(abs(recent), abs(rate))):
+        return rate
+    # Noise alone is no reason to leave the window.
+    still = len({value for _, value in series}) == 1
+    return recent if trending or still else rate
+
+
+def _thinned(points: Sequence[tuple[float, float]], window_s: float = RATE_WINDOW_S) -> Series:
+    """Points of the window, thinned evenly, the newest always among them."""
     if not points:
         return []
-    since = points[-1][0] - RATE_WINDOW_S
+    since = points[-1][0] - window_s
     recent = [point for point in points if point[0] >= since]
     step = max(1, -(-len(recent) // RATE_POINTS))
     return recent[::-1][::step][::-1]

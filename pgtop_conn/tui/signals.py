@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Literal
 
 from pgtop_conn.campaign import Campaign, Phase, Progress, as_wanted
@@ -86,9 +87,10 @@ class _Watched:
     found: Comeback | None = None
     grew_at: float = 0.0
     told: bool = field(default=False)
+    began: bool = False
 
     def observe(self, snapshot: Snapshot) -> None:
-        if self.watch.over(snapshot.taken_at):
+        if not self.began or self.watch.over(snapshot.taken_at):
             return
         found = self.watch.observe(snapshot)
         if found is not None and (self.found is None or found.count > self.found.count):
@@ -122,6 +124,8 @@ class Signals:
         self._open: list[_Sent] = []
         self._tasks: set[asyncio.Task[tuple[Outcome, ...]]] = set()
         self._watched: list[_Watched] = []
+        #: The newest poll, and when it came on our clock.
+        self._newest: tuple[Snapshot, float] | None = None
 
     @property
     def pending(self) -> int:
@@ -187,6 +191,12 @@ class Signals:
         def report(progress: Progress) -> None:
             if progress.phase in (Phase.VERIFY, Phase.DONE):
                 self._next(sent)
+            if watched is not None and progress.phase is Phase.TERMINATE and not watched.began:
+                watched.began = True
+                if self._newest is not None:
+                    # A plan that waited, or cancelled first, ends nobody before now.
+                    snapshot, seen_at = self._newest
+                    watched.watch = ComebackWatch.of((), snapshot, monotonic() - seen_at)
             if watched is not None:
                 watched.watch.killed = _ended(progress.outcomes)
             self._changed()
@@ -223,6 +233,7 @@ class Signals:
     def observe(self, snapshot: Snapshot) -> None:
         """What a new poll says: who is still awaited, and who came back."""
         at = snapshot.taken_at
+        self._newest = snapshot, monotonic()
         for sent in self._open:
             if not sent.verifying:
                 continue

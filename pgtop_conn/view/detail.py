@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pgtop_conn.model.guards import Care, Policy, Verdict, judge, useless_cancel
+from pgtop_conn.model.guards import Care, Policy, Verdict, judge, refused
 from pgtop_conn.model.snapshot import Backend, Role, Snapshot, age
+from pgtop_conn.model.source import Action
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import STATE_STYLES, Cell
 
@@ -134,8 +135,8 @@ def _guard(backend: Backend, snapshot: Snapshot, policy: Policy) -> list[Row]:
         *_verdict("terminate", judge(backend, snapshot, policy)),
         *_verdict("in bulk", judge(backend, snapshot, policy, bulk=True)),
     ]
-    useless = useless_cancel(backend)
-    rows.append(_fact("cancel", Cell(useless, "dim") if useless else Cell("ends the running query", "ok")))
+    reasons = refused(Action.CANCEL, backend, judge(backend, snapshot, policy))
+    rows.append(_fact("cancel", Cell(reasons[-1], "dim") if reasons else Cell("ends the running query", "ok")))
     return rows
 
 

@@ -181,8 +181,8 @@ def signal_sql(action: Action, target: Target) -> str | None:
     return (
         f"SELECT s.pid, pg_catalog.{SIGNAL_FUNCTIONS[action]}(s.pid) "
         f"FROM (SELECT a.pid FROM pg_catalog.pg_stat_get_activity({pid:d}) a "
-        f"WHERE a.backend_start = pg_catalog.to_timestamp({float(started)!r}::pg_catalog.float8) "
-        "AND a.pid <> pg_catalog.pg_backend_pid() OFFSET 0) s;"
+        f"WHERE a.backend_start OPERATOR(pg_catalog.=) pg_catalog.to_timestamp({float(started)!r}::pg_catalog.float8) "
+        "AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() OFFSET 0) s;"
     )
 
 

@@ -189,3 +189,12 @@ def test_connections_that_climb_without_more_work_are_the_leak_signature() -> No
     for second in range(0, 120, 5):
         steady.add(NOW + second, 10, dict, counters=Counters(NOW + second, second, 0, 0, 0, 50 * second, 10))
     assert not steady.leak_signature()
+
+
+def test_a_refill_after_a_kill_and_a_full_server_show_what_happens_now() -> None:
+    flat, refill = [55.0] * 150, [30.0 + 2 * index for index in range(20)]
+    refilling = trend_of(history_of([*flat, *refill]))
+    assert refilling.per_minute is not None
+    assert refilling.per_minute > 20
+    full = trend_of(history_of([*(float(v) for v in range(20, 140)), *([140.0] * 32)]))
+    assert full.per_minute == 0.0

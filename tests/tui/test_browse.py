@@ -242,7 +242,7 @@ async def test_copying_the_query_and_the_statement(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(app, "copy_to_clipboard", copied.append)
         await pilot.press("down", "y", "Y")
         assert copied[0] == "SELECT 'x'"
-        bound = f"a.backend_start = pg_catalog.to_timestamp({NOW - 3600.0!r}::pg_catalog.float8)"
+        bound = f"a.backend_start OPERATOR(pg_catalog.=) pg_catalog.to_timestamp({NOW - 3600.0!r}::pg_catalog.float8)"
         assert f"pg_stat_get_activity(1) a WHERE {bound}" in copied[1]
         assert "'" not in copied[1]
 
