@@ -14,7 +14,7 @@ from tests.servers import Connection
 LOOK = """
 SELECT
     a.pid, a.backend_type, coalesce(r.rolname, '') AS role, coalesce(r.rolsuper, false) AS superuser,
-    a.application_name AS app, a.state, r.oid IS NOT NULL AS owned,
+    a.application_name AS app, a.state, a.usesysid IS NOT NULL AS owned, r.oid IS NOT NULL AS known,
     coalesce(a.wait_event_type = 'Client', false) AS waits_on_client,
     coalesce(r.rolreplication, false) OR a.backend_type = 'walsender'
         OR EXISTS (SELECT FROM pg_stat_replication AS s WHERE s.pid = a.pid)
@@ -56,8 +56,9 @@ class Truth:
     app: str
     state: str | None
     waits_on_client: bool
-    #: Its role is there: of one that was dropped nobody can tell what it may do.
     owned: bool
+    #: Its role is there: the server permits a signal to one whose role was dropped, but nobody can tell who it was.
+    known: bool
     replicates: bool
     monitor_superuser: bool
     visible: bool
@@ -72,7 +73,7 @@ class Truth:
 
     def protected(self, rules: Rules) -> bool:
         """Whether the table of guards keeps everybody from signalling it, whatever the server permits."""
-        if self.backend_type not in ("client backend", "walsender") or not self.owned:
+        if self.backend_type not in ("client backend", "walsender") or not self.known:
             return True
         if self.app == "pgtop-conn" or self.role in PROVIDERS_OWN or self.role.startswith(rules.protected):
             return True
