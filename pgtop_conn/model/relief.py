@@ -1,4 +1,4 @@
-"""Relief: what a plan gives back under the CONNECTION LIMIT that most of its targets fall under. Pure."""
+"""Relief: what a plan gives back under the tightest CONNECTION LIMIT that its targets fall under. Pure."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Relief:
 
 
 def relief(ended: Sequence[Backend], budget: SlotBudget) -> Relief | None:
-    """The limit of a role or a database that most of `ended` fall under, the tightest of several; None without one."""
+    """The tightest limit of a role or a database that any of `ended` falls under, of several the most relieved."""
     found = [Relief(limit, sum(1 for backend in ended if _under(backend, limit))) for limit in budget.limits]
-    return max((one for one in found if one.freed), key=lambda one: (one.freed, one.limit.share), default=None)
+    return min((one for one in found if one.freed), key=lambda one: (one.limit.free, -one.freed), default=None)
 
 
 def _under(backend: Backend, limit: Limit) -> bool:

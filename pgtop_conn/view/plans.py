@@ -97,7 +97,7 @@ def exclusions(plan: Plan) -> list[list[Cell]]:
 
 
 def headroom(plan: Plan, given: Relief | None = None) -> list[Cell]:
-    """What the plan gives back to ordinary roles, and under the limit that most of its targets share."""
+    """What the plan gives back to ordinary roles, and under the tightest limit that any of its targets is under."""
     if plan.action is Action.CANCEL:
         return [Cell("A cancel ends the query; the session and its slot stay.", "dim")]
     cells = [

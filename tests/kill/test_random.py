@@ -23,7 +23,7 @@ from tests.kill.oracle import Rules, Truth, expected, look
 from tests.kill.tally import TALLY
 from tests.servers import Connection
 
-EXAMPLES = 200
+EXAMPLES = 50
 
 #: Monitors and parts of which something is signalled come more often than those that are there to be left alone.
 MONITORS_DRAWN = (*MONITORS, *("m_super", "m_signal", "m_member") * 4)
@@ -59,9 +59,9 @@ draws = st.builds(
 )
 
 
-def test_random_populations(cluster: Cluster) -> None:
+def test_random_populations(every_cluster: Cluster) -> None:
     with asyncio.Runner() as runner:
-        cast = runner.run(Cast.on(cluster))
+        cast = runner.run(Cast.on(every_cluster))
 
         @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
         @given(draws)

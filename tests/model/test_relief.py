@@ -22,14 +22,14 @@ def test_without_a_limit_there_is_none() -> None:
     assert relief(snapshot.backends, SlotBudget.of(snapshot)) is None
 
 
-def test_the_limit_that_most_fall_under_counts() -> None:
+def test_the_tightest_limit_counts_however_few_fall_under_it() -> None:
     snapshot = limited()
     found = relief(snapshot.backends[1:4] + snapshot.backends[10:11], SlotBudget.of(snapshot))
     assert found is not None
-    assert (found.limit.name, found.freed, found.before, found.after) == ("app", 3, 1, 4)
+    assert (found.limit.name, found.freed, found.before, found.after) == ("x", 1, 0, 1)
 
 
-def test_of_equals_the_tightest_counts_and_a_database_counts_all_of_its_sessions() -> None:
+def test_a_database_that_is_tighter_counts_and_a_database_counts_all_of_its_sessions() -> None:
     snapshot = limited(database_limit=11)
     found = relief(snapshot.backends[1:4], SlotBudget.of(snapshot))
     assert found is not None

@@ -80,7 +80,7 @@ async def test_the_count_that_is_typed_is_of_those_that_are_not_kept() -> None:
         assert source.signalled_pids == list(range(1, 29))
 
 
-async def test_headroom_is_shown_for_the_limit_that_most_fall_under() -> None:
+async def test_headroom_is_shown_for_the_tightest_limit() -> None:
     async with monitor(web(range(1, 6)), view=OPEN) as (app, _, pilot):
         await pilot.press("home", "j", "x")
         assert "ordinary roles 31 → 36   app 15 → 20 (role limit 80)" in text_of(app)
