@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Target
 from pgtop_conn.model.text import clean
@@ -64,6 +65,10 @@ class Audited:
         self._following[action].expect(action, outcomes, place_of(self._last) if self._last else None)
         failure = next((text for text in failures if text), "")
         return [_noted(outcome, failure) for outcome in outcomes] if failure else outcomes
+
+    async def facts(self) -> Facts:
+        """Pass the question on."""
+        return await self._source.facts()
 
     async def close(self) -> None:
         """Look once or twice more for the end of what was signalled just now, then end the session."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pgtop_conn.audit import Audited
+from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from tests.factories import make_backend, make_own, make_snapshot
@@ -28,6 +29,9 @@ class Scripted:
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         return [Outcome(target, status) for target, status in zip(targets, self.statuses, strict=True)]
+
+    async def facts(self) -> Facts:
+        return NO_FACTS
 
     async def close(self) -> None:
         self.snapshots.clear()

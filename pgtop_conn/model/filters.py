@@ -28,11 +28,15 @@ from pgtop_conn.model.snapshot import DISABLED, IDLE_STATES, Backend, BackendKey
 from pgtop_conn.model.text import clean_query, one_line
 
 
+def _unlabelled(_backend: Backend) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a row does not say of itself: role oid to source label, and a sentence for each session that leaks."""
+    """What a row does not say of itself: the label of who it belongs to, and a sentence for each one that leaks."""
 
-    source: Mapping[int, str] = field(default_factory=dict)
+    source: Callable[[Backend], str] = _unlabelled
     leak: Mapping[BackendKey, str] = field(default_factory=dict)
 
 
@@ -200,7 +204,7 @@ KEYS: Mapping[str, Key] = {
     "type": Key(_type, kinds.server_word, "kind of process: type:client-backend, type:walsender, type:auto*"),
     "query": Key(_query, kinds.name, 'text of the current or last query: query~invoices, query:"SELECT 1"'),
     "source": Key(
-        lambda backend, at, tags: tags.source.get(backend.role_oid, ""),
+        lambda backend, at, tags: tags.source(backend),
         kinds.name,
         "label of the role's owner: source:aws",
     ),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 
 
@@ -113,6 +114,10 @@ class Source(Protocol):
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """Signal each target by a statement of its own; one Outcome each, in order. One refusal stops no other."""
+        ...
+
+    async def facts(self) -> Facts:
+        """What a diagnosis asks beyond the polls. Never raises for a part that can't be read: Facts says why."""
         ...
 
     async def close(self) -> None:

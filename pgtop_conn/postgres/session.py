@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pgtop_conn.model.errors import PollFailed, SourceLost
+from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
 from pgtop_conn.postgres.activity import Reader
@@ -75,6 +76,10 @@ class Session:
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """One statement for each target, in order; see signals.py for what the server re-checks."""
         return await signal_each(self._link, action, targets, self._reader.raw_names)
+
+    async def facts(self) -> Facts:
+        """What a diagnosis asks beyond the polls."""
+        return NO_FACTS
 
     async def close(self) -> None:
         """End the session within two seconds; safe to call twice, and while a poll or a reconnect is under way."""

@@ -120,7 +120,7 @@ def _backend(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -
         "wrote": backend.wrote,
         "query": backend.query,
         "query_id": backend.query_id,
-        "source": tags.source.get(backend.role_oid),
+        "source": tags.source(backend) or None,
         "leak": tags.leak.get(backend.key),
         "guard": {"level": verdict.level, "reasons": list(verdict.reasons)},
     }

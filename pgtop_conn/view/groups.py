@@ -45,7 +45,7 @@ def _database(backend: Backend, _tags: Tags) -> str:
 
 
 def _source(backend: Backend, tags: Tags) -> str:
-    return tags.source.get(backend.role_oid, "")
+    return tags.source(backend)
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pgtop_conn.campaign import Campaign
 from pgtop_conn.commands.kill import kill
 from pgtop_conn.commands.order import Order
+from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.filters import parse
 from pgtop_conn.model.freeing import free_slots
 from pgtop_conn.model.guards import Policy
@@ -41,6 +42,9 @@ class Watched:
         self.signalled |= sent
         TALLY.signals += len(sent)
         return outcomes
+
+    async def facts(self) -> Facts:
+        return NO_FACTS
 
     async def close(self) -> None:
         await self._session.close()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pgtop_conn.audit import Audited
 from pgtop_conn.commands.journal import journal, read
 from pgtop_conn.model.errors import BadInput
+from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from tests.factories import make_backend, make_own, make_snapshot
@@ -32,6 +33,9 @@ class Scripted:
             Outcome(target, Status.DENIED, "not allowed") if target.key.pid == 3 else Outcome(target, Status.SIGNALLED)
             for target in targets
         ]
+
+    async def facts(self) -> Facts:
+        return NO_FACTS
 
     async def close(self) -> None:
         self.snapshots.clear()

@@ -17,7 +17,7 @@ from tests.factories import NOW
 from tests.strategies import CLIENTS, NAMES, QUERIES, backends, client_backends
 
 DURATION_KEYS = ("idle", "age", "xact", "query_age", "state_age")
-TAGS = Tags(source={16_384: "aws", 16_385: "supabase"})
+TAGS = Tags(source=lambda backend: {16_384: "aws", 16_385: "supabase"}.get(backend.role_oid, ""))
 
 
 def matches(text: str, backend: Backend, tags: Tags = TAGS) -> bool:
@@ -75,7 +75,7 @@ def column(backend: Backend, key: str, tags: Tags) -> str | None:
     if key == "db":
         return backend.database
     if key == "source":
-        return tags.source.get(backend.role_oid, "")
+        return tags.source(backend)
     if backend.hidden or (off and (key == "query" or (key == "wait" and not backend.wait_event))):
         return None
     return {

@@ -13,7 +13,10 @@ from pgtop_conn.model.text import clean
 from tests.factories import NOW, make_backend, make_background, make_hidden, make_walsender
 
 DURATION_KEYS = ("idle", "age", "xact", "query_age", "state_age")
-TAGS = Tags(source={16_384: "aws", 16_385: "supabase"}, leak={make_backend().key: "58 idle for more than 20 min"})
+TAGS = Tags(
+    source=lambda backend: {16_384: "aws", 16_385: "supabase"}.get(backend.role_oid, ""),
+    leak={make_backend().key: "58 idle for more than 20 min"},
+)
 
 
 def matches(text: str, backend: Backend, tags: Tags = TAGS) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.tui.app import MonitorApp
@@ -60,6 +61,9 @@ class FakeSource:
             return [self.answer(target) for target in targets]
         finally:
             self.asking -= 1
+
+    async def facts(self) -> Facts:
+        return NO_FACTS
 
     async def close(self) -> None:
         self.closed += 1

@@ -1,0 +1,104 @@
+"""Finding, Remedy, Case: the words that a diagnosis is made of. diagnosis.py finds, remedies.py says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pgtop_conn.model.facts import NO_FACTS, Facts
+from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Backend, Snapshot
+
+
+class Cause(StrEnum):
+    """Why slots are gone. The comment names what its evidence holds; times are seconds, shares 0 to 1."""
+
+    #: app, role, database, count, used, per_minute, idle_over_s, idle_over, statement (masked), statement_share,
+    #: never_queried, oldest_idle_s, habit_s, clients, score
+    LEAK = "leak"
+    #: active, used, share, by_app {app: active}
+    TRAFFIC = "traffic"
+    #: pid, role, app, database, frees, state, state_s, statement (masked)
+    BLOCKER = "blocker"
+    #: count, oldest_s, aborted, holds_xmin, by_app {app: count}, by_role {role: count}
+    IDLE_IN_TRANSACTION = "idle_in_transaction"
+    #: app, role, database, count, peak_active, idle_share, watched_s, clients
+    OVERSIZED_POOL = "oversized_pool"
+    #: name, limit, used, free
+    ROLE_LIMIT = "role_limit"
+    #: name, limit, used, free
+    DATABASE_LIMIT = "database_limit"
+    #: superuser_reserved, reserved, provider_reserved {name: slots}, max_connections
+    RESERVE = "reserve"
+    #: count, oldest_s (None where the server doesn't tell)
+    AUTHENTICATING = "authenticating"
+    #: used, max
+    WALSENDERS = "walsenders"
+    #: per_second, lifetime_s, by_app {app: sessions seen to begin}, restarted_s (None: the server did not restart)
+    RECONNECT_STORM = "reconnect_storm"
+
+
+class Severity(StrEnum):
+    """How much it matters now."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class RemedyKind(StrEnum):
+    """What a remedy's text is."""
+
+    SQL = "sql"
+    PGBOUNCER = "pgbouncer"
+    DRIVER = "driver"
+    STEP = "step"
+
+
+class Effect(StrEnum):
+    """When a remedy takes effect."""
+
+    NOW = "now"
+    RELOAD = "reload"
+    RESTART = "restart"
+    NEW_SESSIONS = "new sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """Something to copy; never run by the program. `text` is whole: SQL ends with a semicolon."""
+
+    kind: RemedyKind
+    text: str
+    takes_effect: Effect
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One cause. `summary` is one sentence with its numbers; `evidence` is plain JSON data (see Cause)."""
+
+    cause: Cause
+    severity: Severity
+    summary: str
+    evidence: Mapping[str, object]
+    sessions: tuple[int, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+    #: Slots it explains: what findings of one severity are ordered by.
+    weight: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """Everything a diagnosis looks at."""
+
+    snapshot: Snapshot
+    budget: SlotBudget
+    observation: Observation
+    facts: Facts = NO_FACTS
+    #: Bytes of memory as the user told; None where the host is measured or nothing is known.
+    ram: int | None = None
+    #: Sessions that hold a slot and are not our own or another pgtop-conn.
+    clients: tuple[Backend, ...] = field(default=())
