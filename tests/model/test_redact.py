@@ -1,0 +1,162 @@
+"""No literal of a query text survives, whatever stands around it and wherever the text is cut."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgtop_conn.model.redact import masked, shape
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ""),
+        ("SELECT 1", "SELECT ?"),
+        ("SELECT -1.5e-3, .5, 0x1F, 1_000, 1.", "SELECT -?, ?, ?, ?, ?"),
+        ("SELECT a1, t.b2, $1, $2::int, x[3]", "SELECT a1, t.b2, $1, $2::int, x[?]"),
+        ("SELECT 'it''s'", "SELECT ?"),
+        (r"SELECT E'it\'s', e'\\', a", "SELECT ?, ?, a"),
+        ("SELECT E'a'\n  'b\\'c', d", "SELECT ?, d"),
+        (r"SELECT '\\', a", "SELECT ?, a"),
+        ("SELECT U&'d\\0061t' UESCAPE '!', B'01', X'FF', N'x'", "SELECT ? UESCAPE ?, ?, ?, ?"),
+        ("SELECT $$ ' $$, $a$ $$ x $a$, a$b$c", "SELECT ?, ?, a$b$c"),
+        ('SELECT "a 1 \'x\'" FROM "T"', 'SELECT "a 1 \'x\'" FROM "T"'),
+        ('SELECT U&"d\\0061t", E."x"', 'SELECT U&"d\\0061t", E."x"'),
+        ("SELECT 1 -- secret 2\n, 3 /* a /* b */ 4 */ + 5", "SELECT ? \n, ?   + ?"),
+        ("SELECT DATE'2020-01-01', interval '1 day'", "SELECT DATE?, interval ?"),
+        ("COPY t FROM '/etc/passwd' WITH (DELIMITER ';')", "COPY t FROM ? WITH (DELIMITER ?)"),
+        ("INSERT INTO t VALUES (1, 'a'), (2, NULL)", "INSERT INTO t VALUES (?, ?), (?, NULL)"),
+        ("ALTER ROLE a PASSWORD 'x' VALID UNTIL '2030-01-01'", "ALTER ROLE a PASSWORD ? VALID UNTIL ?"),
+        ('create user a encrypted password "x y"', "create user a encrypted password ?"),
+        ("BEGIN; ALTER USER a PASSWORD hunter2", "BEGIN; ALTER USER a PASSWORD ?"),
+        ("ALTER ROLE a PASSWORD NULL", "ALTER ROLE a PASSWORD NULL"),
+        ("SELECT password FROM users", "SELECT password FROM users"),
+        ("SELECT a FROM t WHERE b = 'cut in the mid", "SELECT a FROM t WHERE b = ?"),
+        ("SELECT $a$ cut $a", "SELECT ?"),
+        ('SELECT "cut', "SELECT ?"),
+        ("SELECT E'cut\\", "SELECT ?"),
+        ("SELECT 1 /* cut", "SELECT ?"),
+        ("SELECT␍$$x$$", "SELECT␍?"),
+        ("SELECT a ? 'b', c->>'d', e #> '{f}'", "SELECT a ? ?, c->>?, e #> ?"),
+    ],
+)
+def test_masked(query: str, expected: str) -> None:
+    assert masked(query) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        r"SELECT 'it\'s a secret', a FROM t",
+        r"SELECT 'C:\', 'secret', b",
+        r"SELECT '\', E'\'secret', 'secret'",
+        r"""SELECT '\' "secret ' secret " secret """,
+        "SELECT E'a' -- '\n 'b\\'secret', '\\', 'secret'",
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_masked(query: str) -> None:
+    found = masked(query)
+    assert "secret" not in found
+    assert found.startswith("SELECT")
+    assert masked(found) == found
+
+
+@pytest.mark.parametrize(
+    "queries",
+    [
+        ["SELECT a FROM t WHERE b = 1", "SELECT a\n\tFROM t  WHERE b = 'x' -- y", "SELECT a FROM t WHERE b = $1"],
+        ["SELECT a WHERE b IN (1)", "SELECT a WHERE b IN ( 1,-2 , 3)", "SELECT a WHERE b IN ($1, $2)"],
+        ["INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (1, NULL), (2, 'b'::text)"],
+        ["INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (1, 'a'), (2", "INSERT INTO t VALUES (1, 'a'), ("],
+        ["SELECT a = ANY(ARRAY[1])", "SELECT a = ANY(ARRAY[1, 2, 3])"],
+        ["SELECT a WHERE b IN (1, 2", "SELECT a WHERE b IN (1, 2, 'cu", "SELECT a WHERE b IN (1,"],
+    ],
+)
+def test_one_shape_for_one_code_path(queries: list[str]) -> None:
+    assert len({shape(query) for query in queries}) == 1
+
+
+def test_shapes_of_other_code_paths_differ() -> None:
+    queries = ["SELECT a FROM t", "SELECT b FROM t", "select a FROM t", "SELECT a FROM u WHERE x = 1", "SELECT f(a, 1)"]
+    assert len({shape(query) for query in queries}) == len(queries)
+    assert shape("SELECT a\n FROM t WHERE id IN (1, 2)") == "SELECT a FROM t WHERE id IN (?)"
+
+
+_INSIDE = st.text(st.sampled_from('zq;-/* \n"$\\e(),.1'), max_size=12)
+#: Literals that hold a word which stands nowhere else; `inside` is made harmless for the quotes around it.
+_LITERALS = st.one_of(
+    _INSIDE.map(lambda inside: "'SECRET" + inside.replace("\\", "") + "''SECRET'"),
+    _INSIDE.map(lambda inside: "E'SECRET" + inside.replace("\\", r"\\") + r"\'SECRET'"),
+    _INSIDE.map(lambda inside: "'SECRET" + inside.replace("\\", "") + "\\'"),
+    _INSIDE.map(lambda inside: "$t$SECRET" + inside.replace("$", "") + "'$t$"),
+    _INSIDE.map(lambda inside: "$$SECRET" + inside.replace("$", "") + "'$$"),
+    _INSIDE.map(lambda inside: "U&'SECRET" + inside.replace("\\", "") + "'"),
+    st.just("X'5EC12E7'"),
+    st.sampled_from(["5123456", "0x5EC12E7", "51234.56e-7", ".512345"]),
+    _INSIDE.map(lambda inside: "/* SECRET' /* */" + inside.replace("*", "").replace("/", "") + "*/"),
+    st.just("-- SECRET's\n"),
+)
+_CODE = st.sampled_from(
+    [
+        "a",
+        "E",
+        "_e",
+        "SELECT",
+        "$1",
+        '"it\'s"',
+        '"--"',
+        "(",
+        ")",
+        ", ",
+        "::text",
+        " - ",
+        " / ",
+        "é",
+        "->>",
+        ";",
+        "u.b",
+        "␍",
+    ]
+)
+
+
+@given(st.lists(st.one_of(_LITERALS, _CODE), max_size=12), st.integers(0, 300))
+def test_no_literal_survives_wherever_the_text_is_cut(parts: list[str], cut: int) -> None:
+    for query in (" ".join(parts), " ".join(parts)[:cut]):
+        for text in (masked(query), shape(query)):
+            assert "SECRET" not in text
+            assert "5EC" not in text
+            assert "512" not in text
+
+
+@given(st.text(st.sampled_from("'\"$a;-/*\\\nE \t1.?(),&uU_é␍bx"), max_size=40))
+def test_masking_twice_changes_nothing(query: str) -> None:
+    once = masked(query)
+    assert masked(once) == once
+    assert shape(once) == shape(query)
+    assert shape(shape(query)) == shape(query)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read(query: str) -> None:
+    assert masked(masked(query)) == masked(query)
+    assert "\n" not in shape(query)
+
+
+_PARTS = """/**/ /* ' " $a$ $ ; E'\\' \\' ( */ $1 (?, (?), 1, 1e 1. ARRAY[1, U& - . (((?"""
+
+
+@pytest.mark.parametrize(
+    "part",
+    [*_PARTS.split(), "\n", " ", "--\n", "a ", "'' ", "E''\n", "(? ", "(1,2)\n", "E'' --\n", "CREATE USER PASSWORD "],
+)
+def test_no_text_takes_long(part: str) -> None:
+    query = part * (500_000 // len(part)) + "'"
+    began = time.process_time()
+    masked(query)
+    shape(query)
+    assert time.process_time() - began < 3.0
