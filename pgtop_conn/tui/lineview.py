@@ -36,6 +36,7 @@ CELL_STYLES = (
     "header",
     "idle",
     "key",
+    "leak",
     "marked",
     "ok",
     "old",

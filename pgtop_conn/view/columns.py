@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
+from unicodedata import east_asian_width
 
 from pgtop_conn.model.guards import Care, judge
 from pgtop_conn.model.slots import HIDDEN_STATE
@@ -137,7 +138,13 @@ def _pid(backend: Backend, frame: Frame) -> Cell:
     return Cell(f"{mark if marked else ''}{backend.pid}{guard}", style)
 
 
-def _state(backend: Backend, _frame: Frame) -> Cell:
+#: States of a session that looks leaked; any other is only coloured.
+STATE_LEAKED = {IDLE: "idle leak", IN_TRANSACTION: "in tx leak", ABORTED: "abort leak"}
+
+
+def _state(backend: Backend, frame: Frame) -> Cell:
+    if backend.key in frame.tags.leak and not backend.blocked_by:
+        return Cell(STATE_LEAKED.get(backend.state or "", backend.state or "leak"), "leak")
     if backend.blocked_by:
         return Cell("blocked", "blocked")
     if backend.hidden:
@@ -219,12 +226,35 @@ def cells(line: Line, frame: Frame, width: int) -> list[tuple[AnyPlaced, Cell]]:
         name = first.column.cell(line.group, frame)
         arrow = ARROWS[frame.ascii][0 if line.expanded else 1]
         named = Cell(f" {' ' * INDENT * line.depth}{arrow} {name.text}", name.style)
-        return [(first, named), *((place, place.column.cell(line.group, frame)) for place in others)]
+        counts = [(place, place.column.cell(line.group, frame)) for place in others]
+        return [*_flagged(first, named, line.group, frame), *counts]
     indent = INDENT * (line.depth + 1)
     places = [Placed(p.column, p.x + indent, p.width) for p in fit(SESSION_COLUMNS, width - indent)]
     if line.backend is None:
         return [(place, Cell(place.column.title, "header")) for place in places]
     return [(place, place.column.cell(line.backend, frame)) for place in places]
+
+
+LEAK: Column[Group] = Column("leak", "", 9, lambda found, frame: leak_flag(found, frame))
+
+
+def leak_flag(found: Group, frame: Frame) -> Cell:
+    """How many of a group's sessions look leaked, in a word that needs no colour; nothing where none does."""
+    leaked = sum(1 for backend in found.backends if backend.key in frame.tags.leak) if frame.tags.leak else 0
+    return Cell(f"leak {leaked}" if leaked else "", "leak")
+
+
+def _flagged(place: Placed[Group], named: Cell, found: Group, frame: Frame) -> list[tuple[AnyPlaced, Cell]]:
+    """The name, and behind it the flag of a leak, which is never cut: a long name is."""
+    flag = leak_flag(found, frame)
+    if not flag.text:
+        return [(place, named)]
+    cells_of_name = sum(2 if east_asian_width(char) in "WF" else 1 for char in named.text)
+    x = max(0, min(place.width - len(flag.text), cells_of_name + 2))
+    return [
+        (Placed(place.column, place.x, max(0, x - 1)), named),
+        (Placed(LEAK, place.x + x, min(len(flag.text), place.width)), flag),
+    ]
 
 
 def titles(width: int) -> list[tuple[Placed[Group], Cell]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.guards import Care, Policy, Verdict, judge, refused
 from pgtop_conn.model.snapshot import Backend, Role, Snapshot, age
 from pgtop_conn.model.source import Action
+from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import STATE_STYLES, Cell
 
@@ -23,10 +25,11 @@ CARE_WORDS = {
 Row = list[Cell]
 
 
-def detail(backend: Backend, snapshot: Snapshot, policy: Policy) -> list[Row]:
-    """The rows above the query; `snapshot` is the last one the session was in."""
+def detail(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags = NO_TAGS) -> list[Row]:
+    """The rows above the query; `snapshot` is the last one the session was in, and `tags` are of that one."""
     return [
         *_identity(backend, snapshot),
+        *_tags(backend, tags),
         [],
         *_times(backend, snapshot.taken_at),
         [],
@@ -62,6 +65,13 @@ def _identity(backend: Backend, snapshot: Snapshot) -> list[Row]:
     if backend.leader_pid:
         rows.append(_fact("leader", f"parallel worker of {backend.leader_pid}"))
     return rows
+
+
+def _tags(backend: Backend, tags: Tags) -> list[Row]:
+    """Whose it is, where a label says so, and why it looks leaked."""
+    source, leak = one_line(tags.source(backend)), tags.leak.get(backend.key)
+    rows = [_fact("source", source)] if source else []
+    return rows + ([_fact("leak", Cell(one_line(leak), "leak"))] if leak else [])
 
 
 def _encryption(backend: Backend) -> Cell:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
+from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.slots import HIDDEN_STATE, Level, Limit, SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, OWN_APPLICATION_NAME, Snapshot
 from pgtop_conn.model.text import one_line
@@ -198,13 +200,16 @@ def notice_line(
     status: Status,
     history: History | None = None,
     width: int | None = None,
+    leaks: Sequence[Leak] = (),
 ) -> list[Cell]:
-    """The one thing worth saying now: trouble first, who came back after a kill, what we may not see, who grows."""
+    """The one thing worth saying now: trouble, who came back after a kill, a leak, what we may not see, who grows."""
     server = snapshot.server
     if status.trouble:
         return [Cell(f" {status.trouble}", "critical")]
     if status.comeback is not None:
         return comebacks.notice(status.comeback, width)
+    if leaks:
+        return _leak(leaks, status, width)
     hidden = sum(1 for backend in snapshot.backends if backend.hidden and may_hold_slot(backend))
     if hidden:
         grant = f"GRANT pg_monitor TO {server.role}"
@@ -217,6 +222,23 @@ def notice_line(
         text = f" Connections climb while transactions stay flat{rate}: the mark of a leak"
         return [Cell(text, "warning"), Cell(_holds(largest, per_minute, "; "), "dim")]
     return [Cell(_holds(largest, per_minute, " "), "dim")]
+
+
+#: At the end of the line that tells of a leak: the key that explains it.
+DIAGNOSE = (Cell("d", "key"), Cell(" diagnose ", "dim"))
+
+
+def _leak(leaks: Sequence[Leak], status: Status, width: int | None) -> list[Cell]:
+    """The worst leak, cut so that the key at the end of the line stays; one look has no keys."""
+    others = f"   and {len(leaks) - 1} more" if len(leaks) > 1 else ""
+    head, sentence = " Leak: ", one_line(leaks[0].sentence)
+    if status.interval_s is None or width is None:
+        return [Cell(head, "leak"), Cell(sentence, "warning"), Cell(others, "dim")]
+    room = width - len(head) - len(others) - _length(list(DIAGNOSE)) - 2
+    if len(sentence) > room:
+        sentence = f"{sentence[: max(0, room - 1)]}…"
+    gap = " " * max(2, width - len(head) - len(sentence) - len(others) - _length(list(DIAGNOSE)))
+    return [Cell(head, "leak"), Cell(sentence, "warning"), Cell(others, "dim"), Cell(gap), *DIAGNOSE]
 
 
 def _holds(largest: Group | None, per_minute: float | None, before: str) -> str:

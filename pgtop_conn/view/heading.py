@@ -17,13 +17,15 @@ def heading(view: ViewState, width: int, *, ascii_only: bool = False) -> list[Ce
     arrow = down if sort.descending is not view.reverse else up
     title = GROUPINGS[view.grouping].title.replace("▸", into)
     marks = f"{len(view.marks)} marked" if view.marks else ""
+    leaks = "leaks only" if view.leaks_only else ""
     tail = [f" sort: {sort.title} {arrow} "]
-    room = width - len(title) - len(tail[0]) - len(marks) - 22
+    room = width - len(title) - len(tail[0]) - len(marks) - len(leaks) - (28 if leaks else 22)
     text = view.filter.text.strip()
     shown = text if len(text) <= room else f"{text[: max(4, room - 1)]}…"
     parts = [
         (f" by {title} ", "header"),
         (f" filter: {shown or 'none'} ", "warning" if text else "header"),
+        *([(f" {leaks} ", "leak")] if leaks else []),
         *([(f" {marks} ", "marked")] if marks else []),
         (tail[0], "header"),
     ]

@@ -51,6 +51,18 @@ class ViewState:
     reverse: bool = False
     expanded: frozenset[Path] = frozenset()
     marks: Mapping[BackendKey, Target] = field(default_factory=dict)
+    #: Only what looks leaked, of what the filter leaves.
+    leaks_only: bool = False
+
+    @property
+    def choice(self) -> str:
+        """What narrows the table, in words; '' when everything is shown."""
+        parts = [f"filter {self.filter.text}"] if self.filter.text else []
+        return ", ".join([*parts, "leaks only"] if self.leaks_only else parts)
+
+    def shows(self, backend: Backend, at: float, tags: Tags) -> bool:
+        """Whether the filter and the choice of leaks leave this session."""
+        return (not self.leaks_only or backend.key in tags.leak) and self.filter.matches(backend, at, tags)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +76,8 @@ class Frame:
     ascii: bool = False
     #: Sessions per minute of a top-level group; None while unknown.
     per_minute: Callable[[Group], float | None] = lambda _group: None
+    #: What the rows do not say of themselves; of this snapshot.
+    tags: Tags = NO_TAGS
 
     @property
     def at(self) -> float:
@@ -111,15 +125,21 @@ def shown(snapshot: Snapshot, view_filter: Filter, tags: Tags = NO_TAGS) -> list
     ]
 
 
+def visible(snapshot: Snapshot, view: ViewState, tags: Tags) -> list[Backend]:
+    """The sessions the table has lines for, in open groups or closed ones."""
+    found = shown(snapshot, view.filter, tags)
+    return [backend for backend in found if backend.key in tags.leak] if view.leaks_only else found
+
+
 def is_listed(backend: Backend) -> bool:
     """Whether the table shows it without being asked for its type or pid."""
     return may_hold_slot(backend) or backend.walsender
 
 
-def build(frame: Frame, view: ViewState, tags: Tags = NO_TAGS) -> list[Line]:
+def build(frame: Frame, view: ViewState) -> list[Line]:
     """The lines of the table for this frame; sessions of closed groups are not among them."""
-    backends = shown(frame.snapshot, view.filter, tags)
-    groups = group(backends, GROUPINGS[view.grouping], frame.at, frame.budget.used, tags)
+    backends = visible(frame.snapshot, view, frame.tags)
+    groups = group(backends, GROUPINGS[view.grouping], frame.at, frame.budget.used, frame.tags)
     background = [b for b in backends if not is_listed(b)]
     lines: list[Line] = []
     ordered = sorted(groups, key=lambda g: SORTS[view.sort].group(g, frame), reverse=_reverse(view))
@@ -174,6 +194,6 @@ def targets_of(line: Line, view: ViewState) -> list[Target]:
     if line.group is None:
         return []
     chosen_by = "group " + " ".join(f"{key}={value}" for key, value in line.group.key.items())
-    if view.filter.text:
-        chosen_by += f", filter {view.filter.text}"
+    if view.choice:
+        chosen_by += f", {view.choice}"
     return [Target.of(backend, chosen_by) for backend in line.group.backends]
