@@ -27,6 +27,7 @@ from pgtop_conn.model.snapshot import (
 from pgtop_conn.model.text import clean, clean_query, decode
 from pgtop_conn.postgres.authenticating import Authenticating
 from pgtop_conn.postgres.link import Link
+from pgtop_conn.postgres.recognising import Recognising
 from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE, statement, versioned
 
 FACTS_EVERY_S = 30.0
@@ -168,6 +169,7 @@ class Reader:
         #: By the name of a statement that only adds to the picture: not to be asked before.
         self._due: dict[str, float] = {}
         self._authenticating = Authenticating(link)
+        self._recognising = Recognising(link)
 
     @property
     def own_key(self) -> BackendKey | None:
@@ -233,7 +235,8 @@ class Reader:
         if self._names.learn(roles, databases, rows):
             self._known.clear()
         self._facts_due = now + FACTS_EVERY_S
-        return server_of(servers[0], self._link)
+        provider = await self._recognising.provider(self._names.roles, self._names.databases)
+        return replace(server_of(servers[0], self._link), provider=provider)
 
     async def _read_texts(self, rows: Rows) -> None:
         """Query texts of those whose (backend_start, query_start) differs from the text we have."""

@@ -139,6 +139,7 @@ async def trapped(every_cluster: Cluster, clients: Clients) -> AsyncIterator[Clu
 ARGUMENTS = {
     "blockers": (["1"],),
     "end_own": (1, 1.0),
+    "provider": (["rds.extensions"], ["aurora_version"], ["heroku_ext"]),
     "queries": (["1"],),
     "queries_of_many": (["1"],),
     "signal": (1, 1.0, "idle", 1.0, 1.0, "client backend", False, ["61"], True, True),
