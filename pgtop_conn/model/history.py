@@ -109,6 +109,10 @@ class History:
         """The last `count` totals, oldest first."""
         return [used for _, used in list(self._used)[-count:]]
 
+    def points(self) -> list[tuple[float, int]]:
+        """Every total with its server time, oldest first."""
+        return list(self._used)
+
     def trend(self, budget: SlotBudget) -> Trend | None:
         """What the totals say; None before the first poll."""
         if self._peak is None:
