@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pgtop_conn.model.errors import BadInput
+
+if TYPE_CHECKING:
+    from pgtop_conn.model.labels import Label
 
 ENVIRONMENT_PREFIX = "PGTOP_CONN_"
 
@@ -36,6 +40,7 @@ class Settings:
     critical: float = 95.0
     protected_roles: tuple[str, ...] = ()
     replication_roles: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
     log_file: str = ""
 
 
@@ -96,6 +101,13 @@ def _group(value: object) -> str:
     return str(value)
 
 
+def _labels(value: object) -> tuple[Label, ...]:
+    # As above: only who has labels needs the filter language.
+    from pgtop_conn.model.labels import labels_of
+
+    return labels_of(value)
+
+
 _interval = _number(INTERVAL_MIN_S, INTERVAL_MAX_S, "seconds")
 _percent = _number(1, 100, "per cent")
 
@@ -113,6 +125,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("critical", "critical", _percent, "critical from so many per cent", "PCT"),
     Setting("protected_roles", "protected-roles", _names, "patterns of roles that are never signalled", "ROLES"),
     Setting("replication_roles", "replication-roles", _names, "patterns of roles guarded as replication", "ROLES"),
+    Setting("labels", "labels", _labels, "name sessions: 'Billing=app:billing*;BI=client:10.2.0.0/16'", "NAME=F;..."),
     Setting("log_file", "log-file", _text, "write a log to this file", "FILE"),
 )
 

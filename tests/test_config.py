@@ -21,6 +21,17 @@ def test_arguments_over_environment_over_file_over_defaults(tmp_path: Path) -> N
     assert settings.mouse
 
 
+def test_labels_are_a_table_in_the_file_and_a_text_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('interval = 5\n[labels]\nBilling = "app:billing*"\n"BI tools" = "client:10.2.0.0/16"\n')
+    assert [label.name for label in load({}, {}, str(file)).labels] == ["Billing", "BI tools"]
+    (label,) = load({}, {"PGTOP_CONN_LABELS": "Web=role:web,api"}, str(file)).labels
+    assert (label.name, label.wanted.text) == ("Web", "role:web,api")
+    assert [label.name for label in load({"labels": "A=app:a;B=db:b"}, {}, str(file)).labels] == ["A", "B"]
+    with pytest.raises(BadInput, match=r"^PGTOP_CONN_LABELS: label 'Web': a label looks at"):
+        load({}, {"PGTOP_CONN_LABELS": "Web=idle>3s"})
+
+
 def test_without_a_file_the_defaults_hold() -> None:
     assert load({}, {}).interval_s == 2.0
 
@@ -34,6 +45,8 @@ def test_without_a_file_the_defaults_hold() -> None:
         ('group = "tables"', "expected one of app, role"),
         ("read-only = 3", "expected yes or no"),
         ("protected-roles = [1]", "expected a list of names"),
+        ("[labels]\nBilling = 'app~('", "labels: label 'Billing': "),
+        ("labels = [1]", "labels: expected names and filters"),
         ("interval = [", "expected TOML"),
         ("warning = 90\ncritical = 80", "at most critical"),
     ],

@@ -39,6 +39,11 @@ class Tags:
     source: Callable[[Backend], str] = _unlabelled
     leak: Mapping[BackendKey, str] = field(default_factory=dict)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether any session can have a label at all."""
+        return self.source is not _unlabelled
+
 
 NO_TAGS = Tags()
 
@@ -206,7 +211,7 @@ KEYS: Mapping[str, Key] = {
     "source": Key(
         lambda backend, at, tags: tags.source(backend),
         kinds.name,
-        "label of the role's owner: source:aws",
+        "label of who it belongs to: source:PostgREST, source:Billing",
     ),
     "leak": Key(_leak, kinds.yes_no, "looks leaked: leak:yes, leak:no"),
     "blocked": Key(

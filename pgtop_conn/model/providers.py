@@ -32,7 +32,7 @@ class Provider:
     replication: tuple[str, ...] = ()
     #: Source label and the filter of the sessions it is for; the first that matches counts, `rest` is for all others.
     labels: tuple[tuple[str, str], ...] = ()
-    rest: str = "Applications"
+    rest: str = "Application"
     #: Where its customers change a setting of the server: there is no ALTER SYSTEM for them.
     settings_place: str = "the provider's console"
     #: What its customers should know about slots, a sentence each.
