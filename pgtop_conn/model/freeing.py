@@ -56,25 +56,29 @@ def free_slots(
     policy: Policy,
     per_minute: Callable[[str], float | None],
     struck: Collection[BackendKey] = (),
+    leaked: Collection[BackendKey] = (),
+    among: Callable[[Backend], bool] = lambda _backend: True,
 ) -> Freeing:
     """Pick up to `wanted` sessions; `per_minute` is the growth of an application, `struck` are never picked.
 
-    Never used first, then those of the fastest-growing application, then of the largest, the longest idle first.
+    `among` says which sessions may be picked at all. What looks leaked first, then what was never used, then those of
+    the fastest-growing application, then of the largest, the longest idle first.
     """
-    safe = [b for b in snapshot.backends if b.key not in struck and is_safe(b, snapshot, policy)]
+    safe = [b for b in snapshot.backends if b.key not in struck and among(b) and is_safe(b, snapshot, policy)]
     sizes: dict[str, int] = {}
     for backend in snapshot.backends:
         if backend.is_client:
             sizes[backend.app] = sizes.get(backend.app, 0) + 1
     growth = {app: max(0.0, per_minute(app) or 0.0) for app in sizes}
 
-    def harm(backend: Backend) -> tuple[bool, float, int, float, int]:
+    def harm(backend: Backend) -> tuple[bool, bool, float, int, float, int]:
         growing = growth[backend.app] if growth[backend.app] >= FLAT_PER_MINUTE else 0.0
         idle_s = backend.idle_s(snapshot.taken_at) or 0.0
-        return (not backend.never_queried, -growing, -sizes[backend.app], -idle_s, backend.pid)
+        unleaked = backend.key not in leaked
+        return (unleaked, not backend.never_queried, -growing, -sizes[backend.app], -idle_s, backend.pid)
 
     ordered = sorted(safe, key=harm)
-    picks = (Pick(b, _why(b, growth[b.app], sizes[b.app])) for b in ordered[: max(0, wanted)])
+    picks = (Pick(b, _why(b, growth[b.app], sizes[b.app], b.key in leaked)) for b in ordered[: max(0, wanted)])
     return Freeing(wanted, tuple(picks), len(safe))
 
 
@@ -95,10 +99,12 @@ def is_safe(backend: Backend, snapshot: Snapshot, policy: Policy) -> bool:
     )
 
 
-def _why(backend: Backend, per_minute: float, size: int) -> str:
+def _why(backend: Backend, per_minute: float, size: int, leaked: bool) -> str:
     """The reason, in the words of the table."""
     app = backend.app or "an unnamed application"
     group = f"{app} holds {size}"
     if per_minute >= FLAT_PER_MINUTE:
         group = f"{app} grows by {per_minute:.1f}/min"
+    if leaked:
+        return f"looks leaked; {group}"
     return f"never used; {group}" if backend.never_queried else f"idle; {group}"

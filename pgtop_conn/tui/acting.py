@@ -8,7 +8,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Source, Status, Target
 from pgtop_conn.tui.browse import BrowseScreen
 from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.tui.freeing import FreeSlots
+from pgtop_conn.tui.freeing import Choice, FreeSlots
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.poller import Poller
 from pgtop_conn.tui.signals import Decision, Signals, asks_more
@@ -58,7 +58,9 @@ class ActingScreen(BrowseScreen):
         if self._policy.read_only:
             self.tell(READ_ONLY, "warning")
         elif self.snapshot is not None:
-            dialog = FreeSlots(self.snapshot, self._policy, self.growth_of, self.options.warning_percent)
+            view = self.view
+            choice = Choice(view.choice, lambda backend, at: view.shows(backend, at, self.tags), lambda: self.tags.leak)
+            dialog = FreeSlots(self.snapshot, self._policy, self.growth_of, self.options.warning_percent, choice)
             self.app.push_screen(dialog, self._picked)
 
     def _picked(self, targets: tuple[Target, ...] | None) -> None:

@@ -7,9 +7,10 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
+from pgtop_conn.model.waits import Link, chains
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog, closing
 from pgtop_conn.tui.lineview import LineView, RowList
-from pgtop_conn.view.blocking import Link, chains, link_line
+from pgtop_conn.view.blocking import link_line
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.plans import plural
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from pgtop_conn.model.filters import Filter, parse
+from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
 from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
@@ -25,7 +25,7 @@ from pgtop_conn.tui.signals import Severity
 from pgtop_conn.tui.table import SessionTable
 from pgtop_conn.view import plans
 from pgtop_conn.view.groups import GROUPINGS, paths_to
-from pgtop_conn.view.table import SORTS, Line, is_listed, shown, targets_of
+from pgtop_conn.view.table import SORTS, Line, is_listed, shown, targets_of, visible
 
 GONE = "The session under the cursor is gone; move to another"
 
@@ -46,6 +46,9 @@ class BrowseScreen(Screen[None]):
         self.snapshot: Snapshot | None = None
         #: The snapshot the table holds still; None while it goes on.
         self.paused: Snapshot | None = None
+        #: What the rows of the newest poll, and of the one that is held still, do not say of themselves.
+        self.tags: Tags = NO_TAGS
+        self.paused_tags: Tags = NO_TAGS
         self.table = SessionTable(id="table")
         self.filter_bar = FilterBar(id="filter")
 
@@ -53,6 +56,11 @@ class BrowseScreen(Screen[None]):
     def shown_snapshot(self) -> Snapshot | None:
         """What the table shows: the newest poll, or the one it was paused at."""
         return self.paused or self.snapshot
+
+    @property
+    def shown_tags(self) -> Tags:
+        """Those of the snapshot that the table shows."""
+        return self.tags if self.paused is None else self.paused_tags
 
     def show_table(self) -> None:
         """Build and show the lines of `view`."""
@@ -130,7 +138,8 @@ class BrowseScreen(Screen[None]):
     def _open_detail(self, backend: Backend) -> None:
         snapshot = self.shown_snapshot
         if snapshot is not None:
-            self.app.push_screen(Detail(backend, snapshot, self.options.policy))
+            # The detail goes on with the polls whatever the table shows.
+            self.app.push_screen(Detail(backend, snapshot, self.options.policy, lambda: self.tags))
 
     def _line(self) -> Line | None:
         """The line under the cursor; says so when it is gone."""
@@ -165,8 +174,9 @@ class BrowseScreen(Screen[None]):
         snapshot = self.shown_snapshot
         if snapshot is None:
             return ""
-        matching = len(shown(snapshot, found))
-        return f"{matching} of {len(shown(snapshot, parse('')))} sessions   Enter applies, Esc leaves"
+        matching = len(visible(snapshot, replace(self.view, filter=found), self.shown_tags))
+        leaks = ", leaks only" if self.view.leaks_only else ""
+        return f"{matching} of {len(shown(snapshot, parse('')))} sessions{leaks}   Enter applies, Esc leaves"
 
     def on_filter_bar_applied(self, event: FilterBar.Applied) -> None:
         self.filter_bar.close()
@@ -176,12 +186,20 @@ class BrowseScreen(Screen[None]):
         self.filter_bar.close()
 
     def action_clear_filter(self) -> None:
-        if self.view.filter.text:
-            self._set_filter(parse(""))
+        if self.view.choice:
+            self._set_filter(parse(""), leaks_only=False)
 
-    def _set_filter(self, found: Filter) -> None:
-        self.view = replace(self.view, filter=found)
+    def _set_filter(self, found: Filter, *, leaks_only: bool | None = None) -> None:
+        """`leaks_only` None leaves that choice as it is."""
+        leaks = self.view.leaks_only if leaks_only is None else leaks_only
+        self.view = replace(self.view, filter=found, leaks_only=leaks)
         self.show_table()
+
+    def action_leaks(self) -> None:
+        if not self.view.leaks_only and not self.shown_tags.leak:
+            self.tell("No session looks leaked so far: that takes some polls to see")
+            return
+        self._set_filter(self.view.filter, leaks_only=not self.view.leaks_only)
 
     def action_blockers(self) -> None:
         if self.snapshot is not None:
@@ -201,13 +219,12 @@ class BrowseScreen(Screen[None]):
             return
         # A table that is held still may show the session elsewhere, or not at all.
         self.paused = None
-        found = self.view.filter
         if not is_listed(backend):
-            found = parse(f"pid:{backend.pid}")
-        elif not found.matches(backend, self.snapshot.taken_at):
-            found = parse("")
-        paths = paths_to(backend, GROUPINGS[self.view.grouping])
-        self.view = replace(self.view, filter=found, expanded=self.view.expanded | paths)
+            self.view = replace(self.view, filter=parse(f"pid:{backend.pid}"), leaks_only=False)
+        elif not self.view.shows(backend, self.snapshot.taken_at, self.tags):
+            self.view = replace(self.view, filter=parse(""), leaks_only=False)
+        paths = paths_to(backend, GROUPINGS[self.view.grouping], self.tags)
+        self.view = replace(self.view, expanded=self.view.expanded | paths)
         self.show_gauges()
         self.show_table()
         if not self.table.put_cursor_on(key):
@@ -268,14 +285,14 @@ class BrowseScreen(Screen[None]):
         self._set_marks(marks)
 
     def action_mark_filtered(self) -> None:
-        """All that the filter shows, bound now; nothing where a filter does not say who is meant."""
-        snapshot, text = self.shown_snapshot, self.view.filter.text
+        """All that the filter or the choice of leaks shows, bound now; nothing where neither says who is meant."""
+        snapshot, choice = self.shown_snapshot, self.view.choice
         if snapshot is None:
             return
-        if not text:
+        if not choice:
             self.tell("No filter is set: / sets one, A marks all that it shows", "warning")
             return
-        found = [Target.of(backend, f"filter {text}") for backend in shown(snapshot, self.view.filter)]
+        found = [Target.of(backend, choice) for backend in visible(snapshot, self.view, self.shown_tags)]
         marks = dict(self.view.marks)
         self._set_marks(marks | {target.key: target for target in found if target.key not in marks})
         self.tell(f"{plans.plural(len(self.view.marks), 'session')} marked; c or x acts on the marks, u clears them")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from pgtop_conn.model.filters import Tags
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Action, Target
@@ -26,8 +28,11 @@ class Detail(Dialog[None]):
         Binding("Y", "copy_signal", "copy SQL", id="detail_copy_signal", tooltip="Copy the statement that ends it."),
     ]
 
-    def __init__(self, backend: Backend, snapshot: Snapshot, policy: Policy) -> None:
+    def __init__(self, backend: Backend, snapshot: Snapshot, policy: Policy, tags: Callable[[], Tags]) -> None:
+        """`tags` gives those of the newest poll."""
         super().__init__(RowList(id="dialog-body", wrap=detail.LABEL_WIDTH))
+        self._newest_tags = tags
+        self._tags = tags()
         self._backend = backend
         self._snapshot = snapshot
         self._policy = policy
@@ -37,6 +42,7 @@ class Detail(Dialog[None]):
         found = snapshot.by_key.get(self._backend.key)
         if found is not None:
             self._backend, self._snapshot, self._gone_at = found, snapshot, None
+            self._tags = self._newest_tags()
         elif self._gone_at is None:
             self._gone_at = snapshot.taken_at
         self.draw()
@@ -44,7 +50,8 @@ class Detail(Dialog[None]):
     def draw(self) -> None:
         backend = self._backend
         self.set_title(f"Session {backend.pid}   {one_line(backend.role)}   {one_line(backend.app)}")
-        rows = [*detail.detail(backend, self._snapshot, self._policy), [], *detail.query_rows(backend)]
+        facts = detail.detail(backend, self._snapshot, self._policy, self._tags)
+        rows = [*facts, [], *detail.query_rows(backend)]
         if self._gone_at is not None:
             since = format.duration(self._gone_at - self._snapshot.taken_at)
             gone = Cell(f"Gone: it has left. What follows was read {since} before that was seen.", "critical")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -33,6 +34,15 @@ MOVING = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the table shows, in words and as a test by the newest poll, and which sessions look leaked by that."""
+
+    words: str = ""
+    shows: Callable[[Backend, float], bool] = lambda _backend, _at: True
+    leaked: Callable[[], Collection[BackendKey]] = tuple
+
+
 class FreeSlots(Dialog[tuple[Target, ...] | None]):
     """Dismissed with the sessions that were picked when Enter was pressed, bound then, or with None."""
 
@@ -54,9 +64,16 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
     ]
 
     def __init__(
-        self, snapshot: Snapshot, policy: Policy, per_minute: Callable[[str], float | None], percent: float
+        self,
+        snapshot: Snapshot,
+        policy: Policy,
+        per_minute: Callable[[str], float | None],
+        percent: float,
+        choice: Choice | None = None,
     ) -> None:
+        """`choice` is what the table shows when that is not everything: none that it hides is picked."""
         super().__init__(RowList(id="dialog-body", cursor=True))
+        self._choice = choice or Choice()
         self._snapshot = snapshot
         self._policy = policy
         self._per_minute = per_minute
@@ -99,7 +116,16 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
         return tuple(Target.of(pick.backend, chosen_by) for pick in self.freeing.picks)
 
     def _pick(self) -> Freeing:
-        return free_slots(self.wanted, self._snapshot, self._policy, self._per_minute, self._struck)
+        choice = self._choice
+        return free_slots(
+            self.wanted,
+            self._snapshot,
+            self._policy,
+            self._per_minute,
+            self._struck,
+            choice.leaked(),
+            lambda backend: choice.shows(backend, self._snapshot.taken_at),
+        )
 
     def renew(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -137,9 +163,10 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
         )  # fmt: skip
 
     def _title(self) -> str:
+        among = f", of {self._choice.words}" if self._choice.words else ""
         if not self.wanted:
-            return f"Free slots: below {self._percent:g} % already, type how many"
-        return f"Free {plans.plural(self.wanted, 'slot')}: the least harmful sessions first"
+            return f"Free slots{among}: below {self._percent:g} % already, type how many"
+        return f"Free {plans.plural(self.wanted, 'slot')}: the least harmful sessions first{among}"
 
     def _enter(self) -> str:
         if self._number or not self.suggested:
@@ -153,7 +180,8 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
         if not freeing.missing:
             others = freeing.safe - len(freeing.picks)
             return [Cell(f"{plans.plural(others, 'more session')} could be ended as safely", "dim"), struck]
-        why = "others are in use, locked or guarded"
+        hidden = ", or not shown" if self._choice.words else ""
+        why = f"others are in use, locked or guarded{hidden}"
         if self._snapshot.locks is None:
             why = "locks are not known yet"
         return [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.binding import Binding
 
 from pgtop_conn.model.history import History
+from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.lines import Row
@@ -28,6 +31,7 @@ class Gauges(CellBlock):
         largest: tuple[Group | None, float | None],
         status: Status,
         *,
+        leaks: Sequence[Leak] = (),
         ascii_only: bool,
     ) -> None:
         """Always the newest poll, whatever the table shows."""
@@ -38,7 +42,7 @@ class Gauges(CellBlock):
                 gauge.slots_line(budget, history, width, ascii_only=ascii_only),
                 gauge.headroom_line(budget, width),
                 gauge.states_line(snapshot, budget, width, history.churn()),
-                gauge.notice_line(snapshot, *largest, status, history, width),
+                gauge.notice_line(snapshot, *largest, status, history, width, leaks),
             ]
 
         self.show(draw)

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from pgtop_conn.tui.confirm import KEYS
+from pgtop_conn.tui.diagnosing import KEYS as DIAGNOSIS_KEYS
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog, closing
 from pgtop_conn.tui.keys import available
 from pgtop_conn.tui.lines import Row
@@ -53,6 +54,7 @@ def help_rows(read_only: bool) -> list[Row]:
         rows.append(_row(binding))
     if not read_only:
         rows += [[], [Cell("In the question before a signal", "header")], *map(_row, KEYS)]
+    rows += [[], [Cell("In the diagnosis (nothing is sent to the server)", "header")], *map(_row, DIAGNOSIS_KEYS)]
     if read_only:
         rows += [[], [Cell("Started with --read-only: no session can be cancelled or terminated.", "warning")]]
     return rows

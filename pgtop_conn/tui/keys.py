@@ -105,7 +105,7 @@ BINDINGS: list[Binding] = [
         key_display="Esc",
         show=False,
         group=LOOK,
-        tooltip="Stop sending signals while a plan is being sent; else clear the filter.",
+        tooltip="Stop sending signals while a plan is being sent; else clear the filter and leaks only.",
     ),
     Binding(
         "tab",
@@ -145,6 +145,37 @@ BINDINGS: list[Binding] = [
         key_display="b",
         group=LOOK,
         tooltip="Who waits for whom, and how many go on when a blocker ends; Enter goes to that session.",
+    ),
+    Binding(
+        "d",
+        "diagnose",
+        "diagnose",
+        id="diagnose",
+        key_display="d",
+        group=LOOK,
+        tooltip="Why it is full and what to do: causes with evidence, and remedies to copy. Asks the server for its "
+        "settings, and its log where that may be read.",
+    ),
+    Binding(
+        "l",
+        "leaks",
+        "leaks only",
+        id="leaks",
+        key_display="l",
+        show=False,
+        group=LOOK,
+        tooltip="Only the sessions that look leaked, of those the filter shows; again, or Esc: everything.",
+    ),
+    Binding(
+        "w",
+        "report",
+        "write report",
+        id="report",
+        key_display="w",
+        show=False,
+        group=LOOK,
+        tooltip="Write an incident report to a file: verdict, groups, leaks, what was signalled and what to do. "
+        "Literals of queries are masked.",
     ),
     Binding(
         "i",

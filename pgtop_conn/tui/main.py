@@ -1,7 +1,7 @@
 """The main screen: it takes in polls and shows them.
 
-A key is a Binding in keys.py and an action_ method here, in acting.py where it signals, or in browse.py where it asks
-the server nothing.
+A key is a Binding in keys.py and an action_ method here, in acting.py where it signals, in explaining.py where it says
+why, or in browse.py where it asks the server nothing.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from textual.app import ComposeResult
 
 from pgtop_conn.campaign import Phase
 from pgtop_conn.model.errors import PgtopError, PollFailed, SlotsExhausted
-from pgtop_conn.model.history import History
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui import keys
-from pgtop_conn.tui.acting import ActingScreen
 from pgtop_conn.tui.dialogs import Dialog
+from pgtop_conn.tui.explaining import ExplainingScreen
 from pgtop_conn.tui.gauges import Gauges, Heading, KeyLine
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.poller import Poller
 from pgtop_conn.tui.signals import VERIFY_EVERY_S
 from pgtop_conn.view import plans
 from pgtop_conn.view.gauge import Status
-from pgtop_conn.view.groups import APP, GROUPINGS, Group, group_counts, rate_key
+from pgtop_conn.view.groups import GROUPINGS, Group, rate_key
 from pgtop_conn.view.groups import group as group_sessions
 from pgtop_conn.view.table import Frame, build
 
@@ -40,7 +39,7 @@ SLOW_ANSWER_S = 4.0
 LARGEST = GROUPINGS["app"]
 
 
-class MainScreen(ActingScreen):
+class MainScreen(ExplainingScreen):
     """One source, asked by one poller."""
 
     def __init__(self, source: Source, options: ScreenOptions) -> None:
@@ -48,7 +47,6 @@ class MainScreen(ActingScreen):
         self.interval_s = options.interval_s
         self._good_at = monotonic()
         self._counted: tuple[Snapshot, SlotBudget] | None = None
-        self._history = History()
         self._gauges, self._heading = Gauges(id="gauges"), Heading(id="heading")
         self._keys = KeyLine(id="keys")
 
@@ -75,6 +73,7 @@ class MainScreen(ActingScreen):
     async def finish(self) -> None:
         """Nothing more is sent, the signal in flight ends as it must, and no poll is left running."""
         await self.signals.leave()
+        await self.facts.stop()
         await self.poller.stop()
         await self.signals.finish()
 
@@ -83,14 +82,7 @@ class MainScreen(ActingScreen):
     def on_polled(self, snapshot: Snapshot) -> None:
         self.snapshot, self.trouble, self._good_at = snapshot, "", monotonic()
         self.connected = True
-        budget = self._budget(snapshot)
-        self._history.add(
-            snapshot.taken_at,
-            budget.used,
-            lambda: group_counts(snapshot.backends),
-            started_at=snapshot.server.started_at,
-            counters=snapshot.counters,
-        )
+        self.observe(snapshot)
         self.signals.observe(snapshot)
         self.show_gauges()
         if self.paused is None:
@@ -110,7 +102,7 @@ class MainScreen(ActingScreen):
         """What it means when a login is refused although there seemed to be room."""
         if not isinstance(error, SlotsExhausted) or self.snapshot is None:
             return ""
-        free = self._budget(self.snapshot).superuser_free
+        free = self.budget_of(self.snapshot).superuser_free
         return (
             f"; {free} were free {self.age_s():.0f} s ago: filled since, or logins that never finish (i)"
             if free
@@ -133,7 +125,7 @@ class MainScreen(ActingScreen):
 
     # Showing.
 
-    def _budget(self, snapshot: Snapshot) -> SlotBudget:
+    def budget_of(self, snapshot: Snapshot) -> SlotBudget:
         """Counted once a poll, although the gauges, the table and the history all ask for it."""
         if self._counted is None or self._counted[0] is not snapshot:
             budget = SlotBudget.of(snapshot, self.options.warning_percent, self.options.critical_percent)
@@ -156,12 +148,18 @@ class MainScreen(ActingScreen):
         if snapshot is None:
             self._gauges.show_waiting(self._status())
             return
-        budget = self._budget(snapshot)
+        budget = self.budget_of(snapshot)
         groups = group_sessions(snapshot.backends, LARGEST, snapshot.taken_at, budget.used)
         largest = groups[0] if groups and not groups[0].walsenders else None
         rate = self._per_minute(largest) if largest else None
         self._gauges.show_snapshot(
-            snapshot, budget, self._history, (largest, rate), self._status(), ascii_only=self.options.ascii
+            snapshot,
+            budget,
+            self.observation.history,
+            (largest, rate),
+            self._status(),
+            leaks=self.leaks,
+            ascii_only=self.options.ascii,
         )
 
     def _show_heading(self) -> None:
@@ -175,19 +173,20 @@ class MainScreen(ActingScreen):
             return
         frame = Frame(
             snapshot=snapshot,
-            budget=self._budget(snapshot),
+            budget=self.budget_of(snapshot),
             policy=self.options.policy,
             marks=self.view.marks,
             ascii=self.options.ascii,
             per_minute=self._per_minute,
+            tags=self.shown_tags,
         )
         self.table.show(build(frame, self.view), frame)
 
     def _per_minute(self, found: Group) -> float | None:
-        return None if found.walsenders else self._history.per_minute(rate_key(found))
+        return None if found.walsenders else self.observation.history.per_minute(rate_key(found))
 
     def growth_of(self, app: str) -> float | None:
-        return self._history.per_minute(((APP.name, app),))
+        return self.observation.growth_of(app)
 
     def age_s(self) -> float:
         return monotonic() - self._good_at
@@ -204,7 +203,7 @@ class MainScreen(ActingScreen):
     # Polling.
 
     def action_pause(self) -> None:
-        self.paused = None if self.paused is not None else self.snapshot
+        self.paused, self.paused_tags = (None if self.paused is not None else self.snapshot), self.tags
         self.show_gauges()
         self.show_table()
 

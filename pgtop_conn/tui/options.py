@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pgtop_conn.campaign import PER_SECOND
+from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
@@ -31,3 +34,7 @@ class ScreenOptions:
     per_second: float = PER_SECOND
     #: Between a cancel and the terminate that may be asked to follow it.
     escalate_after_s: float = 5.0
+    #: Bytes of memory of the database's host, as the user told; None where that was not told.
+    ram: int | None = None
+    #: Writes an incident report and gives its path; None where none can be written.
+    write_report: Callable[[Case, tuple[Finding, ...]], Path] | None = None

@@ -88,7 +88,8 @@ class SessionTable(LineView):
         return columns(cells(self.lines[index], self._frame, width), width, ascii_only=self._frame.ascii)
 
     def header_pieces(self, width: int) -> Pieces:
-        return columns(titles(width), width)
+        labelled = self._frame is not None and self._frame.tags.labelled
+        return columns(titles(width, labelled=labelled), width)
 
     def is_cursor(self, index: int) -> bool:
         return index == self._cursor_index

@@ -1,0 +1,126 @@
+"""What the main screen says about why: the leaks of each poll, the diagnosis, and the report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Mapping, Sequence
+
+from pgtop_conn.model.diagnosis import diagnose
+from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.model.filters import NO_TAGS, Tags, parse
+from pgtop_conn.model.findings import Case
+from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.sizing import sizing
+from pgtop_conn.model.slots import SlotBudget, may_hold_slot
+from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Backend, Snapshot
+from pgtop_conn.model.source import Source
+from pgtop_conn.tui.acting import ActingScreen
+from pgtop_conn.tui.diagnosing import Diagnosis
+from pgtop_conn.tui.factsreader import FactsReader
+from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.view import diagnosis
+from pgtop_conn.view.diagnosis import Section
+from pgtop_conn.view.groups import group_counts
+
+
+class ExplainingScreen(ActingScreen):
+    """Learns from every poll; asks the source for facts only when a diagnosis or a report is wanted."""
+
+    def __init__(self, source: Source, options: ScreenOptions) -> None:
+        super().__init__(source, options)
+        self.observation = Observation(self._counts)
+        self.leaks: tuple[Leak, ...] = ()
+        self.facts = FactsReader(source, self.poller, self._facts_changed)
+        self._sources: Tags = NO_TAGS
+        self._first_at: float | None = None
+
+    def budget_of(self, snapshot: Snapshot) -> SlotBudget:
+        """Counted once a poll."""
+        raise NotImplementedError
+
+    def observe(self, snapshot: Snapshot) -> None:
+        """Take in a poll: its leaks and tags are found once, here."""
+        if self._first_at is None:
+            self._first_at = snapshot.taken_at
+        self._sources = self._tags(snapshot, ())
+        self.observation.add(snapshot, self.budget_of(snapshot))
+        self.leaks = self.observation.leaks(snapshot)
+        self.tags = self._tags(snapshot, self.leaks)
+
+    def _tags(self, snapshot: Snapshot, leaks: Sequence[Leak]) -> Tags:
+        return Tags(leak={key: sentence for leak in leaks for key, sentence in leak.sessions.items()})
+
+    def _counts(self, backends: Sequence[Backend]) -> Mapping[Hashable, int]:
+        return group_counts(backends, self._sources)
+
+    # The diagnosis.
+
+    def case(self) -> Case | None:
+        """Everything that is known by now; None before the first poll."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return None
+        return Case(
+            snapshot=snapshot,
+            budget=self.budget_of(snapshot),
+            observation=self.observation,
+            facts=self.facts.facts,
+            ram=self.options.ram,
+            clients=tuple(backend for backend in snapshot.backends if _is_application(backend, snapshot)),
+        )
+
+    def sections(self) -> list[Section]:
+        """The diagnosis of the newest poll."""
+        case = self.case()
+        if case is None:
+            return []
+        watched_s = case.snapshot.taken_at - (self._first_at or case.snapshot.taken_at)
+        return diagnosis.sections(diagnose(case), sizing(case), case.facts, self.facts.state, watched_s)
+
+    def action_diagnose(self) -> None:
+        if self.snapshot is not None:
+            self.run_worker(self.facts.have(), name="facts")
+            dialog = Diagnosis(self.sections, self.snapshot, lambda: self.facts.state, self.action_report)
+            self.app.push_screen(dialog, self._show_sessions)
+
+    def _facts_changed(self) -> None:
+        for screen in self.app.screen_stack:
+            if isinstance(screen, Diagnosis):
+                screen.facts_changed()
+
+    def _show_sessions(self, words: str | None) -> None:
+        """The table of what a finding is about; a pause would show other sessions than those."""
+        if words:
+            self.paused = None
+            self._set_filter(parse(words), leaks_only=False)
+            self.show_gauges()
+            self.table.put_cursor(0)
+
+    # The report.
+
+    def action_report(self) -> None:
+        if self.options.write_report is None:
+            self.tell("No report can be written here", "warning")
+        elif self.snapshot is not None:
+            self.run_worker(self._write_report(), name="report")
+
+    async def _write_report(self) -> None:
+        await self.facts.have()
+        case, write = self.case(), self.options.write_report
+        if case is None or write is None:
+            return
+        try:
+            # No poll is taken in while the other thread reads what the polls left.
+            async with self.poller.turn:
+                path = await asyncio.to_thread(write, case, diagnose(case))
+        except (PgtopError, OSError) as error:
+            self.tell(f"No report was written: {error}", "error")
+        else:
+            self.tell(f"Report written: {path}")
+
+
+def _is_application(backend: Backend, snapshot: Snapshot) -> bool:
+    """Whether it holds a slot and is neither our own session nor another pgtop-conn."""
+    own = backend.pid == snapshot.server.own_pid or backend.app == OWN_APPLICATION_NAME
+    return may_hold_slot(backend) and not own
