@@ -43,6 +43,8 @@ class Column(Generic[Row]):
     cell: Callable[[Row, Frame], Cell]
     right: bool = False
     leaves: int = 0
+    #: Only where sessions can have a label: on a managed service, or with labels in the configuration.
+    labels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,17 @@ def _group_name(found: Group, frame: Frame) -> Cell:
     return Cell(f"{one_line(found.name)}{kind}{note}", "marked" if marked else "group")
 
 
+def _group_source(found: Group, frame: Frame) -> Cell:
+    """The label that all sessions of the group share."""
+    if "source" in found.key:
+        return Cell("")
+    labels = {frame.tags.source(backend) for backend in found.backends}
+    return Cell(one_line(labels.pop()) if len(labels) == 1 else "several", "dim")
+
+
 GROUP_COLUMNS: tuple[Column[Group], ...] = (
     Column("group", "GROUP", 0, _group_name),
+    Column("source", "SOURCE", 11, _group_source, leaves=7, labels=True),
     Column("count", "CONN", 6, lambda g, _: Cell(str(g.count), "count"), right=True),
     Column("share", "SHARE", 15, _share, leaves=4),
     Column("growth", "Δ/MIN", 7, _growth, right=True, leaves=5),
@@ -173,8 +184,9 @@ def _wait(backend: Backend, _frame: Frame) -> Cell:
 SESSION_COLUMNS: tuple[Column[Backend], ...] = (
     Column("pid", "PID", 9, _pid, right=True),
     Column("role", "ROLE", 11, lambda b, _: Cell(one_line(b.role)), leaves=3),
-    Column("app", "APP", 15, lambda b, _: Cell(b.app), leaves=6),
-    Column("database", "DATABASE", 11, lambda b, _: Cell(one_line(b.database)), leaves=5),
+    Column("source", "SOURCE", 11, lambda b, frame: Cell(one_line(frame.tags.source(b))), leaves=5, labels=True),
+    Column("app", "APP", 15, lambda b, _: Cell(b.app), leaves=7),
+    Column("database", "DATABASE", 11, lambda b, _: Cell(one_line(b.database)), leaves=6),
     Column("client", "CLIENT", 15, lambda b, _: Cell(b.client), leaves=4),
     Column("state", "STATE", 10, _state),
     Column("for", "FOR", 7, _for, right=True),
@@ -185,6 +197,12 @@ SESSION_COLUMNS: tuple[Column[Backend], ...] = (
 
 #: The flexible column gets at least this, or other columns leave.
 FLEXIBLE_AT_LEAST = {"group": 20, "query": 20}
+
+
+@lru_cache(maxsize=16)
+def present(columns: tuple[Column[Row], ...], labelled: bool) -> tuple[Column[Row], ...]:
+    """Those that have something to say, with or without labels."""
+    return tuple(column for column in columns if labelled or not column.labels)
 
 
 @lru_cache(maxsize=64)
@@ -222,14 +240,15 @@ def cells(line: Line, frame: Frame, width: int) -> list[tuple[AnyPlaced, Cell]]:
     their own header are moved right by their depth.
     """
     if line.group is not None:
-        first, *others = fit(GROUP_COLUMNS, width)
+        first, *others = fit(present(GROUP_COLUMNS, frame.tags.labelled), width)
         name = first.column.cell(line.group, frame)
         arrow = ARROWS[frame.ascii][0 if line.expanded else 1]
         named = Cell(f" {' ' * INDENT * line.depth}{arrow} {name.text}", name.style)
         counts = [(place, place.column.cell(line.group, frame)) for place in others]
         return [*_flagged(first, named, line.group, frame), *counts]
     indent = INDENT * (line.depth + 1)
-    places = [Placed(p.column, p.x + indent, p.width) for p in fit(SESSION_COLUMNS, width - indent)]
+    columns = present(SESSION_COLUMNS, frame.tags.labelled)
+    places = [Placed(p.column, p.x + indent, p.width) for p in fit(columns, width - indent)]
     if line.backend is None:
         return [(place, Cell(place.column.title, "header")) for place in places]
     return [(place, place.column.cell(line.backend, frame)) for place in places]
@@ -257,7 +276,7 @@ def _flagged(place: Placed[Group], named: Cell, found: Group, frame: Frame) -> l
     ]
 
 
-def titles(width: int) -> list[tuple[Placed[Group], Cell]]:
+def titles(width: int, *, labelled: bool = False) -> list[tuple[Placed[Group], Cell]]:
     """The sticky header of the table."""
-    first, *others = fit(GROUP_COLUMNS, width)
+    first, *others = fit(present(GROUP_COLUMNS, labelled), width)
     return [(first, Cell("   GROUP", "header")), *((place, Cell(place.column.title, "header")) for place in others)]

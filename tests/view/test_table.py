@@ -10,10 +10,11 @@ from hypothesis import given
 from pgtop_conn.model.filters import parse
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.history import History
+from pgtop_conn.model.labels import labels_of, tags_of
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.view import gauge
-from pgtop_conn.view.columns import GROUP_COLUMNS, SESSION_COLUMNS, cells, fit
+from pgtop_conn.view.columns import GROUP_COLUMNS, SESSION_COLUMNS, cells, fit, titles
 from pgtop_conn.view.document import CSV_COLUMNS, csv_rows, document
 from pgtop_conn.view.groups import GROUPINGS, group, group_counts, rate_key
 from pgtop_conn.view.table import SORTS, Frame, Kind, ViewState, build, index_of, targets_of
@@ -152,6 +153,25 @@ def test_columns_fit_their_width_and_never_overlap(width: int) -> None:
             assert place.x > x
             x = place.x + place.width
             assert x <= max(width, 46)
+
+
+def test_labels_have_a_column_only_where_there_are_any() -> None:
+    snapshot = make_snapshot(busy().backends, server=make_server(provider="Supabase"))
+    opened = ViewState(filter=parse("app:web,standby"), grouping="client", expanded=frozenset({("10.2.0.17",)}))
+    frame = frame_of(snapshot, tags=tags_of(snapshot, labels_of({"Web shop": "app:web"})))
+    lines = build(frame, opened)
+
+    def column(width: int) -> list[str]:
+        return [
+            cell.text for line in lines for place, cell in cells(line, frame, width) if place.column.name == "source"
+        ]
+
+    assert column(120) == ["Web shop", "SOURCE", "Web shop", "Other"]
+    assert column(80) == []
+    assert [cell.text for place, cell in titles(120, labelled=True)][:2] == ["   GROUP", "SOURCE"]
+    assert "SOURCE" not in [cell.text for _, cell in titles(120)]
+    plain = frame_of(busy())
+    assert not [1 for line in build(plain, opened) for p, _ in cells(line, plain, 300) if p.column.name == "source"]
 
 
 def test_marks_and_guards_are_readable_without_colour() -> None:
