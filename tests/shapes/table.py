@@ -1,0 +1,82 @@
+"""SHAPES: all of them. Add one: write its builder, add a line."""
+
+from __future__ import annotations
+
+from pgtop_conn.model.findings import Cause
+from tests.shapes import crowding, leaking, people, pools
+from tests.shapes.shape import Shape, together
+
+NO_RESERVE = {"superuser_reserved_connections": "0", "max_connections": "31"}
+
+CAUSES = (
+    Shape("leak, asyncpg", leaking.by_asyncpg(), (Cause.LEAK,), 8, everywhere=True),
+    Shape("leak, SQLAlchemy", leaking.by_sqlalchemy(commits=True), (Cause.LEAK,), 8),
+    Shape("leak, SQLAlchemy in transactions", leaking.by_sqlalchemy(commits=False), (Cause.LEAK,), 8),
+    Shape("leak, psycopg_pool", leaking.by_psycopg_pool, (Cause.LEAK,), 8),
+    Shape("leak, never a query", leaking.without_a_query, (Cause.LEAK,), 8),
+    Shape(
+        "leak beside healthy pools", together(leaking.by_asyncpg(), pools.sqlalchemy, pools.hikari), (Cause.LEAK,), 8
+    ),
+    Shape("traffic spike", crowding.spike, (Cause.TRAFFIC,)),
+    Shape("pile-up behind a blocker", crowding.blocker(12), (Cause.BLOCKER,), everywhere=True),
+    Shape("idle in transaction", crowding.in_transactions(18), (Cause.IDLE_IN_TRANSACTION,), everywhere=True),
+    Shape("oversized pool", crowding.oversized, (Cause.OVERSIZED_POOL,), 8),
+    Shape("role at its limit", crowding.role_limit, (Cause.ROLE_LIMIT,), 4),
+    Shape("database at its limit", crowding.database_limit, (Cause.DATABASE_LIMIT,), 4),
+    Shape("full, no superuser reserve", crowding.full(5, 6), (Cause.RESERVE,), settings=NO_RESERVE),
+    Shape("logins that never finish", crowding.unfinished_logins, (Cause.AUTHENTICATING,), 4, everywhere=True),
+    Shape("all walsenders taken", crowding.walsenders, (Cause.WALSENDERS,), 4),
+    Shape("reconnect storm", crowding.reconnecting, (Cause.RECONNECT_STORM,), 8),
+    Shape("storm after a restart", crowding.restarting, (Cause.RECONNECT_STORM,), 8),
+)
+
+PAIRS = (
+    Shape(
+        "leak, and a smaller pile-up",
+        together(leaking.by_asyncpg(first=12), crowding.blocker(8)),
+        (Cause.LEAK, Cause.BLOCKER),
+        8,
+    ),
+    Shape(
+        "pile-up, and a smaller leak",
+        together(crowding.blocker(25), leaking.by_asyncpg(every_s=0.5, most=16)),
+        (Cause.BLOCKER, Cause.LEAK),
+        8,
+    ),
+    Shape(
+        "leak, and a role at its limit",
+        together(leaking.by_asyncpg(first=12), crowding.role_limit),
+        (Cause.LEAK, Cause.ROLE_LIMIT),
+        8,
+    ),
+    Shape(
+        "no reserve, full of open transactions",
+        together(crowding.in_transactions(20), crowding.full(2, 5)),
+        (Cause.IDLE_IN_TRANSACTION, Cause.RESERVE),
+        settings=NO_RESERVE,
+    ),
+)
+
+HEALTHY = (
+    Shape("SQLAlchemy QueuePool", pools.sqlalchemy, everywhere=True),
+    Shape("HikariCP, idle", pools.hikari),
+    Shape("HikariCP, in use", pools.hikari_in_use),
+    Shape("Django CONN_MAX_AGE", pools.django),
+    Shape("Rails, 4 x 5 with a reaper", pools.rails),
+    Shape("node-postgres", pools.node_postgres),
+    Shape("Go database/sql", pools.database_sql),
+    Shape("psycopg_pool", pools.psycopg_pool),
+    Shape("asyncpg pool", pools.asyncpg_pool),
+    Shape("PgBouncer, 40 clients", pools.behind_pgbouncer),
+    Shape("pool growing with its work", pools.growing_with_its_work, watch_s=8),
+    Shape("rolling deployment", pools.rolling_deployment),
+    Shape("LISTEN", people.listeners),
+    Shape("pg_dump -j2", people.dump),
+    Shape("monitoring agent", people.monitoring_agent),
+    Shape("people with psql", people.humans),
+    Shape("session per request", people.one_session_per_request),
+    Shape("batch in one transaction", people.batch),
+    Shape("standby and pg_receivewal", people.replication),
+)
+
+SHAPES = CAUSES + PAIRS + HEALTHY

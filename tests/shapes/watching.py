@@ -1,0 +1,153 @@
+"""Build shapes, watch each through a real session, and hear what the diagnosis says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pgtop_conn.model.diagnosis import diagnose
+from pgtop_conn.model.errors import ConnectError, SourceLost
+from pgtop_conn.model.findings import Case, Cause, Finding
+from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.slots import SlotBudget, may_hold_slot
+from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Snapshot
+from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.session import Session
+from pgtop_conn.view.groups import group_counts
+from tests.servers import Servers
+from tests.shapes.ground import HBA, SETTINGS, Ground
+from tests.shapes.shape import Promise, Shape
+
+POLL_EVERY_S = 0.5
+#: Servers of the newest version that shapes are built on at the same time.
+LANES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was said of one shape on one version."""
+
+    shape: Shape
+    major: int
+    findings: tuple[Finding, ...]
+    promise: Promise
+    sessions: int
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Of the findings, most important first."""
+        return tuple(finding.cause for finding in self.findings)
+
+    @property
+    def wrong(self) -> str:
+        """What is not as expected; "" when all is."""
+        expected = self.shape.expected
+        if self.causes[: len(expected)] != expected or (not expected and self.findings):
+            return f"expected {_words(expected)}, found {_words(self.causes)}"
+        if Cause.LEAK in self.causes and Cause.LEAK not in expected:
+            return f"a leak beside {_words(expected)}: {_words(self.causes)}"
+        broken = [name for name, value in self.promise.items() if not self._keeps(name, value)]
+        return f"the evidence should hold {', '.join(broken)}: {self.findings[0].evidence}" if broken else ""
+
+    def _keeps(self, name: str, value: object) -> bool:
+        found = self.findings[0].evidence.get(name)
+        return bool(value(found)) if callable(value) else found == value
+
+    def __str__(self) -> str:
+        said = "\n".join(f"  {one.severity} {one.cause} {one.weight:g}: {one.summary}" for one in self.findings)
+        return f"{self.shape} on {self.major}, {self.sessions} sessions: {self.wrong or 'right'}\n{said or '  nothing'}"
+
+
+#: By version and shape; a task that has ended, so that each test hears its own error.
+Results: TypeAlias = Mapping[tuple[int, str], "asyncio.Task[Seen]"]
+
+
+async def look_at_all(servers: Servers, wanted: Iterable[tuple[int, Shape]], newest: int) -> Results:
+    """Every shape on the version it is wanted on, several at a time, each on a server that it has for itself."""
+    waiting: dict[int, list[Shape]] = {}
+    for major, shape in sorted(wanted, key=lambda one: -one[1].watch_s):
+        waiting.setdefault(major, []).append(shape)
+    results: dict[tuple[int, str], asyncio.Task[Seen]] = {}
+    lanes = [
+        _lane(servers, major, shapes, results)
+        for major, shapes in waiting.items()
+        for _ in range(min(len(shapes), LANES if major == newest else 1))
+    ]
+    await asyncio.gather(*lanes)
+    return results
+
+
+async def _lane(
+    servers: Servers, major: int, shapes: list[Shape], results: dict[tuple[int, str], asyncio.Task[Seen]]
+) -> None:
+    cluster = await asyncio.to_thread(servers.make, servers.versions[major], settings=SETTINGS, hba=HBA)
+    ground = Ground(cluster)
+    try:
+        await ground.populate()
+        while shapes:
+            shape = shapes.pop(0)
+            task = results[major, shape.name] = asyncio.create_task(look_at(ground, shape))
+            await asyncio.wait({task})
+    finally:
+        await asyncio.to_thread(cluster.destroy)
+
+
+async def look_at(ground: Ground, shape: Shape) -> Seen:
+    """Build one shape, watch it, take it down."""
+    await ground.arrange(shape.settings)
+    # Connected before the crowd is there, as some shapes leave no slot.
+    session = await Session.open(resolve(ground.cluster.uri(), environ={}))
+    try:
+        async with shape.build(ground) as promise:
+            case = await watch(session, shape.watch_s)
+            return Seen(shape, ground.cluster.major, diagnose(case), promise, len(case.clients))
+    finally:
+        await session.close()
+        await ground.clear()
+
+
+async def watch(session: Session, watch_s: float) -> Case:
+    """Poll for so long, and once more while the server does not answer; the last poll is what is judged."""
+    observation = Observation(group_counts)
+    last: tuple[Snapshot, SlotBudget] | None = None
+    ends = time.monotonic() + watch_s
+    while last is None or time.monotonic() < ends:
+        started = time.monotonic()
+        # A server that restarts is polled again, as the program does.
+        with suppress(SourceLost, ConnectError):
+            snapshot = await session.poll()
+            last = (snapshot, SlotBudget.of(snapshot))
+            observation.add(*last)
+        await asyncio.sleep(max(0.0, started + POLL_EVERY_S - time.monotonic()))
+    snapshot, budget = last
+    clients = tuple(one for one in snapshot.backends if may_hold_slot(one) and one.app != OWN_APPLICATION_NAME)
+    return Case(snapshot, budget, observation, await session.facts(), clients=clients)
+
+
+def matrix(results: Sequence[Seen]) -> list[str]:
+    """Rows are shapes, columns are causes: 1 is the top finding, the others are numbered as they are ranked."""
+    causes = list(Cause)
+    width = max((len(seen.shape.name) for seen in results), default=0)
+    heads = [cause.value.replace("_", " ").split() for cause in causes]
+    lines = [
+        f"{'':{width + 6}}" + "".join(f"{head[row] if row < len(head) else '':^12.11}" for head in heads)
+        for row in range(max(len(head) for head in heads))
+    ]
+    for seen in results:
+        marks = "".join(f"{_mark(seen, cause):^12}" for cause in causes)
+        verdict = "WRONG" if seen.wrong else "right"
+        lines.append(f"{seen.shape.name:{width}} {seen.major:>4} {marks} {verdict}")
+    return lines
+
+
+def _mark(seen: Seen, cause: Cause) -> str:
+    rank = str(seen.causes.index(cause) + 1) if cause in seen.causes else "."
+    return f"[{rank}]" if cause in seen.shape.expected else rank
+
+
+def _words(causes: Sequence[Cause]) -> str:
+    return ", ".join(causes) or "nothing"
