@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.observation import Observation
-from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.slots import SlotBudget, may_hold_slot
+from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Backend, Snapshot
 
 
 class Cause(StrEnum):
@@ -102,3 +102,19 @@ class Case:
     ram: int | None = None
     #: Sessions that hold a slot and are not our own or another pgtop-conn.
     clients: tuple[Backend, ...] = field(default=())
+
+    @classmethod
+    def of(
+        cls,
+        snapshot: Snapshot,
+        budget: SlotBudget,
+        observation: Observation,
+        facts: Facts = NO_FACTS,
+        ram: int | None = None,
+    ) -> Case:
+        """With the sessions that every cause looks at."""
+        holders = (backend for backend in snapshot.backends if may_hold_slot(backend))
+        clients = tuple(
+            one for one in holders if one.pid != snapshot.server.own_pid and one.app != OWN_APPLICATION_NAME
+        )
+        return cls(snapshot, budget, observation, facts, ram, clients)

@@ -60,6 +60,9 @@ _ROLE = re.compile(r"\s*(?:CREATE|ALTER)\s+(?:ROLE|USER|GROUP)\b", re.IGNORECASE
 #: Without quotes it is an error, but the server shows the text all the same.
 _PASSWORD = re.compile(r"""(\bPASSWORD\s++)(?!NULL\b)(?:"[^"]*+"?|[^\s"]++)""", re.IGNORECASE)
 
+#: Statements and connection strings that may hold a password are masked whatever was asked for.
+_SECRET = re.compile(r"passw|secret|token|api_?key|crypt\s*\(|credential", re.IGNORECASE)
+
 _ITEM = r"\s*+(?:[-+]\s*+)?+(?:\?|\$[0-9]++|(?:NULL|TRUE|FALSE|DEFAULT)\b)(?:::[\w.]++)?+\s*+"
 _ROW = rf"\({_ITEM}(?:,{_ITEM})*+(?:,\s*+)?+(?:\)|\Z)"
 _ROWS = re.compile(rf"{_ROW}(?:\s*+,\s*+{_ROW})*+(?:\s*+,\s*+\(?+\s*+\Z)?+", re.IGNORECASE)
@@ -86,6 +89,11 @@ def shape(query: str) -> str:
     True
     """
     return _remembered_shape(query) if len(query) <= _REMEMBERED else _shape(query)
+
+
+def shown(query: str, *, redact: bool) -> str:
+    """A query for people: masked, or as it is unless it may hold a password."""
+    return masked(query) if redact or _SECRET.search(query) else query
 
 
 def _shape(query: str) -> str:
