@@ -1,0 +1,104 @@
+"""write_report(): the incident report as a file that nobody else can read, and that takes no other file's place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pgtop_conn import __version__
+from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.model.filters import NO_TAGS, Tags
+from pgtop_conn.model.findings import Case, Finding
+from pgtop_conn.model.journal import Entry, read
+from pgtop_conn.model.sizing import sizing
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.view.report import ACTIONS_S, Report, report
+
+#: Names that are tried before giving up: several reports may be written in one second.
+TRIES = 100
+
+
+class ReportNotWritten(PgtopError):
+    """No folder would take the report; the message says why."""
+
+
+def make_report(
+    case: Case,
+    findings: Sequence[Finding],
+    journal: Path,
+    *,
+    redact: bool = True,
+    filter_text: str = "",
+    tags: Tags = NO_TAGS,
+) -> str:
+    """The report's text, with what the journal tells of this server."""
+    about = Report(
+        case=case,
+        findings=findings,
+        sizing=sizing(case),
+        actions=recent_actions(journal, case.snapshot),
+        redact=redact,
+        filter_text=filter_text,
+        tags=tags,
+        version=__version__,
+    )
+    return report(about)
+
+
+def recent_actions(journal: Path, snapshot: Snapshot) -> list[Entry] | None:
+    """Signals to this server of the last 24 hours, oldest first; None where the journal can't be read."""
+    try:
+        raw = journal.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError:
+        return None
+    entries, _damaged = read(raw.decode("utf-8", errors="replace").split("\n"))
+    server = f"{snapshot.server.host}:{snapshot.server.port}"
+    since = snapshot.taken_at - ACTIONS_S
+    return [one for one in entries if one.word("server") == server and (one.asked_at or 0.0) >= since]
+
+
+def write_report(case: Case, findings: Sequence[Finding], journal: Path, folders: Sequence[Path]) -> Path:
+    """Write the report into the first folder that takes it, mode 0600, beside whatever is there; gives its path.
+
+    Raises ReportNotWritten.
+    """
+    text = make_report(case, findings, journal)
+    troubles = []
+    for folder in folders:
+        try:
+            return _written(folder, _stem(case.snapshot), text)
+        except OSError as error:
+            troubles.append(f"{folder}: {error.strerror or error}")
+    raise ReportNotWritten(f"the report was not written: {'; '.join(troubles)}")
+
+
+def _stem(snapshot: Snapshot) -> str:
+    """Only characters that a file name may hold anywhere; a socket's folder is `local`."""
+    host = "local" if snapshot.server.is_unix_socket else snapshot.server.host
+    safe = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in host)[:100]
+    at = datetime.fromtimestamp(snapshot.taken_at, UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"pgtop-conn-{safe.strip('-') or 'server'}-{at}"
+
+
+def _written(folder: Path, stem: str, text: str) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    for number in range(TRIES):
+        path = folder / (f"{stem}-{number}.md" if number else f"{stem}.md")
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except FileExistsError:
+            continue
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+                file.write(text)
+        except OSError:
+            # Half a report would be taken for a whole one.
+            path.unlink(missing_ok=True)
+            raise
+        return path
+    raise FileExistsError(0, f"{stem}.md and {TRIES - 1} more like it are there")
