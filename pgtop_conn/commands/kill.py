@@ -15,9 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pgtop_conn.campaign import PER_SECOND, Campaign, Progress, as_wanted
+from pgtop_conn.commands.looking import WATCH_S, look
 from pgtop_conn.commands.order import Order
-from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.model.errors import BadInput, PgtopError
+from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.labels import Label
 from pgtop_conn.model.plan import Plan, make_plan
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
@@ -41,10 +44,18 @@ class Answer:
     err: str = ""
 
 
-async def kill(source: Source, order: Order, policy: Policy) -> Answer:
-    """Plan on a fresh look; unless it is a dry run or refused, carry it out and say how each session ended."""
-    seen = await source.poll()
-    plan = plan_of(order, seen, policy)
+async def kill(
+    source: Source, order: Order, policy: Policy, labels: tuple[Label, ...] = (), watch_s: float = WATCH_S
+) -> Answer:
+    """Plan on a fresh look; unless it is a dry run or refused, carry it out and say how each session ended.
+
+    Raises BadInput for a filter on labels where nobody can have one: negated it would match everybody.
+    """
+    seen, tags = await look(source, order.wanted, labels, watch_s)
+    if order.wanted.mentions("source") and not tags.labelled:
+        raise BadInput("source: nobody has a label: no managed service is recognised and the configuration has none")
+    # One poll's word on leaks is no ground for a kill, not even by a bare word that is looked for everywhere.
+    plan = plan_of(order, seen, policy, tags if order.wanted.mentions("leak") else Tags(tags.source))
     count = len(plan.targets)
     if not plan.chosen:
         return Answer(DONE, _told(order, plan, seen, plan.headroom_after), "no session matches the filter")
@@ -67,13 +78,13 @@ async def kill(source: Source, order: Order, policy: Policy) -> Answer:
         return await _after(source, order, plan, seen, await campaign.run())
 
 
-def plan_of(order: Order, seen: Snapshot, policy: Policy) -> Plan:
-    """Whoever matches the whole filter, judged as in bulk however few they are."""
+def plan_of(order: Order, seen: Snapshot, policy: Policy, tags: Tags = NO_TAGS) -> Plan:
+    """Whoever matches the whole filter, judged as in bulk however few they are; `tags` are of this snapshot."""
     chosen_by = f"filter {order.wanted.text}"
     chosen = [
         Target.of(backend, chosen_by, order.reason)
         for backend in seen.backends
-        if order.wanted.matches(backend, seen.taken_at)
+        if order.wanted.matches(backend, seen.taken_at, tags)
     ]
     return make_plan(order.action, chosen, seen, policy, bulk=True, keep_newest=order.keep_newest)
 

@@ -13,9 +13,6 @@ from pgtop_conn.model.source import Action
 from pgtop_conn.model.text import clean
 from pgtop_conn.model.verify import PATIENCE_S
 
-#: Keys that one look at a server knows nothing of: negated they would match everybody.
-UNKNOWN_KEYS = ("leak", "source")
-
 ESCALATE_MOST_S = 3600.0
 
 
@@ -52,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def notes() -> str:
     """What --help says at the end: exit codes and the keys of the filter."""
-    keys = "".join(f"  {key:<10} {text}\n" for key, text in HELP.items() if key not in UNKNOWN_KEYS)
+    keys = "".join(f"  {key:<10} {text}\n" for key, text in HELP.items())
     return f"""
 exit codes:
   0  every planned session ended as wanted, or nothing matched, or it was a dry run
@@ -60,6 +57,8 @@ exit codes:
   2  refused (guards exclude every match, more than --max, neither --yes nor --dry-run), bad input, no connection
 
 Ctrl-C stops between two signals; a second one also stops waiting for the ends of those that were signalled.
+
+A filter with leak: is answered after the server was watched for a few seconds; who leaks is judged then.
 
 filter keys (terms are ANDed; `,` any of, `!` not, `:` equals, `*` wildcard, `~` regular expression, `>` `<` durations):
 {keys}"""
@@ -94,9 +93,6 @@ def _wanted(text: str) -> Filter:
     wanted = parse(text)
     if not wanted.text.strip():
         raise BadInput("an empty filter matches everybody and is refused; see --help for its keys")
-    for key in UNKNOWN_KEYS:
-        if wanted.mentions(key):
-            raise BadInput(f"{key}: is not known from the one look that kill takes; name role, app or client")
     return wanted
 
 

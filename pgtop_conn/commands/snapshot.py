@@ -12,15 +12,16 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from pgtop_conn.commands.looking import look
 from pgtop_conn.config import Settings
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters import Tags, parse
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.history import History
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.view import gauge
-from pgtop_conn.view.columns import GROUP_COLUMNS, Cell, fit
+from pgtop_conn.view.columns import GROUP_COLUMNS, Cell, fit, present
 from pgtop_conn.view.document import csv_rows, document
 from pgtop_conn.view.format import plain
 from pgtop_conn.view.groups import GROUPINGS, group
@@ -48,19 +49,20 @@ STYLES = {
 
 
 async def snapshot(source: Source, settings: Settings, policy: Policy, form: str) -> str:
-    """One poll as text. `form` is table, json or csv."""
-    seen = await source.poll()
-    budget = SlotBudget.of(seen, settings.warning, settings.critical)
+    """One look as text. `form` is table, json or csv."""
     wanted = parse(settings.filter)
+    seen, tags = await look(source, wanted, settings.labels)
+    budget = SlotBudget.of(seen, settings.warning, settings.critical)
     if form == "json":
-        return json.dumps(document(seen, budget, policy, wanted, settings.group), ensure_ascii=False, indent=2) + "\n"
+        told = document(seen, budget, policy, wanted, settings.group, tags)
+        return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
     if form == "csv":
         text = io.StringIO()
-        matching = [b for b in seen.backends if wanted.matches(b, seen.taken_at)]
-        csv.writer(text, lineterminator="\n").writerows(csv_rows(seen, policy, matching))
+        matching = [b for b in seen.backends if wanted.matches(b, seen.taken_at, tags)]
+        csv.writer(text, lineterminator="\n").writerows(csv_rows(seen, policy, matching, tags))
         return text.getvalue()
     ascii_only = settings.ascii or not _draws(sys.stdout.encoding)
-    return _table(seen, budget, replace(settings, ascii=ascii_only), policy)
+    return _table(seen, budget, replace(settings, ascii=ascii_only), policy, tags)
 
 
 def _draws(encoding: str) -> bool:
@@ -72,12 +74,13 @@ def _draws(encoding: str) -> bool:
     return True
 
 
-def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy) -> str:
+def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy, tags: Tags) -> str:
     console = Console(file=None, highlight=False, markup=False, emoji=False)
     width = console.width
     status = gauge.Status(interval_s=None)
-    frame = Frame(seen, budget, policy, {}, settings.ascii)
-    groups = group(shown(seen, parse(settings.filter)), GROUPINGS[settings.group], seen.taken_at, budget.used)
+    frame = Frame(seen, budget, policy, {}, settings.ascii, tags=tags)
+    listed = shown(seen, parse(settings.filter), tags)
+    groups = group(listed, GROUPINGS[settings.group], seen.taken_at, budget.used, tags)
     largest = max((g for g in groups if not g.walsenders), key=lambda g: g.count, default=None)
     lines = [
         gauge.server_line(seen, budget, status, width),
@@ -87,7 +90,7 @@ def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Polic
         gauge.notice_line(seen, largest, None, status),
     ]
     without_rate = tuple(column for column in GROUP_COLUMNS if column.name != "growth")
-    places = fit(without_rate, width)
+    places = fit(present(without_rate, tags.labelled), width)
     columns = [place.column for place in places]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column in columns:
