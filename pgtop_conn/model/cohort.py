@@ -1,0 +1,234 @@
+"""Cohort: what one pool's sessions show of themselves: how they began, what they did since, and who is forgotten.
+
+A session is used once when it ran something at its beginning only; births are those of such sessions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import median
+
+from pgtop_conn.model.habits import Habit, Pool
+from pgtop_conn.model.redact import shape
+from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, IDLE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.upkeep import is_upkeep, listens
+
+#: What a session did fell into this first share of its life.
+ONCE_SHARE = 0.1
+#: Idle so many times longer than this pool leaves a session that it takes up again.
+STALE_GAPS = 5.0
+#: A habit is known from so many sessions that were taken up again.
+HABIT_NEEDS = 3
+#: A transaction that waits for its client so long is forgotten, whatever its session did before.
+FORGOTTEN_XACT_S = 60.0
+#: Younger than this nothing can be called forgotten.
+LEAST_IDLE_S = 1.0
+#: Births before a pause this many times longer than those after it are another story, if most came after it.
+PAUSE = 10.0
+#: From this share on the last statement points at one code path.
+DOMINANT = 0.6
+
+#: query_id, or the normalised text; "" where nothing was ever run.
+Statement = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """How sessions arrive: `evenness` and `going_on` from -1 to 1, and the mean seconds between two; 0: unknown."""
+
+    evenness: float = 0.0
+    going_on: float = 0.0
+    pace_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cohort:
+    """One pool of a snapshot taken `at`. Sessions that listen are counted in `size` only."""
+
+    pool: Pool
+    at: float
+    size: int
+    #: Sessions at work right now, and those whose use could be judged: at work or idle.
+    working: int
+    judged: int
+    #: Idle sessions that were used at their beginning only, or are idle far beyond the habit.
+    idle: Sequence[Backend]
+    #: How many of them were used at their beginning only, ran a pool's upkeep last or nothing at all, ran nothing.
+    once: int
+    upkeep: int
+    never_queried: int
+    #: Of these, those in a transaction, and those of them that hold back vacuum or have written.
+    in_transaction: int
+    holding: int
+    #: What most of them ran last, and their share.
+    statement: Statement
+    share: float
+    clients: Counter[str]
+    arrivals: Arrivals
+    #: Births of those used once, oldest first.
+    births: Sequence[float]
+    median_idle_s: float
+    habit: Habit
+    #: Sessions per minute as the polls saw it; None: too little history.
+    growth: float | None
+    #: No further session could be let in: that none arrives says nothing.
+    full: bool
+
+    @property
+    def known_gap_s(self) -> float | None:
+        """The habit, where it was seen often enough."""
+        return self.habit.gap_s if self.habit.reuses >= HABIT_NEEDS else None
+
+
+def statement_of(backend: Backend) -> Statement:
+    """What tells code paths apart: query_id where the server has it, otherwise the shape of the text."""
+    if backend.never_queried:
+        return ""
+    return backend.query_id if backend.query_id is not None else shape(backend.query)
+
+
+def measure(
+    pool: Pool, members: Sequence[Backend], at: float, habit: Habit, growth: float | None, full: bool
+) -> Cohort | None:
+    """Look at one pool; None where nothing in it is idle for no reason."""
+    gap_s = habit.gap_s if habit.reuses >= HABIT_NEEDS else None
+    idle: list[Backend] = []
+    births: list[float] = []
+    working = judged = 0
+    for backend in members:
+        state, since, start = backend.state, backend.state_change, backend.key.backend_start
+        if state in (ACTIVE, FASTPATH):
+            working += 1
+        elif state not in (IDLE, *TRANSACTION_STATES) or since is None or start is None or listens(backend.query):
+            continue
+        elif since - start <= ONCE_SHARE * (at - start):
+            idle.append(backend)
+            births.append(start)
+        elif _beyond(backend, at - since, gap_s):
+            idle.append(backend)
+        judged += 1
+    if not idle:
+        return None
+    births.sort()
+    statements = Counter(map(statement_of, idle))
+    # Of equals the least by its text, so that the order of rows decides nothing.
+    statement, count = min(statements.items(), key=lambda item: (-item[1], str(item[0])))
+    in_transaction = [backend for backend in idle if backend.state in TRANSACTION_STATES]
+    newest = max(backend.key.backend_start or 0.0 for backend in members)
+    return Cohort(
+        pool=pool,
+        at=at,
+        size=len(members),
+        working=working,
+        judged=judged,
+        idle=idle,
+        once=len(births),
+        upkeep=sum(backend.state == IDLE and is_upkeep(backend.query) for backend in idle),
+        never_queried=sum(backend.never_queried for backend in idle),
+        in_transaction=len(in_transaction),
+        holding=sum(backend.holds_xmin or backend.wrote for backend in in_transaction),
+        statement=statement,
+        share=count / len(idle),
+        clients=Counter(backend.client for backend in members),
+        arrivals=arrivals_of(births, at, newest if full else None),
+        births=births,
+        median_idle_s=median(at - (backend.state_change or at) for backend in idle),
+        habit=habit,
+        growth=growth,
+        full=full,
+    )
+
+
+def _beyond(backend: Backend, idle_s: float, gap_s: float | None) -> bool:
+    """Whether a session that was used more than once is idle far longer than its pool leaves one."""
+    if backend.state in TRANSACTION_STATES:
+        return idle_s >= max(FORGOTTEN_XACT_S, STALE_GAPS * (gap_s or 0.0))
+    return gap_s is not None and idle_s >= STALE_GAPS * gap_s
+
+
+def arrivals_of(births: Sequence[float], at: float, full_since: float | None = None) -> Arrivals:
+    """How evenly births fill the time until `at`, and whether they go on at their pace; oldest first.
+
+    Evenness is the distance of Kolmogorov and Smirnov from births at random moments of that time, less what chance
+    gives so few of them: a leak lasts and loses session after session; a pool is filled at once, or replaces its
+    sessions so that few old ones are left. `full_since`: nothing could arrive after it.
+    """
+    births = _after_pause(births)
+    count = len(births) - 1
+    if count < 2:
+        return Arrivals()
+    first, last = births[0], births[-1]
+    pace_s = (last - first) / count
+    until = at if full_since is None else full_since
+    if until <= first or pace_s <= 0:
+        return Arrivals(-1.0, -1.0, 0.0)
+    apart = max(
+        max(index / count - place, place - (index - 1) / count)
+        for index, birth in enumerate(births[1:], 1)
+        for place in ((birth - first) / (until - first),)
+    )
+    excess = max(0.0, apart - 0.9 / sqrt(count))
+    certain = min(1.0, count / 12)
+    evenness = _within(1.0 - excess / 0.15)
+    if full_since is not None:
+        # Nobody knows how long they would have gone on: a short burst that filled the server proves nothing.
+        since = at - last
+        lasted = min(1.0, (last - first) / since) if since > 0 else 1.0
+        return Arrivals(evenness * certain * lasted, 0.0, pace_s)
+    missing = (at - last) / pace_s
+    going_on = _within(1.0 - (missing - 2.0) / 2.0)
+    return Arrivals(
+        evenness * certain if evenness > 0 else evenness, going_on * certain if going_on > 0 else going_on, pace_s
+    )
+
+
+def _after_pause(births: Sequence[float]) -> Sequence[float]:
+    """Without what came before a long pause, such as a pool's first sessions hours before a leak began."""
+    count = len(births)
+    if count < 8:
+        return births
+    pause_s, index = max((births[index] - births[index - 1], index) for index in range(1, count))
+    later = births[index:]
+    if len(later) < 0.6 * count:
+        return births
+    pace_s = (later[-1] - later[0]) / (len(later) - 1)
+    return later if pause_s > PAUSE * pace_s else births
+
+
+def forgotten(cohort: Cohort) -> list[Backend]:
+    """The sessions to name: idle long enough for this pool, and alike where most are; oldest first.
+
+    Those with another last statement may have been taken from a pool that works: without a habit to judge them by
+    they are left alone.
+    """
+    at, gap_s = cohort.at, cohort.known_gap_s
+    least_s = max(LEAST_IDLE_S, cohort.arrivals.pace_s or 0.0, gap_s or 0.0)
+    found = []
+    for backend in cohort.idle:
+        idle_s = backend.idle_s(at) or 0.0
+        alike = (
+            cohort.share < DOMINANT
+            or statement_of(backend) == cohort.statement
+            or backend.state in TRANSACTION_STATES
+            or (gap_s is not None and idle_s >= STALE_GAPS * gap_s)
+        )
+        if idle_s >= least_s and alike:
+            found.append(backend)
+    return sorted(found, key=lambda backend: (backend.state_change or 0.0, backend.pid))
+
+
+def lost_again(cohort: Cohort) -> tuple[int, int]:
+    """Of the sessions that began while the pool was watched how many are idle since, and how many like them ended."""
+    habit = cohort.habit
+    if habit.since is None:
+        return 0, 0
+    least_s = 0.25 * cohort.median_idle_s
+    ended = sum(left.idle_s is not None and left.idle_s >= least_s for left in habit.left)
+    return sum(birth > habit.since for birth in cohort.births), ended
+
+
+def _within(value: float) -> float:
+    return max(-1.0, min(1.0, value))
