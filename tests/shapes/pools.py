@@ -204,6 +204,50 @@ async def growing_with_its_work(ground: Ground) -> AsyncIterator[Promise]:
 
 
 @asynccontextmanager
+async def more_instances(ground: Ground) -> AsyncIterator[Promise]:
+    """Autoscaling: every other second one more instance, with six sessions at once, of which it needs one."""
+
+    async def instance(number: int) -> None:
+        await asyncio.sleep(2.0 * number)
+        pool = [await _jdbc(ground) for _ in range(6)]
+        await every(0.4, partial(pool[0].fetch, AN_ORDER))
+
+    async with meanwhile(*(instance(number) for number in range(3))):
+        yield {}
+
+
+@asynccontextmanager
+async def transactions_that_end(ground: Ground) -> AsyncIterator[Promise]:
+    """Requests in a transaction each: at any moment some are idle in one, never the same for long."""
+
+    async def user(connection: Connection) -> None:
+        while True:
+            async with connection.transaction():
+                await connection.fetch(AN_ORDER)
+                await asyncio.sleep(random.uniform(0.1, 0.3))
+                await connection.fetch(OPEN_INVOICES)
+            await asyncio.sleep(random.uniform(0.1, 0.3))
+
+    async with meanwhile(*(user(one) for one in await ground.many(10, "bookings"))):
+        yield {}
+
+
+@asynccontextmanager
+async def waits_that_end(ground: Ground) -> AsyncIterator[Promise]:
+    """A counter that several want at once: there is often one who waits, never the same for long."""
+
+    async def user(connection: Connection) -> None:
+        while True:
+            async with connection.transaction():
+                await connection.execute("UPDATE invoices SET total = total + 1 WHERE id = 1")
+                await asyncio.sleep(0.03)
+            await asyncio.sleep(random.uniform(0.1, 0.3))
+
+    async with meanwhile(*(user(one) for one in await ground.many(5, "counter"))):
+        yield {}
+
+
+@asynccontextmanager
 async def rolling_deployment(ground: Ground) -> AsyncIterator[Promise]:
     """The sessions of the old processes go as those of the new ones come."""
     old = await ground.many(10, "web")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 from pgtop_conn.model.diagnosis import diagnose
@@ -25,6 +26,24 @@ from tests.shapes.shape import Promise, Shape
 POLL_EVERY_S = 0.5
 #: Servers of the newest version that shapes are built on at the same time.
 LANES = 6
+
+
+#: What each cause is called above its column.
+HEADS: Mapping[Cause, str] = MappingProxyType(
+    {
+        Cause.LEAK: "leak",
+        Cause.TRAFFIC: "traffic",
+        Cause.BLOCKER: "blocker",
+        Cause.IDLE_IN_TRANSACTION: "in trans",
+        Cause.OVERSIZED_POOL: "pool",
+        Cause.ROLE_LIMIT: "role",
+        Cause.DATABASE_LIMIT: "database",
+        Cause.RESERVE: "reserve",
+        Cause.AUTHENTICATING: "logins",
+        Cause.WALSENDERS: "senders",
+        Cause.RECONNECT_STORM: "storm",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +149,11 @@ async def watch(session: Session, watch_s: float) -> Case:
 
 def matrix(results: Sequence[Seen]) -> list[str]:
     """Rows are shapes, columns are causes: 1 is the top finding, the others are numbered as they are ranked."""
-    causes = list(Cause)
     width = max((len(seen.shape.name) for seen in results), default=0)
-    heads = [cause.value.replace("_", " ").split() for cause in causes]
-    lines = [
-        f"{'':{width + 6}}" + "".join(f"{head[row] if row < len(head) else '':^12.11}" for head in heads)
-        for row in range(max(len(head) for head in heads))
-    ]
+    lines = [" " * (width + 5) + "".join(f"{head:^9}" for head in HEADS.values()).rstrip()]
     for seen in results:
-        marks = "".join(f"{_mark(seen, cause):^12}" for cause in causes)
-        verdict = "WRONG" if seen.wrong else "right"
-        lines.append(f"{seen.shape.name:{width}} {seen.major:>4} {marks} {verdict}")
+        marks = "".join(f"{_mark(seen, cause):^9}" for cause in HEADS)
+        lines.append(f"{seen.shape.name:{width}} {seen.major:>4}{marks}{'WRONG' if seen.wrong else 'right'}")
     return lines
 
 
