@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ServerSetting:
-    """A row of pg_settings. `value` is in `unit` as the server keeps it; `shown` is what SHOW prints ("5min")."""
+    """A row of pg_settings. `value` is in `unit` as the server keeps it; `shown` is what SHOW prints ("5min").
+
+    It is what holds for everybody whom no Override touches. Where our own role or database has one, and the server
+    doesn't tell what stands behind it, `source` is user, database, database user or global, and Facts.troubles says so.
+    """
 
     name: str
     value: str
@@ -34,7 +38,10 @@ class ServerSetting:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A row of pg_db_role_setting: `role` or `database` is "" where it holds for every one of them."""
+    """A row of pg_db_role_setting: `role` or `database` is "" where it holds for every one of them.
+
+    Of the settings in Facts alone: others may hold secrets.
+    """
 
     role: str
     database: str
@@ -59,12 +66,18 @@ REFUSALS: Mapping[str, str] = {
     "database": "too many connections for database",
     "walsenders": "number of requested standby connections exceeds",
 }
+#: The kind of a refusal that only its SQLSTATE told: the server's messages are in another language.
+OTHER_REFUSAL = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes, measured on the database's host. `per_backend` is private memory: shared buffers are not in it."""
+    """Bytes, measured on the database's host. `per_backend` is private memory: shared buffers are not in it.
 
+    It holds anonymous pages (those shared with the postmaster in part), page tables and what is swapped out.
+    """
+
+    #: Of the machine, or the limit of the server's control group where that is lower.
     total: int
     available: int
     #: Median private memory of the client backends that could be read, and how many those were.
@@ -83,6 +96,8 @@ class Facts:
     #: Refusals of the last 24 hours by hour and kind; None where they can't be known, and then why.
     refused: tuple[Refused, ...] | None = None
     refused_source: str = ""
+    #: The counts are whole from then on (epoch seconds): 24 hours ago, or later where the log begins or was too long.
+    refused_since: float | None = None
     refused_unknown: str = "the server log was not looked for"
     memory: Memory | None = None
     memory_unknown: str = "the host was not looked at"

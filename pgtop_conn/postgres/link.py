@@ -80,6 +80,12 @@ class Link:
         return str(getattr(self._connection.get_settings(), "server_encoding", "UTF8"))
 
     @property
+    def endpoint(self) -> socket.socket | None:
+        """Our end of the connection, to ask the kernel who is at the other; not to be read or written."""
+        transport = getattr(self._connection, "_transport", None)
+        return transport.get_extra_info("socket") if transport is not None else None
+
+    @property
     def lost(self) -> bool:
         return bool(self._why) or self._connection.is_closed()
 

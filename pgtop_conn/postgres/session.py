@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+import asyncpg
+
 from pgtop_conn.model.errors import PollFailed, SourceLost
-from pgtop_conn.model.facts import NO_FACTS, Facts
+from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
 from pgtop_conn.postgres.activity import Reader
 from pgtop_conn.postgres.connecting import connect
 from pgtop_conn.postgres.conninfo import ConnInfo
+from pgtop_conn.postgres.facts import read_facts
 from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.signals import signal_each
 from pgtop_conn.postgres.statements import statement
@@ -67,19 +70,29 @@ class Session:
                 await self._end_unanswered(link)
                 return await self._reader.read()
             except SourceLost as error:
-                link.cut(str(error))
-                self._link = None
-                if not self._gave_no_answer(link):
-                    raise
-                raise SourceLost(f"{error}; our session {link.announced_pid} may hold its slot meanwhile") from None
+                raise self._lost(link, error) from None
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """One statement for each target, in order; see signals.py for what the server re-checks."""
         return await signal_each(self._link, action, targets, self._reader.raw_names)
 
     async def facts(self) -> Facts:
-        """What a diagnosis asks beyond the polls."""
-        return NO_FACTS
+        """What a diagnosis asks beyond the polls; these may go out between its statements.
+
+        Takes some seconds at most. Raises SourceLost when the connection is lost, and leaves it to poll() to connect.
+        """
+        link = self._link
+        if link is None:
+            raise SourceLost("there is no connection to the server at the moment")
+
+        async def ask(text: str, *arguments: object) -> list[asyncpg.Record]:
+            async with self._turn:
+                try:
+                    return await link.read(text, *arguments)
+                except SourceLost as error:
+                    raise self._lost(link, error) from None
+
+        return await read_facts(ask, link)
 
     async def close(self) -> None:
         """End the session within two seconds; safe to call twice, and while a poll or a reconnect is under way."""
@@ -92,6 +105,15 @@ class Session:
             one.close()
         if link is not None:
             await link.close()
+
+    def _lost(self, link: Link, error: SourceLost) -> SourceLost:
+        """Give this connection up; what to tell of it."""
+        link.cut(str(error))
+        if self._link is link:
+            self._link = None
+        if not self._gave_no_answer(link):
+            return error
+        return SourceLost(f"{error}; our session {link.announced_pid} may hold its slot meanwhile")
 
     def _gave_no_answer(self, link: Link) -> bool:
         """Whether this is how the connection was lost; its session is remembered then."""

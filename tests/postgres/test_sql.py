@@ -139,6 +139,11 @@ async def trapped(every_cluster: Cluster, clients: Clients) -> AsyncIterator[Clu
 ARGUMENTS = {
     "blockers": (["1"],),
     "end_own": (1, 1.0),
+    "facts_log_chunk": ("none", 0, 1),
+    "facts_log_files": (0.0,),
+    "facts_overrides": (["work_mem"],),
+    "facts_server_values": (["work_mem"],),
+    "facts_settings": (["work_mem"],),
     "provider": (["rds.extensions"], ["aurora_version"], ["heroku_ext"]),
     "queries": (["1"],),
     "queries_of_many": (["1"],),
