@@ -1,52 +1,16 @@
-"""Trees of waits: roots first, every session once, rings and long queues included."""
+"""Lines of the trees of waits: what matters is in them, and at their beginning."""
 
 from __future__ import annotations
 
-from pgtop_conn.model.snapshot import ACTIVE, Backend, Snapshot
-from pgtop_conn.view.blocking import PREPARED, chains, link_line
+from pgtop_conn.model.waits import PREPARED, chains
+from pgtop_conn.view.blocking import link_line
 from tests.factories import NOW, make_backend, make_snapshot
 
 
-def waiting(pid: int, *blockers: int) -> Backend:
-    return make_backend(pid, state=ACTIVE, wait_event_type="Lock", wait_event="tuple", blocked_by=blockers)
-
-
-def seen(*backends: Backend) -> Snapshot:
-    return make_snapshot(backends)
-
-
-def test_nobody_waits() -> None:
-    assert chains(seen(make_backend(1))) == []
-
-
-def test_a_queue_hangs_under_its_holder_and_is_freed_as_a_whole() -> None:
-    links = chains(seen(make_backend(9), waiting(1, 9), waiting(2, 9, 1), waiting(3, 1, 2)))
-    assert [(link.pid, link.depth) for link in links] == [(9, 0), (1, 1), (3, 2), (2, 1)]
-    assert links[0].freed == 3
-
-
-def test_what_waits_for_two_is_freed_by_neither_and_the_most_useful_root_comes_first() -> None:
-    links = chains(seen(make_backend(1), make_backend(2), waiting(5, 1, 2), waiting(6, 2)))
-    assert [(link.pid, link.freed) for link in links if not link.depth] == [(2, 1), (1, 0)]
-    assert sorted(link.pid for link in links) == [1, 2, 5, 6]
-
-
-def test_a_ring_has_no_root_and_is_still_listed() -> None:
-    links = chains(seen(waiting(4, 3), waiting(3, 4)))
-    assert [(link.pid, link.depth) for link in links] == [(3, 0), (4, 1)]
-
-
-def test_a_prepared_transaction_has_no_session() -> None:
-    links = chains(seen(waiting(4, PREPARED)))
-    assert (links[0].pid, links[0].backend, links[0].freed) == (PREPARED, None, 1)
+def test_a_prepared_transaction_is_called_that() -> None:
+    waiting = make_backend(4, blocked_by=(PREPARED,), wait_event_type="Lock", wait_event="tuple")
+    links = chains(make_snapshot([waiting]))
     assert "a prepared transaction" in "".join(cell.text for cell in link_line(links[0], NOW))
-
-
-def test_a_long_queue_is_walked_without_recursion() -> None:
-    queue = [waiting(pid, *range(1, pid)) for pid in range(2, 400)]
-    links = chains(seen(make_backend(1), *queue))
-    assert len(links) == 399
-    assert links[0].freed == 398
 
 
 def test_what_matters_is_within_a_narrow_window_whatever_the_names() -> None:
@@ -56,6 +20,8 @@ def test_what_matters_is_within_a_narrow_window_whatever_the_names() -> None:
         make_backend(4_000_000 + n, blocked_by=(1_234_567,), wait_event_type="Lock", wait_event="x", **long)
         for n in range(1, 4)
     ]
-    first, *others = ("".join(cell.text for cell in link_line(link, NOW)) for link in chains(seen(holder, *waiters)))
+    first, *others = (
+        "".join(cell.text for cell in link_line(link, NOW)) for link in chains(make_snapshot([holder, *waiters]))
+    )
     assert "ending it frees" in first[:40]
     assert all("← blocked by 1234567" in line[:60] for line in others)
