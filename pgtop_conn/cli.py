@@ -9,44 +9,25 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from pgtop_conn import __version__, config
+from pgtop_conn.commands.parsing import PROGRAM, Command, login_of, parser_of
 from pgtop_conn.model.errors import BadInput, FilterError, PgtopError
 
 if TYPE_CHECKING:
     from pgtop_conn.commands.opening import Login
     from pgtop_conn.commands.order import Order
+    from pgtop_conn.commands.request import Request
+    from pgtop_conn.model.findings import Case, Finding
     from pgtop_conn.model.guards import Policy
     from pgtop_conn.model.source import Source
 
 T = TypeVar("T")
 
-PROGRAM = "pgtop-conn"
 DONE, NOT_ALL, REFUSED = 0, 1, 2
-
-
-class _Parser(argparse.ArgumentParser):
-    """One clear line instead of a usage text."""
-
-    def error(self, message: str) -> NoReturn:
-        raise BadInput(f"{message} (see {PROGRAM} --help)")
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """`arguments` adds the command's own to its parser; `connects` says whether it takes CONNINFO."""
-
-    help: str
-    run: Callable[[argparse.Namespace, config.Settings], int]
-    arguments: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
-    connects: bool = True
-    #: What --help says at the end; asked for only when the command is the one to run.
-    notes: Callable[[], str] = lambda: ""
-    #: Shared options that it does not take, by the names of their fields.
-    without: frozenset[str] = frozenset()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,7 +70,7 @@ def _complain(message: str) -> int:
 def _main(argv: list[str]) -> int:
     name, rest = _command_of(argv)
     command = COMMANDS[name]
-    parser = _parser_of(name, command)
+    parser = parser_of(name, COMMANDS)
     arguments = parser.parse_intermixed_args(rest)
     given = {
         setting.field: getattr(arguments, setting.field) for setting in config.SETTINGS if setting.field in arguments
@@ -115,7 +96,7 @@ def _log_to(path: str) -> None:
 
 
 #: Names that are kept for commands to come, so that none of them is taken for a database.
-RESERVED = ("check", "diagnose", "record", "replay", "report", "config")
+RESERVED = ("check", "record", "replay", "report", "config")
 
 
 def _command_of(argv: list[str]) -> tuple[str, list[str]]:
@@ -144,80 +125,6 @@ def _valued() -> set[str]:
     """Options that take a value as the next word."""
     options = {"-h", "--host", "-p", "--port", "-U", "--username", "-d", "--dbname", "--config"}
     return options | {f"--{setting.name}" for setting in config.SETTINGS if setting.metavar}
-
-
-EPILOG = """\
-CONNINFO is what psql takes: a URI, a key=value string, or a database name. The environment (PGHOST, PGUSER, ...)
-and .pgpass work as with psql. A password is asked for on the terminal, never taken from the command line.
-"""
-
-
-def _parser_of(name: str, command: Command) -> argparse.ArgumentParser:
-    usage = f"{PROGRAM} [watch]" if name == "watch" else f"{PROGRAM} {name}"
-    commands = "".join(f"  {other:<10} {entry.help}\n" for other, entry in COMMANDS.items())
-    parser = _Parser(
-        prog=usage,
-        description=command.help,
-        epilog=EPILOG * command.connects + (f"\ncommands:\n{commands}" if name == "watch" else command.notes()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-    )
-    general = parser.add_argument_group("general")
-    general.add_argument("-?", "--help", action="help", help="show this help and exit")
-    general.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    general.add_argument("--config", metavar="FILE", help="configuration file to read")
-    # First, since its own positional arguments come before CONNINFO.
-    command.arguments(parser)
-    if command.connects:
-        _add_login(parser)
-    options = parser.add_argument_group("options")
-    for setting in config.SETTINGS:
-        if setting.field not in command.without:
-            _add_setting(options, setting)
-    return parser
-
-
-def _add_setting(group: argparse._ArgumentGroup, setting: config.Setting) -> None:
-    if setting.metavar:
-        group.add_argument(f"--{setting.name}", dest=setting.field, metavar=setting.metavar, help=setting.help)
-    elif setting.field == "mouse":
-        group.add_argument("--no-mouse", dest=setting.field, action="store_const", const=False, help=setting.help)
-    else:
-        group.add_argument(f"--{setting.name}", dest=setting.field, action="store_const", const=True, help=setting.help)
-
-
-def _add_login(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("conninfo", metavar="CONNINFO", nargs="?", help="what psql takes")
-    login = parser.add_argument_group("connection")
-    login.add_argument("-h", "--host", metavar="HOST", help="host name, address or socket directory")
-    login.add_argument("-p", "--port", metavar="PORT", help="port")
-    login.add_argument("-U", "--username", metavar="USER", help="role to log in as")
-    login.add_argument("-d", "--dbname", metavar="DBNAME", help="database name or CONNINFO")
-    login.add_argument("-w", "--no-password", action="store_true", help="never ask for a password")
-    login.add_argument("-W", "--password", action="store_true", help="ask for a password before connecting")
-
-
-def login_of(arguments: argparse.Namespace) -> Login:
-    """The connection part of the command line; -d may hold a whole CONNINFO, as with psql."""
-    from pgtop_conn.commands.opening import Login
-
-    found = vars(arguments)
-    conninfo, database = found.get("conninfo"), found.get("dbname")
-    if conninfo is None and database and ("=" in database or "://" in database):
-        conninfo, database = database, None
-    if found.get("no_password") and found.get("password"):
-        raise BadInput("expected -w or -W, not both")
-    return Login(
-        conninfo=conninfo,
-        host=found.get("host"),
-        port=found.get("port"),
-        user=found.get("username"),
-        database=database,
-        never_ask=found.get("no_password", False),
-        always_ask=found.get("password", False),
-    )
 
 
 def _run(work: Coroutine[object, object, T]) -> T:
@@ -276,8 +183,17 @@ async def _show(source: Source, settings: config.Settings) -> int:
         mouse=settings.mouse,
         theme=settings.theme or None,
         first=await source.poll(),
+        labels=settings.labels,
+        write_report=_write_report,
     )
     return await run(source, options)
+
+
+def _write_report(case: Case, findings: Sequence[Finding]) -> Path:
+    """Into the folder we were started in, or where that can't be written beside the journal."""
+    from pgtop_conn.reports import write_report
+
+    return write_report(case, findings, config.journal_file(), (Path.cwd(), config.state_folder()))
 
 
 def _snapshot_arguments(parser: argparse.ArgumentParser) -> None:
@@ -299,6 +215,32 @@ async def _snapshot_async(login: Login, settings: config.Settings, form: str) ->
     source = await open_source(login, os.environ)
     try:
         return await snapshot(source, settings, policy_of(settings), form)
+    finally:
+        await source.close()
+
+
+def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:
+    from pgtop_conn.commands.request import add_arguments
+
+    add_arguments(parser)
+
+
+def _diagnose(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    from pgtop_conn.commands.request import request_of
+
+    request = request_of(vars(arguments))
+    sys.stdout.write(_run(_diagnose_async(login_of(arguments), settings, request)))
+    sys.stdout.flush()
+    return DONE
+
+
+async def _diagnose_async(login: Login, settings: config.Settings, request: Request) -> str:
+    from pgtop_conn.commands.diagnose import diagnose
+    from pgtop_conn.commands.opening import open_source
+
+    source = await open_source(login, os.environ)
+    try:
+        return await diagnose(source, settings, request, config.journal_file())
     finally:
         await source.close()
 
@@ -378,6 +320,11 @@ def _demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
 COMMANDS: dict[str, Command] = {
     "watch": Command("The live monitor: who holds the slots, and who can still get in.", _watch),
     "snapshot": Command("One look to stdout.", _snapshot, _snapshot_arguments),
+    "diagnose": Command(
+        "Why the slots are gone, with evidence, and what to do: text to copy, nothing is run.",
+        _diagnose,
+        _diagnose_arguments,
+    ),
     "kill": Command(
         "Cancel or terminate every session that matches a filter, with the guards of the screen.",
         _kill,

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from rich.console import Console, JustifyMethod
 from rich.table import Table
-from rich.text import Text
 
+from pgtop_conn.commands.drawing import draws, rich_line
 from pgtop_conn.commands.looking import look
 from pgtop_conn.config import Settings
 from pgtop_conn.model.filters import Tags, parse
@@ -21,31 +21,10 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.view import gauge
-from pgtop_conn.view.columns import GROUP_COLUMNS, Cell, fit, present
+from pgtop_conn.view.columns import GROUP_COLUMNS, fit, present
 from pgtop_conn.view.document import csv_rows, document
-from pgtop_conn.view.format import plain
 from pgtop_conn.view.groups import GROUPINGS, group
 from pgtop_conn.view.table import Frame, shown
-
-#: Style names of view to rich's.
-STYLES = {
-    "ok": "green",
-    "warning": "yellow",
-    "critical": "bold red",
-    "growing": "yellow",
-    "old": "yellow",
-    "xact": "yellow",
-    "aborted": "red",
-    "blocked": "red",
-    "active": "green",
-    "faint": "dim",
-    "dim": "dim",
-    "bar": "cyan",
-    "reserve": "dim",
-    "protected": "magenta",
-    "title": "bold",
-    "count": "bold",
-}
 
 
 async def snapshot(source: Source, settings: Settings, policy: Policy, form: str) -> str:
@@ -61,17 +40,8 @@ async def snapshot(source: Source, settings: Settings, policy: Policy, form: str
         matching = [b for b in seen.backends if wanted.matches(b, seen.taken_at, tags)]
         csv.writer(text, lineterminator="\n").writerows(csv_rows(seen, policy, matching, tags))
         return text.getvalue()
-    ascii_only = settings.ascii or not _draws(sys.stdout.encoding)
+    ascii_only = settings.ascii or not draws(sys.stdout.encoding)
     return _table(seen, budget, replace(settings, ascii=ascii_only), policy, tags)
-
-
-def _draws(encoding: str) -> bool:
-    """Whether bars and arrows can be written."""
-    try:
-        "█▍░▓→≤·".encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy, tags: Tags) -> str:
@@ -99,15 +69,10 @@ def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Polic
         most = None if column.width else next(place.width for place in places if place.column is column)
         table.add_column(title, justify=justify, no_wrap=True, min_width=column.width or None, max_width=most)
     for found in groups:
-        table.add_row(*(_rich([column.cell(found, frame)], settings.ascii) for column in columns))
+        table.add_row(*(rich_line([column.cell(found, frame)], settings.ascii) for column in columns))
     with console.capture() as captured:
         for line in lines:
-            console.print(_rich(line, settings.ascii), no_wrap=True, overflow="ellipsis")
+            console.print(rich_line(line, settings.ascii), no_wrap=True, overflow="ellipsis")
         console.print()
         console.print(table)
     return captured.get()
-
-
-def _rich(cells: list[Cell], ascii_only: bool) -> Text:
-    pieces = ((plain(cell.text) if ascii_only else cell.text, STYLES.get(cell.style, "")) for cell in cells)
-    return Text.assemble(*pieces)

@@ -1,0 +1,66 @@
+"""observe(): several looks at a server, for what one look cannot tell: growth, habits, what is really idle."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Hashable, Mapping, Sequence
+from time import monotonic
+
+from pgtop_conn.config import Settings
+from pgtop_conn.model.errors import PollFailed, SourceLost
+from pgtop_conn.model.filters import NO_TAGS, Tags
+from pgtop_conn.model.labels import tags_of
+from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.source import Source
+from pgtop_conn.view.groups import group_counts
+
+EVERY_S = 1.0
+
+
+async def observe(
+    source: Source, settings: Settings, seconds: float, every_s: float = EVERY_S
+) -> tuple[Snapshot, SlotBudget, Observation]:
+    """Poll for so many seconds, one question at a time; 0 is one look. Gives the newest poll and all they say together.
+
+    The first poll may raise what poll() raises; a later one that fails is left out.
+    """
+    # The labels depend on the server's provider, which only a poll tells.
+    tags: Tags = NO_TAGS
+
+    def counts(backends: Sequence[Backend]) -> Mapping[Hashable, int]:
+        return group_counts(backends, tags)
+
+    observation = Observation(counts)
+
+    def taken_in(snapshot: Snapshot) -> SlotBudget:
+        nonlocal tags
+        tags = tags_of(snapshot, settings.labels)
+        budget = SlotBudget.of(snapshot, settings.warning, settings.critical)
+        observation.add(snapshot, budget)
+        return budget
+
+    until = monotonic() + seconds
+    snapshot = await source.poll()
+    budget = taken_in(snapshot)
+    try:
+        while (left := until - monotonic()) > 0:
+            tell(f"watching for {left:.0f} s more, to see what grows and what is used")
+            await asyncio.sleep(min(every_s, left))
+            try:
+                snapshot = await source.poll()
+            except (PollFailed, SourceLost):
+                continue
+            budget = taken_in(snapshot)
+    finally:
+        tell("")
+    return snapshot, budget, observation
+
+
+def tell(text: str) -> None:
+    """One line on the terminal that writes over itself; a file or a pipe hears nothing of it."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{text}\x1b[K")
+        sys.stderr.flush()

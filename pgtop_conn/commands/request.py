@@ -1,0 +1,83 @@
+"""What `diagnose` is asked for: its arguments, their help, and the Request they make. Light enough for --help."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pgtop_conn.model.errors import BadInput
+from pgtop_conn.model.text import clean
+
+#: A little more than growth needs to be known.
+WATCH_S = 16.0
+WATCH_MOST_S = 3600.0
+
+#: Memory is counted as the server counts it: a kB is 1024 bytes, whatever it is called.
+_UNITS = {"k": 1, "m": 2, "g": 3, "t": 4}
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
+_LEAST_BYTES, _MOST_BYTES = 16 * 1024**2, 1024**5
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`form` is text, json or markdown; `ram` is bytes."""
+
+    form: str = "text"
+    seconds: float = WATCH_S
+    ram: int | None = None
+    redact: bool = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of diagnose's own."""
+    group = parser.add_argument_group("output")
+    form = group.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="findings and sizing as JSON")
+    form.add_argument(
+        "--markdown", dest="form", action="store_const", const="markdown", help="the incident report as Markdown"
+    )
+    group.add_argument(
+        "--redact",
+        action=argparse.BooleanOptionalAction,
+        help="mask the literals of statements in the report (the default)",
+    )
+    group.add_argument("--for", dest="seconds", metavar="S", help="watch for S seconds, 0 is one look (default 16)")
+    group.add_argument("--ram", metavar="SIZE", help="memory of the database's host, like 64GB, where it can't be read")
+
+
+def request_of(found: Mapping[str, Any]) -> Request:
+    """The request. Raises BadInput."""
+    return Request(
+        form=found.get("form", "text"),
+        seconds=_seconds(found["seconds"]) if "seconds" in found else WATCH_S,
+        ram=memory(found["ram"]) if "ram" in found else None,
+        redact=found.get("redact", True),
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= WATCH_MOST_S:
+        raise BadInput(f"--for: expected seconds between 0 and {WATCH_MOST_S:.0f}, not {clean(text)!r}")
+    return seconds
+
+
+def memory(text: str) -> int:
+    """Bytes. Raises BadInput.
+
+    >>> memory("16GB") == memory("16 GiB") == memory("16384MB") == 16 * 1024**3
+    True
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise BadInput(f"--ram: expected a number and a unit, like 16GB, 32GiB or 65536MB, not {clean(text)!r}")
+    size = int(float(match[1]) * 1024 ** _UNITS[match[2].lower()])
+    if not _LEAST_BYTES <= size <= _MOST_BYTES:
+        raise BadInput(f"--ram: expected between 16MB and 1024TB, not {clean(text)!r}")
+    return size
