@@ -9,11 +9,12 @@ from pgtop_conn.model.diagnosis import diagnose
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.filters import NO_TAGS, Tags, parse
 from pgtop_conn.model.findings import Case
+from pgtop_conn.model.labels import tags_of
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.observation import Observation
 from pgtop_conn.model.sizing import sizing
-from pgtop_conn.model.slots import SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Backend, Snapshot
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui.acting import ActingScreen
 from pgtop_conn.tui.diagnosing import Diagnosis
@@ -33,7 +34,6 @@ class ExplainingScreen(ActingScreen):
         self.leaks: tuple[Leak, ...] = ()
         self.facts = FactsReader(source, self.poller, self._facts_changed)
         self._sources: Tags = NO_TAGS
-        self._first_at: float | None = None
 
     def budget_of(self, snapshot: Snapshot) -> SlotBudget:
         """Counted once a poll."""
@@ -41,15 +41,10 @@ class ExplainingScreen(ActingScreen):
 
     def observe(self, snapshot: Snapshot) -> None:
         """Take in a poll: its leaks and tags are found once, here."""
-        if self._first_at is None:
-            self._first_at = snapshot.taken_at
-        self._sources = self._tags(snapshot, ())
+        self._sources = tags_of(snapshot, self.options.labels)
         self.observation.add(snapshot, self.budget_of(snapshot))
         self.leaks = self.observation.leaks(snapshot)
-        self.tags = self._tags(snapshot, self.leaks)
-
-    def _tags(self, snapshot: Snapshot, leaks: Sequence[Leak]) -> Tags:
-        return Tags(leak={key: sentence for leak in leaks for key, sentence in leak.sessions.items()})
+        self.tags = tags_of(snapshot, self.options.labels, self.leaks)
 
     def _counts(self, backends: Sequence[Backend]) -> Mapping[Hashable, int]:
         return group_counts(backends, self._sources)
@@ -61,22 +56,14 @@ class ExplainingScreen(ActingScreen):
         snapshot = self.snapshot
         if snapshot is None:
             return None
-        return Case(
-            snapshot=snapshot,
-            budget=self.budget_of(snapshot),
-            observation=self.observation,
-            facts=self.facts.facts,
-            ram=self.options.ram,
-            clients=tuple(backend for backend in snapshot.backends if _is_application(backend, snapshot)),
-        )
+        return Case.of(snapshot, self.budget_of(snapshot), self.observation, self.facts.facts, self.options.ram)
 
     def sections(self) -> list[Section]:
         """The diagnosis of the newest poll."""
         case = self.case()
         if case is None:
             return []
-        watched_s = case.snapshot.taken_at - (self._first_at or case.snapshot.taken_at)
-        return diagnosis.sections(diagnose(case), sizing(case), case.facts, self.facts.state, watched_s)
+        return diagnosis.sections(case, diagnose(case), sizing(case), self.facts.state)
 
     def action_diagnose(self) -> None:
         if self.snapshot is not None:
@@ -118,9 +105,3 @@ class ExplainingScreen(ActingScreen):
             self.tell(f"No report was written: {error}", "error")
         else:
             self.tell(f"Report written: {path}")
-
-
-def _is_application(backend: Backend, snapshot: Snapshot) -> bool:
-    """Whether it holds a slot and is neither our own session nor another pgtop-conn."""
-    own = backend.pid == snapshot.server.own_pid or backend.app == OWN_APPLICATION_NAME
-    return may_hold_slot(backend) and not own

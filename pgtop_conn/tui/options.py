@@ -9,6 +9,7 @@ from pathlib import Path
 from pgtop_conn.campaign import PER_SECOND
 from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.labels import Label
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.view.table import ViewState
@@ -34,6 +35,8 @@ class ScreenOptions:
     per_second: float = PER_SECOND
     #: Between a cancel and the terminate that may be asked to follow it.
     escalate_after_s: float = 5.0
+    #: The user's own names for whose sessions are whose.
+    labels: tuple[Label, ...] = ()
     #: Bytes of memory of the database's host, as the user told; None where that was not told.
     ram: int | None = None
     #: Writes an incident report and gives its path; None where none can be written.

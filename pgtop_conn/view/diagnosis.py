@@ -1,18 +1,17 @@
-"""A diagnosis as sections of rows: each finding, refused logins, what was looked at, and sizing as the last one.
-
-Add words for a piece of evidence: one entry in LABELS.
-"""
+"""A diagnosis as sections of rows: each finding, refused logins, what was looked at, and sizing as the last one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pgtop_conn.model.facts import REFUSALS, Facts
-from pgtop_conn.model.findings import Cause, Effect, Finding, Remedy, RemedyKind, Severity
+from pgtop_conn.model.facts import OTHER_REFUSAL, REFUSALS, Facts, Memory
+from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy, RemedyKind, Severity
+from pgtop_conn.model.quoting import filter_value
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import Cell
+from pgtop_conn.view.findings import EFFECTS, evidence, unknowns, watched_s
 
 Row = list[Cell]
 
@@ -33,11 +32,11 @@ CAUSES: Mapping[Cause, str] = {
 
 SEVERITY_STYLES = {Severity.CRITICAL: "critical", Severity.WARNING: "warning", Severity.INFO: "bar"}
 
-EFFECTS: Mapping[Effect, tuple[str, str]] = {
-    Effect.NOW: ("takes effect now", "ok"),
-    Effect.RELOAD: ("takes effect on a reload", "bar"),
-    Effect.RESTART: ("takes effect at a restart", "warning"),
-    Effect.NEW_SESSIONS: ("takes effect for new sessions", "protected"),
+EFFECT_STYLES: Mapping[Effect, str] = {
+    Effect.NOW: "ok",
+    Effect.RELOAD: "bar",
+    Effect.RESTART: "warning",
+    Effect.NEW_SESSIONS: "protected",
 }
 
 KINDS: Mapping[RemedyKind, str] = {
@@ -47,24 +46,8 @@ KINDS: Mapping[RemedyKind, str] = {
     RemedyKind.STEP: "step",
 }
 
-#: Evidence whose key alone does not say it.
-LABELS: Mapping[str, str] = {
-    "app": "application",
-    "count": "sessions",
-    "used": "slots used",
-    "idle_over": "idle for long",
-    "idle_over_s": "long is over",
-    "habit_s": "usual pause",
-    "by_app": "by application",
-    "by_role": "by role",
-    "peak_active": "most active at once",
-    "watched_s": "watched for",
-    "per_minute": "per minute",
-    "holds_xmin": "holds back vacuum",
-    "statement_share": "same statement",
-    "frees": "ending it frees",
-}
-NAMED_AT_MOST = 5
+#: Characters of one piece of evidence.
+EVIDENCE_AT_MOST = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,13 +64,14 @@ class Section:
     finding: Finding | None = None
 
 
-def sections(
-    findings: Sequence[Finding], sizing: Sequence[Remedy], facts: Facts, facts_state: str, watched_s: float
-) -> list[Section]:
-    """What is wrong, most important first; then the refused logins, what was looked at, and sizing."""
-    found = [_section(finding) for finding in findings] or [_nothing(watched_s)]
-    found += [_refused(facts)] if facts.refused else []
-    found.append(_looked_at(facts, facts_state, watched_s))
+def sections(case: Case, findings: Sequence[Finding], sizing: Sequence[Remedy], state: str) -> list[Section]:
+    """What is wrong, most important first; then the refused logins, what was looked at, and sizing.
+
+    `state` says in words whether settings and log are read.
+    """
+    found = [_section(finding) for finding in findings] or [_nothing(case)]
+    found += [_refused(case.facts)] if case.facts.refused else []
+    found.append(_looked_at(case, state))
     if sizing:
         text = "how large pools and max_connections should be, from what was observed"
         found.append(Section("SIZING", "title", "pools and limits", text, remedies=tuple(sizing), identity=("sizing",)))
@@ -111,7 +95,7 @@ def _section(finding: Finding) -> Section:
         SEVERITY_STYLES[finding.severity],
         CAUSES[finding.cause],
         one_line(finding.summary),
-        [_evidence(finding.evidence)] if finding.evidence else [],
+        [_evidence(finding)] if finding.evidence else [],
         finding.remedies,
         (finding.cause, _subject(finding.evidence), first),
         finding,
@@ -123,35 +107,31 @@ def _subject(evidence: Mapping[str, object]) -> str:
     return "\0".join(str(evidence.get(key, "")) for key in ("app", "role", "database", "name", "pid"))
 
 
-def _nothing(watched_s: float) -> Section:
-    watched = f"in {format.duration(watched_s)} of watching" if watched_s >= 1 else "in one look"
+def _nothing(case: Case) -> Section:
+    seconds = watched_s(case)
+    watched = f"watched for {format.duration(seconds)}" if seconds >= 1 else "after one look"
     looked = [Cell("Looked for and not found: ", "dim"), Cell(", ".join(CAUSES.values()))]
-    return Section("OK", "ok", "nothing is wrong", f"no cause was found {watched}", [looked], identity=("ok",))
+    return Section("OK", "ok", "nothing is wrong", f"no cause was found, {watched}", [looked], identity=("ok",))
 
 
-def _looked_at(facts: Facts, state: str, watched_s: float) -> Section:
+def _looked_at(case: Case, state: str) -> Section:
     """What the diagnosis rests on, and what it could not see."""
-    settings = f"{len(facts.settings)} read, {len(facts.overrides)} set for a role or database"
+    facts = case.facts
+    settings = f"{len(facts.settings)} read; {len(facts.overrides)} set for a role or a database"
     rows = [
-        _fact("sessions", f"watched for {format.duration(watched_s)}"),
+        _fact("sessions", f"watched for {format.duration(watched_s(case))}"),
         _fact("settings", settings if facts.settings else state),
-        _fact("refused logins", _refusals_known(facts)),
-        _fact("memory", facts.memory_unknown if facts.memory is None else _memory(facts)),
-        *(_fact("not read", trouble, "warning") for trouble in facts.troubles),
     ]
+    if facts.refused is not None:
+        none = "" if facts.refused else "none was refused; "
+        rows.append(_fact("refused logins", f"{none}{facts.refused_source}"))
+    if facts.memory is not None:
+        rows.append(_fact("memory", _memory(facts.memory)))
+    rows += [_fact("not known", unknown, "warning") for unknown in unknowns(case)]
     return Section("BASIS", "dim", "what was looked at", state, rows, identity=("basis",))
 
 
-def _refusals_known(facts: Facts) -> str:
-    if facts.refused is None:
-        return facts.refused_unknown
-    return facts.refused_source if facts.refused else f"none in 24 h ({facts.refused_source})"
-
-
-def _memory(facts: Facts) -> str:
-    memory = facts.memory
-    if memory is None:
-        return ""
+def _memory(memory: Memory) -> str:
     mebibyte = 1024.0 * 1024.0
     each = f"{memory.per_backend / mebibyte:.1f} MB a session (median of {memory.measured})"
     return f"{memory.total / mebibyte:,.0f} MB, {memory.available / mebibyte:,.0f} MB available; {each}"
@@ -164,7 +144,7 @@ def _fact(label: str, value: str, style: str = "") -> Row:
 def _refused(facts: Facts) -> Section:
     """Refusals by kind, and hour by hour."""
     refused = facts.refused or ()
-    kinds = [(kind, sum(one.count for one in refused if one.kind == kind)) for kind in REFUSALS]
+    kinds = [(kind, sum(one.count for one in refused if one.kind == kind)) for kind in (*REFUSALS, OTHER_REFUSAL)]
     named = ", ".join(f"{kind} {count}" for kind, count in kinds if count)
     hours = sorted({one.hour for one in refused})
     counts = {hour: sum(one.count for one in refused if one.hour == hour) for hour in hours}
@@ -178,61 +158,30 @@ def _refused(facts: Facts) -> Section:
         ]
         for hour in hours
     ]
-    rows += [[Cell(f"{kind:<12}", "dim"), Cell(REFUSALS[kind])] for kind, count in kinds if count]
+    rows += [
+        [Cell(f"{kind:<12}", "dim"), Cell(REFUSALS.get(kind, "by SQLSTATE 53300"))] for kind, count in kinds if count
+    ]
     total = sum(counts.values())
     logins = "login" if total == 1 else "logins"
-    text = f"{total} {logins} refused in 24 h: {named} ({facts.refused_source})"
+    since = f"since {format.iso(facts.refused_since)[:16]}Z" if facts.refused_since else "in 24 h"
+    text = f"{total} {logins} refused {since}: {named} ({facts.refused_source})"
     return Section("REFUSED", "warning", "logins", text, rows, identity=("refused",))
 
 
-def _evidence(evidence: Mapping[str, object]) -> Row:
+def _evidence(finding: Finding) -> Row:
     """Every fact behind the other, so that much fits on a small screen; the row is wrapped."""
-    cells: Row = []
-    for key, value in evidence.items():
-        cells += [Cell(f"{LABELS.get(key) or key.removesuffix('_s').replace('_', ' ')} ", "dim")]
-        cells += [Cell(shown_value(key, value)), Cell("   ")]
-    return cells
-
-
-def shown_value(key: str, value: object) -> str:
-    """A piece of evidence as text; the key's ending tells its unit.
-
-    >>> [shown_value(*pair) for pair in (("x_s", 90.0), ("share", 0.514), ("by_app", {"a": 2, "": 1}), ("x", None))]
-    ['1m30', '51 %', 'a 2, (none) 1', 'unknown']
-    """
-    text = str(value)
-    if value is None:
-        text = "unknown"
-    elif isinstance(value, bool):
-        text = "yes" if value else "no"
-    elif isinstance(value, Mapping):
-        text = _some([f"{name or '(none)'} {count}" for name, count in value.items()])
-    elif isinstance(value, (list, tuple)):
-        text = _some([str(one) for one in value])
-    elif isinstance(value, (int, float)):
-        text = _number(key, float(value))
-    return one_line(text) or "(none)"
-
-
-def _number(key: str, value: float) -> str:
-    if key.endswith("_s"):
-        return format.duration(value)
-    if key.endswith("share"):
-        return f"{100 * value:.0f} %"
-    if key == "per_minute":
-        return f"{value:+.1f}"
-    return str(int(value)) if value == int(value) else f"{value:.2f}"
-
-
-def _some(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - NAMED_AT_MOST} more" if len(texts) > NAMED_AT_MOST else ""
-    return ", ".join(texts[:NAMED_AT_MOST]) + more
+    pairs = evidence(finding)
+    return [
+        cell
+        for name, value in pairs
+        for cell in (Cell(f"{name} ", "dim"), Cell(one_line(value)[:EVIDENCE_AT_MOST]), Cell("   "))
+    ]
 
 
 def remedy_rows(number: int, remedy: Remedy) -> list[Row]:
     """What it is and when it takes effect, the text as it is copied, and why."""
-    words, style = EFFECTS[remedy.takes_effect]
-    rows: list[Row] = [[Cell(f"{number:>2}  ", "count"), Cell(f"{KINDS[remedy.kind]}  ", "title"), Cell(words, style)]]
+    effect = Cell(EFFECTS[remedy.takes_effect], EFFECT_STYLES[remedy.takes_effect])
+    rows: list[Row] = [[Cell(f"{number:>2}  ", "count"), Cell(f"{KINDS[remedy.kind]}  ", "title"), effect]]
     rows += [[Cell(f"    {line.expandtabs(4)}")] for line in remedy.text.rstrip().split("\n")]
     return [*rows, [Cell("    "), Cell(one_line(remedy.why), "dim")]] if remedy.why else rows
 
@@ -269,10 +218,4 @@ def filter_of(finding: Finding) -> str:
 
 
 def _term(key: str, value: object) -> str:
-    """`key:value`, the value in quotes: a name may hold blanks, commas and operators."""
-    if not isinstance(value, str):
-        return ""
-    bare = value.replace("_", "").replace("-", "")
-    plain = bare.isascii() and bare.isalnum()
-    doubled = value.replace('"', '""')
-    return f"{key}:{value}" if plain else f'{key}:"{doubled}"'
+    return f"{key}:{filter_value(value)}" if isinstance(value, str) else ""

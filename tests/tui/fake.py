@@ -38,6 +38,11 @@ class FakeSource:
         self.answer: Answer = signalled
         self.signal_error: PgtopError | None = None
         self.attempts = 0
+        #: What facts() answers; it waits while `facts_held` is clear.
+        self.known: Facts | PgtopError = NO_FACTS
+        self.facts_held = asyncio.Event()
+        self.facts_held.set()
+        self.facts_asked = 0
 
     async def poll(self) -> Snapshot:
         self._enter()
@@ -63,7 +68,15 @@ class FakeSource:
             self.asking -= 1
 
     async def facts(self) -> Facts:
-        return NO_FACTS
+        self._enter()
+        self.facts_asked += 1
+        try:
+            await self.facts_held.wait()
+        finally:
+            self.asking -= 1
+        if isinstance(self.known, PgtopError):
+            raise self.known
+        return self.known
 
     async def close(self) -> None:
         self.closed += 1
@@ -133,6 +146,7 @@ async def monitor(
         for sent in app.main.signals._open:
             sent.campaign.stop()
             sent.campaign.stop()
+        await app.main.facts.stop(patience_s=0.0)
         await app.main.poller.stop(patience_s=0.0)
         await app.main.signals.finish()
 

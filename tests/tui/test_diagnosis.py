@@ -1,0 +1,392 @@
+"""Leaks only, the flags and the line of a leak, the diagnosis with its remedies, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from pgtop_conn.model import observation
+from pgtop_conn.model.errors import SourceLost
+from pgtop_conn.model.facts import Facts, Refused, ServerSetting
+from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy, RemedyKind, Severity
+from pgtop_conn.model.habits import Pool
+from pgtop_conn.model.labels import Label
+from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.snapshot import IN_TRANSACTION, Snapshot
+from pgtop_conn.tui import explaining
+from pgtop_conn.tui.app import MonitorApp
+from pgtop_conn.tui.confirm import Confirm
+from pgtop_conn.tui.diagnosing import Diagnosis
+from pgtop_conn.tui.freeing import FreeSlots
+from pgtop_conn.view.diagnosis import filter_of
+from pgtop_conn.view.table import ViewState
+from tests.factories import NOW, make_backend, make_own, make_snapshot
+from tests.tui.fake import monitor, on_main, screen_text, toasts, until
+
+OPEN = ViewState(expanded=frozenset({("billing",)}))
+LEAKED = (1, 2, 3)
+SENTENCE = "billing holds 4 of 7, +2.1/min; 3 idle > 20 min, all last ran SELECT … FROM invoices"
+
+LIMIT = Remedy(RemedyKind.SQL, 'ALTER ROLE "app" CONNECTION LIMIT 20;', Effect.NEW_SESSIONS, "it can't fill the server")
+TIMEOUT = Remedy(
+    RemedyKind.SQL,
+    "ALTER SYSTEM SET idle_session_timeout = '10min';\nSELECT pg_reload_conf();",
+    Effect.RELOAD,
+    "ends them",
+)
+POOLER = Remedy(RemedyKind.PGBOUNCER, "[pgbouncer]\ndefault_pool_size = 5", Effect.RESTART, "peak of 3 active, and 2")
+LEAK = Finding(
+    Cause.LEAK,
+    Severity.CRITICAL,
+    SENTENCE,
+    {"app": "billing", "role": "app", "database": "shop", "count": 4, "per_minute": 2.1, "oldest_idle_s": 1500.0},
+    LEAKED,
+    (LIMIT, TIMEOUT),
+)
+BLOCKER = Finding(Cause.BLOCKER, Severity.WARNING, "terminating 5 frees 2 waiters", {"pid": 5, "frees": 2}, (5, 6))
+RESERVE = Finding(Cause.RESERVE, Severity.INFO, "no slot is kept for a superuser", {"superuser_reserved": 0})
+FACTS = Facts(at=NOW, settings={"work_mem": ServerSetting("work_mem", "4096", "kB", "4MB", "user", "default")})
+
+
+def shop(at: float = NOW, *, without: int = 0) -> Snapshot:
+    """`billing` with four sessions of which three leak, and `web` with two."""
+    rows = [make_backend(pid, app="billing", state_change=NOW - 1500.0) for pid in (*LEAKED, 4) if pid != without]
+    return make_snapshot([make_own(), *rows, make_backend(5), make_backend(6)], taken_at=at)
+
+
+@pytest.fixture
+def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every poll finds the leak of billing."""
+
+    def find(snapshot: Snapshot, *_others: object) -> tuple[Leak, ...]:
+        keys = {b.key: f"idle for 25m, last ran SELECT ({b.pid})" for b in snapshot.backends if b.pid in LEAKED}
+        return (Leak(Pool("billing", "app", "shop"), 0.9, SENTENCE, {}, keys),) if keys else ()
+
+    monkeypatch.setattr(observation, "find_leaks", find)
+
+
+@pytest.fixture
+def diagnosed(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
+    """What diagnose() finds, for a test to change; a remedy more once the facts are known."""
+    found = [LEAK, BLOCKER, RESERVE]
+    monkeypatch.setattr(explaining, "diagnose", lambda _case: tuple(found))
+    monkeypatch.setattr(explaining, "sizing", lambda case: (POOLER,) if case.facts.settings else ())
+    return found
+
+
+def text_of(app: MonitorApp) -> str:
+    return "\n".join(screen_text(app))
+
+
+def listed(app: MonitorApp) -> set[int]:
+    return {line.backend.pid for line in app.main.table.lines if line.backend is not None}
+
+
+def dialog_of(app: MonitorApp) -> Diagnosis:
+    assert isinstance(app.screen, Diagnosis)
+    return app.screen
+
+
+# Leaks.
+
+
+@pytest.mark.usefixtures("leaking")
+@pytest.mark.parametrize(("size", "ascii_only"), [((120, 36), False), ((120, 36), True), ((80, 24), False)])
+async def test_a_leak_is_told_above_the_table_and_flagged_in_it(size: tuple[int, int], ascii_only: bool) -> None:
+    async with monitor(shop(), size=size, view=OPEN, ascii=ascii_only) as (app, _, _pilot):
+        lines = screen_text(app)
+        assert lines[4].startswith(" Leak: billing holds 4 of 7, +2.1/min; 3 idle > 20 min")
+        assert lines[4].rstrip().endswith("d diagnose")
+        group = next(line for line in lines if " billing " in line and "leak 3" in line)
+        assert cell_len(group) == size[0]
+        assert sum("idle leak" in line for line in lines) == 3
+        assert not any("leak" in line for line in lines if " web " in line)
+
+
+@pytest.mark.usefixtures("leaking")
+async def test_a_long_name_is_cut_for_the_flag_and_not_the_flag() -> None:
+    rows = [make_backend(pid, app="日本語アプリケーションの名前" * 3) for pid in LEAKED]
+    async with monitor(make_snapshot([make_own(), *rows]), size=(80, 24)) as (app, _, _pilot):
+        line = next(line for line in screen_text(app) if "日本" in line and "▸" in line)
+        assert "leak 3" in line
+        assert cell_len(line) == 80
+
+
+@pytest.mark.usefixtures("leaking")
+async def test_l_shows_leaks_only_with_the_filter_and_kills_only_those() -> None:
+    async with monitor(shop(), view=OPEN) as (app, source, pilot):
+        await pilot.press("l")
+        assert listed(app) == {1, 2, 3}
+        assert "leaks only" in text_of(app)
+        await pilot.press("slash", *"pid:2,3,4")
+        assert "2 of 7 sessions, leaks only" in text_of(app)
+        await pilot.press("enter", "g")
+        assert listed(app) == {2, 3}
+        await pilot.press("x")
+        dialog = app.screen
+        assert isinstance(dialog, Confirm)
+        assert [one.backend.pid for one in dialog.plan.planned] == [2, 3]
+        assert dialog.plan.chosen[0].chosen_by == "group app=billing, filter pid:2,3,4, leaks only"
+        await pilot.press("escape", "escape")
+        assert not app.main.view.choice
+        assert listed(app) == {1, 2, 3, 4}
+        await pilot.press("l", "l")
+        assert not app.main.view.leaks_only
+        await pilot.press("l", "A")
+        assert {key.pid for key in app.main.view.marks} == {1, 2, 3}
+        await source.tick(pilot, shop(NOW + 2, without=1))
+        assert listed(app) == {2, 3}
+
+
+async def test_l_without_a_leak_says_so_and_hides_nothing() -> None:
+    async with monitor(shop(), view=OPEN) as (app, _, pilot):
+        await pilot.press("l")
+        assert "No session looks leaked" in toasts(app)
+        assert listed(app) == {1, 2, 3, 4}
+
+
+@pytest.mark.usefixtures("leaking")
+async def test_freeing_takes_leaks_first_and_only_of_what_is_shown() -> None:
+    async with monitor(shop(), view=OPEN) as (app, _, pilot):
+        await pilot.press("f", "4")
+        dialog = app.screen
+        assert isinstance(dialog, FreeSlots)
+        why = [pick.why for pick in dialog._pick().picks]
+        assert not why or why[0].startswith("looks leaked")
+        await pilot.press("escape", "l", "f", "6")
+        assert "of leaks only" in text_of(app)
+        narrowed = app.screen
+        assert isinstance(narrowed, FreeSlots)
+        assert {pick.backend.pid for pick in narrowed.freeing.picks} <= {1, 2, 3}
+
+
+@pytest.mark.usefixtures("leaking")
+async def test_the_detail_tells_the_leak_and_whose_it_is() -> None:
+    labels = (Label.of("Billing team", "app:billing"),)
+    async with monitor(shop(), view=OPEN, labels=labels) as (app, source, pilot):
+        await pilot.press("l", "down", "enter")
+        text = text_of(app)
+        assert "leak          idle for 25m, last ran SELECT" in text
+        assert "source        Billing team" in text
+        await source.tick(pilot, shop(NOW + 2))
+        assert "idle for 25m" in text_of(app)
+        await pilot.press("escape", "escape", "slash", *'source:"Billing team"', "enter")
+        assert listed(app) == {1, 2, 3, 4}
+        await pilot.press("escape", *["tab"] * 5)
+        assert app.main.view.grouping == "source"
+        assert "Billing team" in text_of(app)
+
+
+@pytest.mark.usefixtures("leaking")
+async def test_a_table_that_is_held_keeps_its_own_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with monitor(shop(), view=OPEN) as (app, source, pilot):
+        await pilot.press("p", "l")
+        monkeypatch.setattr(observation, "find_leaks", lambda *_all: ())
+        await source.tick(pilot, shop(NOW + 2))
+        assert listed(app) == {1, 2, 3}
+        await pilot.press("p")
+        assert listed(app) == set()
+
+
+# The diagnosis.
+
+
+@pytest.mark.usefixtures("diagnosed")
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15)])
+async def test_findings_are_listed_with_evidence_and_remedies(size: tuple[int, int]) -> None:
+    async with monitor(shop(), size=size) as (app, _, pilot):
+        await pilot.press("d")
+        dialog = dialog_of(app)
+        lines = screen_text(app)
+        assert all(cell_len(line) == size[0] for line in lines)
+        assert lines[0].startswith(" Diagnosis   3 findings")
+        assert lines[1].startswith(" CRITICAL leak                 billing holds 4 of 7")
+        assert lines[2].startswith(" WARNING  blocker")
+        assert lines[3].startswith(" INFO     reserve")
+        if size != (60, 15):
+            text = " ".join(text_of(app).split())
+            assert "app billing role app database shop count 4 per minute +2.1 oldest idle 25m00" in text
+            assert '1 SQL for new sessions only ALTER ROLE "app" CONNECTION LIMIT 20;' in text
+        await pilot.press("down")
+        assert dialog.section.finding is BLOCKER
+        await pilot.press("escape")
+        assert on_main(app)
+
+
+@pytest.mark.usefixtures("diagnosed")
+async def test_facts_come_while_polls_wait_and_bring_their_remedies() -> None:
+    async with monitor(shop()) as (app, source, pilot):
+        source.known = FACTS
+        source.facts_held.clear()
+        await pilot.press("d")
+        assert "reading settings and log" in text_of(app)
+        assert "SIZING" not in text_of(app)
+        # The question of the poll that is open is answered, then the facts have their turn.
+        await source.tick(pilot, shop(NOW + 2))
+        await until(lambda: source.facts_asked == 1)
+        source.facts_held.set()
+        await until(lambda: not app.main.facts.reading)
+        await pilot.pause()
+        assert source.most_asking == 1
+        assert "settings and log read" in text_of(app)
+        assert "SIZING" in text_of(app)
+        await pilot.press("escape", "d", "end")
+        assert source.facts_asked == 1
+
+
+@pytest.mark.usefixtures("diagnosed")
+async def test_facts_that_cannot_be_read_are_told_and_the_diagnosis_stays() -> None:
+    async with monitor(shop()) as (app, source, pilot):
+        source.known = SourceLost("the server went away")
+        await pilot.press("d")
+        await source.tick(pilot, shop(NOW + 2))
+        await until(lambda: bool(app.main.facts.trouble))
+        await pilot.pause()
+        assert "settings and log not read: the server went away" in text_of(app)
+        assert "CRITICAL leak" in text_of(app)
+
+
+@pytest.mark.usefixtures("diagnosed")
+async def test_remedies_are_chosen_and_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with monitor(shop()) as (app, _, pilot):
+        copied: list[str] = []
+        monkeypatch.setattr(app, "copy_to_clipboard", copied.append)
+        await pilot.press("d", "y", "right", "down", "y", "left", "down", "y")
+        assert copied == [LIMIT.text, TIMEOUT.text]
+        assert "Copied: ALTER SYSTEM SET idle_session_timeout = '10min'; and 1 more line" in toasts(app)
+        assert "Nothing to copy here" in toasts(app)
+
+
+async def test_the_choice_stays_on_its_finding_when_another_comes_before_it(diagnosed: list[Finding]) -> None:
+    async with monitor(shop()) as (app, source, pilot):
+        await pilot.press("d", "down")
+        dialog = dialog_of(app)
+        diagnosed.insert(0, Finding(Cause.TRAFFIC, Severity.CRITICAL, "90 active", {"active": 90}))
+        await source.tick(pilot, shop(NOW + 2))
+        await source.tick(pilot, shop(NOW + 4))
+        assert dialog.section.finding is BLOCKER
+        diagnosed.remove(BLOCKER)
+        await source.tick(pilot, shop(NOW + 6))
+        assert app.is_running
+
+
+async def test_polls_wait_while_it_is_read_or_held(diagnosed: list[Finding]) -> None:
+    async with monitor(shop()) as (app, source, pilot):
+        await pilot.press("d", "enter")
+        await source.tick(pilot, shop(NOW + 2))
+        await until(lambda: not app.main.facts.reading)
+        diagnosed.remove(BLOCKER)
+        await source.tick(pilot, shop(NOW + 4))
+        assert "WARNING  blocker" in text_of(app)
+        assert "held while it is read" in text_of(app)
+        await pilot.press("escape", "p")
+        assert not on_main(app)
+        diagnosed.remove(RESERVE)
+        await source.tick(pilot, shop(NOW + 6))
+        assert "INFO     reserve" in text_of(app)
+        await pilot.press("p")
+        assert "INFO     reserve" not in text_of(app)
+        assert "WARNING  blocker" not in text_of(app)
+
+
+@pytest.mark.usefixtures("leaking", "diagnosed")
+async def test_s_shows_the_sessions_of_a_finding() -> None:
+    async with monitor(shop(), view=OPEN) as (app, _, pilot):
+        await pilot.press("d", "s")
+        assert on_main(app)
+        assert app.main.view.filter.text == "leak:yes app:billing role:app db:shop"
+        assert listed(app) == {1, 2, 3}
+        await pilot.press("d", "down", "s")
+        assert app.main.view.filter.text == "pid:5,6"
+        await pilot.press("d", "end", "escape", "d", "down", "down", "s")
+        assert "no sessions in particular" in toasts(app)
+
+
+def test_filters_of_findings_hold_any_name() -> None:
+    for name in ("a b", 'quo"te', "a,b", "", "grün", "x*"):
+        found = Finding(Cause.ROLE_LIMIT, Severity.WARNING, "", {"name": name})
+        words = filter_of(found)
+        app = Label.of("checked", words)
+        assert app.wanted.matches(make_backend(1, role=name), NOW)
+        assert not app.wanted.matches(make_backend(1, role=f"other{name}"), NOW)
+
+
+async def test_nothing_wrong_says_what_was_looked_for(diagnosed: list[Finding]) -> None:
+    diagnosed.clear()
+    async with monitor(shop()) as (app, source, pilot):
+        refused = (Refused(NOW - 3600.0, "full", 20), Refused(NOW - 3600.0, "role", 3), Refused(NOW, "full", 1))
+        source.known = Facts(at=NOW, settings=FACTS.settings, refused=refused, refused_source="postgresql.log")
+        await pilot.press("d")
+        text = text_of(app)
+        assert "nothing is wrong" in text
+        assert "idle in transaction, oversized pool" in text
+        await source.tick(pilot, shop(NOW + 2))
+        await until(lambda: not app.main.facts.reading)
+        await pilot.pause()
+        assert "REFUSED" in text_of(app)
+        assert "24 logins refused in 24 h: full 21, role 3" in text_of(app)
+        await pilot.press("down")
+        assert "11:00 UTC" in text_of(app)
+
+
+async def test_hostile_text_in_findings_is_neither_markup_nor_control(diagnosed: list[Finding]) -> None:
+    evil = "[/foo] [@click=app.quit]x[/] 日本語"
+    remedy = Remedy(RemedyKind.STEP, f"{evil}\n\t{evil}" * 9, Effect.NOW, evil)
+    diagnosed[:] = [Finding(Cause.LEAK, Severity.CRITICAL, evil * 5, {evil: evil, "app": evil}, (1,), (remedy,) * 3)]
+    for size in ((120, 36), (80, 24), (40, 12)):
+        async with monitor(shop(), size=size, ascii=True) as (app, _, pilot):
+            for key in ("d", "enter", "down", "pagedown", "y", "p", "escape"):
+                await pilot.press(key)
+                assert all(cell_len(line) == size[0] for line in screen_text(app)), (size, key)
+            assert app.is_running
+
+
+# The report.
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[Case, tuple[Finding, ...]], Path]:
+    def write(case: Case, findings: tuple[Finding, ...]) -> Path:
+        path = tmp_path / "report.md"
+        path.write_text(f"{len(findings)} findings of {case.budget.used}, {len(case.facts.settings)} settings")
+        return path
+
+    return write
+
+
+@pytest.mark.usefixtures("diagnosed")
+async def test_w_writes_a_report_from_the_table_and_from_the_diagnosis(
+    written: Callable[[Case, tuple[Finding, ...]], Path], tmp_path: Path
+) -> None:
+    for keys in (("w",), ("d", "w")):
+        async with monitor(shop(), write_report=written) as (app, source, pilot):
+            source.known = FACTS
+            await pilot.press(*keys)
+            await source.serve(pilot, shop(NOW + 2), lambda app=app: "Report written" in toasts(app))  # type: ignore[misc]
+            assert str(tmp_path / "report.md") in toasts(app)
+            assert (tmp_path / "report.md").read_text() == "3 findings of 7, 1 settings"
+            (tmp_path / "report.md").unlink()
+
+
+@pytest.mark.usefixtures("diagnosed")
+async def test_a_report_that_cannot_be_written_is_told() -> None:
+    def refuse(_case: Case, _findings: tuple[Finding, ...]) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    async with monitor(shop(), write_report=refuse) as (app, source, pilot):
+        await pilot.press("w")
+        await source.serve(pilot, shop(NOW + 2), lambda: "No report was written" in toasts(app))
+        assert "Permission denied" in toasts(app)
+    async with monitor(shop()) as (app, _, pilot):
+        await pilot.press("w")
+        assert "No report can be written" in toasts(app)
+
+
+def test_a_leak_in_a_transaction_says_both() -> None:
+    from pgtop_conn.view.columns import STATE_LEAKED
+
+    assert all(len(words) <= 10 for words in STATE_LEAKED.values())
+    assert STATE_LEAKED[IN_TRANSACTION] == "in tx leak"
