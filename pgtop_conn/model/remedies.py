@@ -1,10 +1,283 @@
-"""What to do about a finding: texts to copy, with this server's numbers, valid on its version. Nothing is ever run."""
+"""What to do about a finding: texts to copy, with this server's numbers, valid on its version. Nothing is ever run.
+
+Add a cause: a function in REMEDIES. Emergency steps come first, in order, then what keeps it from coming back.
+"""
 
 from __future__ import annotations
 
-from pgtop_conn.model.findings import Case, Finding, Remedy
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+from pgtop_conn.model.ending import (
+    end_matching,
+    end_one,
+    largest,
+    number_in,
+    pool_filter,
+    step,
+    text_of,
+    whole,
+)
+from pgtop_conn.model.facts import Override
+from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy
+from pgtop_conn.model.limits import database_limit, raised_limit, role_limit
+from pgtop_conn.model.pooling import driver_settings
+from pgtop_conn.model.pools import sessions_of, untouchable
+from pgtop_conn.model.quoting import shown
+from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders
+from pgtop_conn.model.snapshot import ACTIVE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.tuning import applied, for_role, server_wide
+
+#: Durations as PostgreSQL shows them, and their seconds.
+DURATIONS: tuple[tuple[str, int], ...] = (
+    *(("30s", 30), ("1min", 60), ("2min", 120), ("5min", 300), ("10min", 600), ("15min", 900), ("30min", 1800)),
+    *(("1h", 3600), ("2h", 7200), ("4h", 14_400), ("8h", 28_800), ("1d", 86_400)),
+)
+#: A pool's own ways to retire an idle session take up to half an hour; a shorter timeout would surprise it.
+LEAST_IDLE_S = 1800.0
 
 
 def remedies_for(finding: Finding, case: Case) -> tuple[Remedy, ...]:
     """Emergency steps first, then what keeps it from coming back."""
-    return ()
+    return applied(tuple(REMEDIES[finding.cause](finding, case)))
+
+
+def at_least(seconds: float) -> str:
+    """The shortest of DURATIONS that is not below.
+
+    >>> at_least(0), at_least(61), at_least(1e9)
+    ('30s', '2min', '1d')
+    """
+    return next((shown for shown, length in DURATIONS if length >= seconds), DURATIONS[-1][0])
+
+
+def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
+    app, role, database = (text_of(finding, name) for name in ("app", "role", "database"))
+    reason = untouchable(case, role)
+    if reason is None:
+        leaked = len(finding.sessions) or whole(finding, "idle_over")
+        wanted = f"leak:yes {pool_filter(app=app, role=role, database=database)}"
+        keys = f"Press l (leaks only), go to {shown(app)}, then x (terminate)"
+        yield from end_matching(case, wanted, keys, f"frees up to {leaked} slots at once", leaked)
+    else:
+        yield step(f"Restart the application {shown(app)}", f"role {shown(role)} {reason}: it is not ended from here")
+    yield from role_limit(case, role, finding.sessions)
+    yield from database_limit(case, database, finding.sessions)
+    yield from _idle_sessions(finding, case, role, database)
+    if any(one.state in TRANSACTION_STATES for one in _sessions(finding, case)):
+        yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
+    yield from _vanished_clients(case, role)
+    yield from driver_settings(case, app)
+    yield from server_wide(case, "log_connections")
+    yield from server_wide(case, "log_disconnections")
+
+
+def _idle_sessions(finding: Finding, case: Case, role: str, database: str) -> Iterator[Remedy]:
+    habit_s = number_in(finding, "habit_s") or 0.0
+    if case.snapshot.server.version_num < 140_000:
+        text = "End forgotten idle sessions on the client's side: this version has no idle_session_timeout (14 has it)"
+        yield step(text, "only the pool, or a job that runs the command above, can do it on this server")
+        return
+    because = f"its own habit is to take a session up again within {habit_s:.0f} s" if habit_s else ""
+    value = at_least(max(LEAST_IDLE_S, 4 * habit_s))
+    yield from for_role(case, "idle_session_timeout", role, database, value=value, because=because)
+
+
+def _vanished_clients(case: Case, role: str) -> Iterator[Remedy]:
+    """Keepalives, where clients come over a network at all."""
+    own = [one for one in sessions_of(case) if one.role == role] or list(sessions_of(case))
+    if own and all(one.client == "local" for one in own):
+        return
+    roles = (role,) if role else ()
+    for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"):
+        yield from server_wide(case, name, roles=roles)
+
+
+def _traffic(finding: Finding, case: Case) -> Iterator[Remedy]:
+    apps = largest(finding, "by_app")
+    active = [one for one in sessions_of(case) if one.state == ACTIVE]
+    text = "Press b (blockers), then sort by query age: rule out one session behind which all others wait"
+    yield step(
+        text, f"{whole(finding, 'active')} sessions are active; ended one by one they come back with the next request"
+    )
+    if apps:
+        wanted = f"{pool_filter(app=apps[0])} state:active query_age>1m"
+        text = f"Press / and type {wanted}, then c (cancel) on what is not needed"
+        yield step(text, "a cancel frees no slot, but what was waiting for the same work gets on")
+        yield step(
+            f"Let {shown(apps[0])} take in less: its load balancer, queue or job scheduler",
+            "the load comes from outside; freed slots fill again until it falls",
+        )
+    for role in _roles_of(active):
+        yield from role_limit(case, role)
+        yield from for_role(case, "statement_timeout", role, value=at_least(4 * _longest_s(case, role, active)))
+    yield from server_wide(case, "client_connection_check_interval", roles=_roles_of(active))
+    for app in apps[:2]:
+        yield from driver_settings(case, app)
+    yield step(
+        "Put a pooler in front: its section is in the sizing below",
+        "it lets more clients in than there are slots, and queues them where waiting costs nothing",
+        Effect.NEW_SESSIONS,
+    )
+
+
+def _longest_s(case: Case, role: str, active: Iterable[Backend]) -> float:
+    """The longest statement of a role that runs now, a quarter minute at the least."""
+    ages = (one.query_s(case.snapshot.taken_at) or 0.0 for one in active if one.role == role)
+    return max(15.0, *ages, 15.0)
+
+
+def _roles_of(backends: Iterable[Backend], most: int = 2) -> tuple[str, ...]:
+    """The roles with the most of these sessions."""
+    return tuple(role for role, _ in Counter(one.role for one in backends if one.role).most_common(most))
+
+
+def _sessions(finding: Finding, case: Case) -> list[Backend]:
+    wanted = set(finding.sessions)
+    return [one for one in case.snapshot.backends if one.pid in wanted]
+
+
+def _blocker(finding: Finding, case: Case) -> Iterator[Remedy]:
+    pid, role, database = whole(finding, "pid"), text_of(finding, "role"), text_of(finding, "database")
+    state, frees = text_of(finding, "state"), whole(finding, "frees")
+    if not pid:
+        yield step(
+            "Find the prepared transaction in pg_prepared_xacts, and COMMIT PREPARED or ROLLBACK PREPARED it",
+            f"{frees} sessions wait for a transaction that no session holds",
+        )
+        return
+    yield step(
+        f"Press b (blockers), go to {pid}, look at its query, then x (terminate)",
+        f"{frees} sessions wait behind it and hold their slots meanwhile",
+    )
+    yield from end_one(case, pid, f"lets {frees} waiting sessions go on")
+    if state in TRANSACTION_STATES:
+        yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
+    elif state == ACTIVE:
+        length = at_least(max(60.0, (number_in(finding, "state_s") or 0.0) / 2))
+        yield from for_role(case, "statement_timeout", role, database, value=length)
+    waiters = [one for one in _sessions(finding, case) if one.pid != pid] or _waiting(case)
+    for waiter in _roles_of(waiters):
+        yield from for_role(case, "lock_timeout", waiter)
+    yield from for_role(case, "transaction_timeout", role, database)
+
+
+def _waiting(case: Case) -> list[Backend]:
+    return [one for one in sessions_of(case) if one.blocked_by]
+
+
+def _idle_in_transaction(finding: Finding, case: Case) -> Iterator[Remedy]:
+    apps, roles = largest(finding, "by_app"), largest(finding, "by_role")
+    count = whole(finding, "count")
+    wanted = f"state:in-transaction,aborted state_age>1m{_only(apps)}"
+    keys = f"Press / and type {wanted}, then x (terminate) on the group"
+    oldest = f"{count} sessions hold transactions open, the oldest for {whole(finding, 'oldest_s')} s"
+    yield from end_matching(case, wanted, keys, f"{oldest}; what they have not committed is rolled back", count)
+    ordinary = [role for role in roles if untouchable(case, role) is None]
+    yield from server_wide(case, "idle_in_transaction_session_timeout", roles=ordinary)
+    for role in ordinary:
+        if any(one.role == role for one in _overrides(case, "idle_in_transaction_session_timeout")):
+            for database in _databases_of(case, role):
+                yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
+    for role in ordinary[:2]:
+        yield from for_role(case, "transaction_timeout", role)
+    for app in apps[:2]:
+        yield step(
+            f"In {shown(app)}: commit or roll back in a finally block, use autocommit for reads, and call nothing slow"
+            " (HTTP, mail) while a transaction is open",
+            "a timeout ends the session; only the code keeps it from getting there",
+            Effect.NEW_SESSIONS,
+        )
+
+
+def _only(apps: Collection[str]) -> str:
+    """The term for one application, where it is the only one."""
+    return "".join(f" {pool_filter(app=app)}" for app in apps) if len(apps) == 1 else ""
+
+
+def _overrides(case: Case, name: str) -> list[Override]:
+    return [one for one in case.facts.overrides if one.name == name and one.role]
+
+
+def _databases_of(case: Case, role: str) -> list[str]:
+    """The databases a role is connected to, the first two by name; one without a name where it is in none."""
+    return sorted({one.database for one in sessions_of(case) if one.role == role})[:2] or [""]
+
+
+def _oversized_pool(finding: Finding, case: Case) -> Iterator[Remedy]:
+    app, role, database = (text_of(finding, name) for name in ("app", "role", "database"))
+    count, peak = whole(finding, "count"), whole(finding, "peak_active")
+    yield step(
+        f"Make the pool of {shown(app)} smaller; its sessions are healthy, ending them only makes it open new ones",
+        f"{count} sessions for {peak} that were active at once in {whole(finding, 'watched_s')} s",
+        Effect.NEW_SESSIONS,
+    )
+    yield from driver_settings(case, app)
+    yield from role_limit(case, role)
+    yield from database_limit(case, database)
+
+
+def _role_limit(finding: Finding, case: Case) -> Iterator[Remedy]:
+    yield from _at_limit(finding, case, "role")
+
+
+def _database_limit(finding: Finding, case: Case) -> Iterator[Remedy]:
+    yield from _at_limit(finding, case, "database")
+
+
+def _at_limit(finding: Finding, case: Case, kind: str) -> Iterator[Remedy]:
+    name, limit, used = text_of(finding, "name"), whole(finding, "limit"), whole(finding, "used")
+    wanted = pool_filter(**{kind: name})
+    idle = f"state:idle idle>10m {wanted}"
+    if used and (kind != "role" or untouchable(case, name) is None):
+        why = f"{kind} {shown(name)} uses {used} of {limit}; each idle session that ends lets one login in"
+        yield from end_matching(case, idle, f"Press / and type {idle}, then x (terminate) on the group", why, used)
+    raised = raised_limit(case, kind, name, limit, used)
+    yield from raised
+    if not raised:
+        yield step(
+            f"Leave the limit of {kind} {shown(name)} at {limit}: the server has no slots to back a higher one",
+            f"{case.budget.ordinary_free} slots are free for ordinary roles",
+        )
+    held = [one for one in sessions_of(case) if (one.role if kind == "role" else one.database) == name]
+    for app in dict.fromkeys(app for app, _ in Counter(one.app for one in held).most_common(2)):
+        yield from driver_settings(case, app)
+
+
+def _reconnect_storm(finding: Finding, case: Case) -> Iterator[Remedy]:
+    apps = largest(finding, "by_app")
+    rate = number_in(finding, "per_second") or 0.0
+    named = ", ".join(shown(app) for app in apps) or "the applications"
+    yield step(
+        f"Let {named} connect again with growing pauses and jitter, and hold back half of the instances until it calms",
+        f"{rate:.1f} logins a second; each costs a process, and fails while no slot is free",
+    )
+    yield step(
+        f"Use one pool in each process of {named} instead of a connection for each request",
+        f"sessions live {number_in(finding, 'lifetime_s') or 0.0:.1f} s on average",
+        Effect.NEW_SESSIONS,
+    )
+    for app in apps[:2]:
+        yield from driver_settings(case, app)
+    stormy = [one for one in sessions_of(case) if one.app in apps]
+    for role in _roles_of(stormy):
+        yield from role_limit(case, role)
+    yield from server_wide(case, "authentication_timeout")
+    yield from server_wide(case, "client_connection_check_interval", roles=_roles_of(stormy))
+    yield from server_wide(case, "log_connections")
+    yield from server_wide(case, "log_disconnections")
+
+
+REMEDIES: Mapping[Cause, Callable[[Finding, Case], Iterable[Remedy]]] = {
+    Cause.LEAK: _leak,
+    Cause.TRAFFIC: _traffic,
+    Cause.BLOCKER: _blocker,
+    Cause.IDLE_IN_TRANSACTION: _idle_in_transaction,
+    Cause.OVERSIZED_POOL: _oversized_pool,
+    Cause.ROLE_LIMIT: _role_limit,
+    Cause.DATABASE_LIMIT: _database_limit,
+    Cause.RESERVE: reserve,
+    Cause.AUTHENTICATING: authenticating,
+    Cause.WALSENDERS: walsenders,
+    Cause.RECONNECT_STORM: _reconnect_storm,
+}

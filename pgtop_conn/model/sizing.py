@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pgtop_conn.model.bouncer import SUPABASE, bouncer, supavisor
+from pgtop_conn.model.capacity import safe_max_connections
 from pgtop_conn.model.findings import Case, Remedy
+from pgtop_conn.model.pooling import driver_settings
 
 
 def sizing(case: Case) -> tuple[Remedy, ...]:
     """A pooler's section, a safe max_connections, and settings of the drivers that were recognised."""
-    return ()
+    pooler = supavisor(case) if case.snapshot.server.provider == SUPABASE else bouncer(case)
+    return (*pooler, *safe_max_connections(case), *driver_settings(case))

@@ -1,0 +1,90 @@
+"""CONNECTION LIMIT of roles and databases: computed from what is in use, never below it, so that one can't take all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import ceil
+
+from pgtop_conn.model.findings import Case, Remedy
+from pgtop_conn.model.pools import HEADROOM_PERCENT, pool_uses, role_named, sessions_of, untouchable
+from pgtop_conn.model.quoting import shown
+from pgtop_conn.model.snapshot import Backend
+from pgtop_conn.model.tuning import alter_database, alter_role
+
+_KEEPS = "a limit ends no session, it refuses further logins"
+
+
+def limit_from(healthy: int) -> int:
+    """A limit above what is in use healthily: a quarter more, two at the least.
+
+    >>> [limit_from(healthy) for healthy in (0, 4, 40)]
+    [2, 6, 50]
+    """
+    return healthy + max(2, ceil(healthy * (HEADROOM_PERCENT - 100) / 100))
+
+
+def role_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple[Remedy, ...]:
+    """A limit for one role whose `leaked` pids do not count as use; () where one would change nothing."""
+    if not name or untouchable(case, name):
+        return ()
+    own = [backend for backend in sessions_of(case) if backend.role == name]
+    healthy, reckoning = _healthy(case, own, leaked, "role", name)
+    limit = limit_from(healthy)
+    role = role_named(case, name)
+    present = role.connection_limit if role is not None else -1
+    if limit >= case.budget.capacity or 0 <= present <= limit:
+        return ()
+    why = (
+        f"keeps role {shown(name)} from taking every slot: {reckoning}, with headroom {limit} of the"
+        f" {case.budget.capacity} that ordinary roles share; now {_present(present)}; {_KEEPS}"
+    )
+    return (alter_role(case, name, f"CONNECTION LIMIT {limit};", why),)
+
+
+def database_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple[Remedy, ...]:
+    """A limit for one database, where another one is in use that it could starve."""
+    sessions = sessions_of(case)
+    others = {backend.database for backend in sessions} - {name, ""}
+    if not name or not others:
+        return ()
+    own = [backend for backend in sessions if backend.database == name]
+    healthy, reckoning = _healthy(case, own, leaked, "database", name)
+    limit = limit_from(healthy)
+    present = next((one.connection_limit for one in case.snapshot.databases.values() if one.name == name), -1)
+    if limit >= case.budget.capacity or 0 <= present <= limit:
+        return ()
+    why = (
+        f"leaves slots for the other {len(others)} databases in use: {reckoning}, with headroom {limit} of"
+        f" {case.budget.capacity}; sessions of superusers count towards it; now {_present(present)}; {_KEEPS}"
+    )
+    return (alter_database(case, name, f"CONNECTION LIMIT {limit};", why),)
+
+
+def _healthy(case: Case, own: list[Backend], leaked: Collection[int], kind: str, name: str) -> tuple[int, str]:
+    """Sessions that are in use and no leak, or the peak that was active if that is more; and how it was counted."""
+    lost = sum(1 for backend in own if backend.pid in leaked)
+    peak = sum(use.peak_active for use in pool_uses(case) if getattr(use.pool, kind) == name)
+    in_use = len(own) - lost
+    counted = f"it holds {len(own)}, of which {lost} look leaked" if lost else f"it holds {len(own)}"
+    return max(in_use, peak), f"{counted}, and {peak} were active at once at the peak"
+
+
+def _present(limit: int) -> str:
+    return "without a limit" if limit < 0 else f"limited to {limit}"
+
+
+def raised_limit(case: Case, kind: str, name: str, limit: int, used: int) -> tuple[Remedy, ...]:
+    """A higher limit for what has reached its own, as far as the server's slots let it; () where they do not."""
+    if kind == "role" and untouchable(case, name):
+        return ()
+    most = used + case.budget.ordinary_free
+    wanted = min(limit_from(max(used, limit)), most)
+    if wanted <= limit:
+        return ()
+    closed = "a limit of 0 may be there on purpose, to keep everybody out" if limit == 0 else f"{used} are in use"
+    why = (
+        f"{kind} {shown(name)} has reached its limit of {limit}: {closed}; {wanted} stays within the"
+        f" {case.budget.ordinary_free} slots that are free for ordinary roles"
+    )
+    alter = alter_role if kind == "role" else alter_database
+    return (alter(case, name, f"CONNECTION LIMIT {wanted};", why),)

@@ -1,0 +1,60 @@
+"""Settings of the pools on the client's side: per application, with instances × pool size from the client addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pgtop_conn.model.drivers import main_options, note_of, recognise, settings_text
+from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
+from pgtop_conn.model.pools import PoolUse, per_instance, pool_room, pool_uses
+from pgtop_conn.model.quoting import shown
+
+#: Applications that get settings of their own; smaller ones are left alone.
+MOST_APPLICATIONS = 5
+#: A pool of fewer sessions is not worth a word.
+LEAST_SESSIONS = 4
+
+
+def driver_settings(case: Case, app: str | None = None) -> tuple[Remedy, ...]:
+    """For the largest pools, or for those of one application; those of unknown drivers share one remedy."""
+    uses = pool_uses(case)
+    sizes = per_instance(uses, pool_room(case))
+    wanted = [use for use in uses if (use.peak >= LEAST_SESSIONS if app is None else use.pool.app == app)]
+    remedies, unknown = [], []
+    for use in wanted[:MOST_APPLICATIONS]:
+        driver = recognise(use.pool.app, use.sessions)
+        size = sizes[use.pool]
+        if driver is None:
+            unknown.append((use, size))
+            continue
+        text = f"{driver.name}, application {_named(use)}, in each instance:\n{settings_text(driver, size)}"
+        why = f"{arithmetic(case, use, size)}; {note_of(driver, size)}"
+        remedies.append(Remedy(RemedyKind.DRIVER, text, Effect.NEW_SESSIONS, why))
+    if unknown:
+        remedies.append(_generic(case, unknown))
+    return tuple(remedies)
+
+
+def _generic(case: Case, unknown: Sequence[tuple[PoolUse, int]]) -> Remedy:
+    sizes = "\n".join(f"application {_named(use)}: at most {size} in each instance" for use, size in unknown)
+    why = "; ".join(arithmetic(case, use, size) for use, size in unknown)
+    text = f"Pool sizes (the driver was not recognised):\n{sizes}\nThe options are called\n{main_options()}"
+    return Remedy(RemedyKind.DRIVER, text, Effect.NEW_SESSIONS, why)
+
+
+def _named(use: PoolUse) -> str:
+    return f"{shown(use.pool.app)} (role {shown(use.pool.role)}, database {shown(use.pool.database)})"
+
+
+def arithmetic(case: Case, use: PoolUse, size: int) -> str:
+    """`4 instances × 25 = 100 > 97 slots; recommended 4 × 12 = 48 …`, with what was seen."""
+    instances, capacity = use.instances, case.budget.capacity
+    now = max(1, round(use.peak / instances))
+    product = instances * now
+    held = f"{instances} instance{'s' if instances > 1 else ''} (client addresses) × {now} = {product}"
+    against = f"> {capacity} slots" if product > capacity else f"of {capacity} slots"
+    if instances * size > pool_room(case):
+        tail = f"; one session for each of them is more than the {pool_room(case)} that pools may take: use a pooler"
+    else:
+        tail = f"; recommended {instances} × {size} = {instances * size}"
+    return f"{held} {against}{tail}; {use.peak_active} active at once at the peak, a quarter more for headroom"

@@ -1,0 +1,93 @@
+"""Names and values as they are typed: in SQL, in a filter, in a shell, and in PgBouncer's ini file.
+
+Texts made here are to be copied by a person. A name that clean() had to change can't be typed back, and gives None.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from datetime import UTC, datetime, timedelta
+from math import floor
+
+#: What clean() puts in the place of a character; a name that has one of these by nature is not typed either.
+_REPLACED = re.compile("[\ufffd\u2400-\u2421]")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def typable(name: str) -> bool:
+    """Whether a name that went through clean() is what the server knows it by."""
+    return bool(name) and not _REPLACED.search(name)
+
+
+def identifier(name: str) -> str | None:
+    """A quoted identifier of SQL; None where the name can't be typed.
+
+    >>> identifier('a "b" c'), identifier("a\ufffdb")
+    ('"a ""b"" c"', None)
+    """
+    return '"' + name.replace('"', '""') + '"' if typable(name) else None
+
+
+def literal(text: str) -> str:
+    """A string of SQL with standard_conforming_strings on, where a backslash is nothing special.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def timestamp(epoch: float) -> str:
+    """An instant as a literal, in UTC and to the microsecond, so that it equals the float8 it came from.
+
+    >>> timestamp(1772366400.25)
+    "'2026-03-01 12:00:00.250000+00'"
+    """
+    whole = floor(epoch)
+    instant = _EPOCH + timedelta(seconds=whole, microseconds=round((epoch - whole) * 1_000_000))
+    return literal(f"{instant.replace(tzinfo=None).isoformat(sep=' ', timespec='microseconds')}+00")
+
+
+def shown(name: str) -> str:
+    """A name within a sentence: quoted, so that one with blanks has a beginning and an end.
+
+    >>> shown("a b"), shown("")
+    ('"a b"', '""')
+    """
+    return f'"{name}"'
+
+
+def filter_value(name: str) -> str:
+    """A value of the filter language. Rows are cleaned before they are compared, so any name can be written.
+
+    >>> filter_value("web"), filter_value('a "b", c')
+    ('web', '"a ""b"", c"')
+    """
+    return name if re.fullmatch(r"[\w.-]+", name) else '"' + name.replace('"', '""') + '"'
+
+
+def kill_command(wanted: str, *options: str) -> str:
+    """The command line that shows whom a filter would end; nothing is sent without --yes.
+
+    >>> kill_command('app:"it\\'s"')
+    'pgtop-conn kill \\'app:"it\\'"\\'"\\'s"\\' --dry-run'
+    """
+    return " ".join(("pgtop-conn kill", shlex.quote(wanted), *options, "--dry-run"))
+
+
+def bouncer_key(name: str, number: int) -> str:
+    """A database's name on the left of PgBouncer's [databases], or an alias where that file can't hold the name.
+
+    PgBouncer 1.18 stops at every other character, quotes included; `pgbouncer` is its own console's name.
+
+    >>> bouncer_key("shop-1", 1), bouncer_key("we ird", 2)
+    ('shop-1', 'database_2')
+    """
+    return name if _PLAIN_KEY.fullmatch(name) and name != "pgbouncer" else f"database_{number}"
+
+
+def bouncer_value(text: str) -> str:
+    """A value within a connection string of [databases]."""
+    return text if re.fullmatch(r"[\w./:@-]+", text, re.ASCII) else literal(text)
