@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from pgtop_conn.commands.drawing import draws, rich_line
@@ -28,6 +29,7 @@ from pgtop_conn.view.findings import document, unknowns
 
 #: Columns of text that goes to a file or a pipe.
 WIDE = 160
+INDENT = "   "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +98,7 @@ def text(found: Diagnosed, filter_text: str = "", *, ascii_only: bool = False) -
         if filter_text.strip():
             console.print()
             console.print(rich_line([Cell(f" Not looked at: {next(iter(unknowns(case, filter_text)))}")], ascii_only))
-    return captured.get()
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def _print_section(console: Console, section: Section, ascii_only: bool) -> None:
@@ -104,12 +106,17 @@ def _print_section(console: Console, section: Section, ascii_only: bool) -> None
     title = [Cell(f" {section.word} ", section.style), Cell(f" {section.title}: ", "title"), Cell(section.summary)]
     console.print(rich_line(title, ascii_only))
     for row in section.rows:
-        console.print(_indented(rich_line(row, ascii_only)))
+        _print_folded(console, rich_line(row, ascii_only))
     for number, remedy in enumerate(section.remedies, 1):
         console.print()
-        for row in remedy_rows(number, remedy):
-            console.print(_indented(rich_line(row, False)), soft_wrap=True)
+        rows = remedy_rows(number, remedy)
+        why = rows.pop() if remedy.why else None
+        for row in rows:
+            console.print(Text(INDENT).append_text(rich_line(row, ascii_only=False)), soft_wrap=True)
+        if why is not None:
+            _print_folded(console, rich_line(why[1:], ascii_only), INDENT * 2)
 
 
-def _indented(line: Text) -> Text:
-    return Text("   ").append_text(line)
+def _print_folded(console: Console, line: Text, indent: str = INDENT) -> None:
+    """As many lines as it takes, each indented."""
+    console.print(Padding(line, (0, 0, 0, len(indent)), expand=False))

@@ -17,10 +17,10 @@ from rich.text import Text
 from pgtop_conn.campaign import PER_SECOND, Campaign, Progress, as_wanted
 from pgtop_conn.commands.looking import WATCH_S, look
 from pgtop_conn.commands.order import Order
+from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import BadInput, PgtopError
 from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.labels import Label
 from pgtop_conn.model.plan import Plan, make_plan
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
@@ -30,6 +30,8 @@ from pgtop_conn.view import format, plans
 from pgtop_conn.view.columns import STATE_SHORT
 
 DONE, NOT_ALL, REFUSED = 0, 1, 2
+
+DEFAULTS = Settings()
 
 #: Columns of a table that goes to a file or a pipe, where a reason is better whole than folded.
 WIDE = 200
@@ -45,13 +47,13 @@ class Answer:
 
 
 async def kill(
-    source: Source, order: Order, policy: Policy, labels: tuple[Label, ...] = (), watch_s: float = WATCH_S
+    source: Source, order: Order, policy: Policy, settings: Settings = DEFAULTS, watch_s: float = WATCH_S
 ) -> Answer:
     """Plan on a fresh look; unless it is a dry run or refused, carry it out and say how each session ended.
 
     Raises BadInput for a filter on labels where nobody can have one: negated it would match everybody.
     """
-    seen, tags = await look(source, order.wanted, labels, watch_s)
+    seen, tags = await look(source, order.wanted, settings, watch_s)
     if order.wanted.mentions("source") and not tags.labelled:
         raise BadInput("source: nobody has a label: no managed service is recognised and the configuration has none")
     # One poll's word on leaks is no ground for a kill, not even by a bare word that is looked for everywhere.

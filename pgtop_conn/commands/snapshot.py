@@ -30,7 +30,7 @@ from pgtop_conn.view.table import Frame, shown
 async def snapshot(source: Source, settings: Settings, policy: Policy, form: str) -> str:
     """One look as text. `form` is table, json or csv."""
     wanted = parse(settings.filter)
-    seen, tags = await look(source, wanted, settings.labels)
+    seen, tags = await look(source, wanted, settings)
     budget = SlotBudget.of(seen, settings.warning, settings.critical)
     if form == "json":
         told = document(seen, budget, policy, wanted, settings.group, tags)

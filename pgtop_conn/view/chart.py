@@ -82,6 +82,7 @@ def beginnings(backends: Sequence[Backend], at: float) -> list[tuple[float, int]
     enough = SHOWN_SHARE * len(recent)
     span = next(span for span in SPANS_S if sum(start > at - span for start in recent) >= enough)
     before = sum(start <= at - span for start in begun)
-    points = [(at - span, before)]
+    # Nothing is drawn of the time before the first of them.
+    points = [(at - span if before else begun[0], before)]
     points += [(start, before + number) for number, start in enumerate(begun[before:], 1)]
     return [*points, (max(at, points[-1][0]), len(begun))]

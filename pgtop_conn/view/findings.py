@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pgtop_conn.model.facts import REFUSALS, Facts
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy
 from pgtop_conn.model.history import RATE_NEEDS_S
-from pgtop_conn.model.slots import HIDDEN_STATE
+from pgtop_conn.model.slots import HIDDEN_STATE, Level
 from pgtop_conn.model.snapshot import DISABLED, Counters
 from pgtop_conn.view import format
 
@@ -23,8 +23,6 @@ EFFECTS: Mapping[Effect, str] = {
     Effect.RESTART: "needs a restart of the server",
     Effect.NEW_SESSIONS: "for new sessions only",
 }
-
-NOTHING_WRONG = "Nothing is wrong with the connections that could be seen."
 
 
 def document(case: Case, findings: Sequence[Finding], sizing: Sequence[Remedy], filter_text: str = "") -> Document:
@@ -153,6 +151,13 @@ def by_effect(findings: Iterable[Finding]) -> list[tuple[Effect, list[Remedy]]]:
     return [(effect, list(remedies.values())) for effect, remedies in found.items() if remedies]
 
 
+def nothing_found(case: Case) -> str:
+    """What to say where there is no finding."""
+    if case.budget.level is Level.OK:
+        return "Nothing is wrong with the connections that could be seen."
+    return f"The level is {case.budget.level}, and no cause was found in what could be seen."
+
+
 def watched_s(case: Case) -> float:
     """Seconds between the first and the last poll."""
     points = case.observation.history.points()
@@ -193,8 +198,8 @@ def _short(case: Case) -> str:
     if seconds >= RATE_NEEDS_S:
         return ""
     return (
-        f"growth and the habits of the applications: the server was watched for {seconds:.0f} s,"
-        f" which says nothing of them (--for {2 * RATE_NEEDS_S:.0f} does)"
+        f"growth, and the habits of the applications: the server was watched for {seconds:.0f} s,"
+        f" and {RATE_NEEDS_S:.0f} s are the least that tells"
     )
 
 
@@ -205,7 +210,7 @@ def _refusals(case: Case) -> str:
 def _memory(case: Case) -> str:
     if case.facts.memory is not None or case.ram is not None:
         return ""
-    return f"the memory of the server: {case.facts.memory_unknown}; --ram tells it"
+    return f"the memory of the server: {case.facts.memory_unknown}; diagnose --ram tells it"
 
 
 #: Each gives a sentence, or '' where it is known.

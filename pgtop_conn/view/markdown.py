@@ -14,10 +14,10 @@ from pgtop_conn.model.text import clean, clean_query, one_line
 _BACKTICKS = re.compile(r"`+")
 #: Words that readers of Markdown turn into links, mentions, references or formulas by themselves.
 _LINKED = re.compile(r"@|://|\$|^#\d|^www\.|\w\.[^\W\d_]{2}", re.IGNORECASE)
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
+_SPECIAL = re.compile(r"[\\`*\[\]<|~&]|(?<![^\W_])_|_(?![^\W_])")
 #: What makes a heading, a list, a rule or a quotation at the beginning of a line.
-_LEADING = re.compile(r"^(?:[-+#=>:]|(?=\d+[.)]))")
-_LEADING_NUMBER = re.compile(r"^(\d+)([.)])")
+_LEADING = re.compile(r"^[-+#=>:]")
+_LEADING_NUMBER = re.compile(r"^(\d{1,9})([.)])(?= |$)", re.ASCII)
 
 
 def code(text: str) -> str:
@@ -43,7 +43,7 @@ def prose(text: str) -> str:
     words = one_line(clean(text)).split(" ")
     shown = " ".join(code(word) if _LINKED.search(word) else _SPECIAL.sub(r"\\\g<0>", word) for word in words)
     shown = _LEADING_NUMBER.sub(r"\1\\\2", shown)
-    return f"\\{shown}" if _LEADING.match(shown) and not shown[0].isdigit() else shown
+    return _LEADING.sub(r"\\\g<0>", shown)
 
 
 def fence(text: str, language: str = "") -> list[str]:
