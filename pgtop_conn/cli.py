@@ -271,7 +271,7 @@ async def _kill_async(login: Login, settings: config.Settings, order: Order) -> 
 
     source = await open_source(login, os.environ)
     try:
-        answer = await kill(source, order, policy_of(settings), settings.labels)
+        answer = await kill(source, order, policy_of(settings), settings)
     finally:
         await source.close()
     return _answer(answer.out, answer.err, answer.code)

@@ -9,6 +9,7 @@ import pytest
 
 from pgtop_conn.commands.kill import kill
 from pgtop_conn.commands.order import Order
+from pgtop_conn.config import Settings
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model import observation
 from pgtop_conn.model.filters import parse
@@ -131,5 +132,5 @@ async def test_labels_of_the_configuration_are_enough(
 ) -> None:
     session = await sessions(cluster)
     order = Order(parse("source:Shop"), as_json=True, dry_run=True)
-    answer = await kill(session, order, Policy(), labels_of({"Shop": "role:shop app:web"}))
+    answer = await kill(session, order, Policy(), Settings(labels=labels_of({"Shop": "role:shop app:web"})))
     assert {one["pid"] for one in json.loads(answer.out)["targets"]} == pids_of(crowd[1])
