@@ -14,8 +14,8 @@ from pgtop_conn.model.diagnosis import diagnose
 from pgtop_conn.model.errors import ConnectError, SourceLost
 from pgtop_conn.model.findings import Case, Cause, Finding
 from pgtop_conn.model.observation import Observation
-from pgtop_conn.model.slots import SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Snapshot
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.view.groups import group_counts
@@ -55,6 +55,8 @@ class Seen:
     findings: tuple[Finding, ...]
     promise: Promise
     sessions: int
+    #: Every cause found at any of the polls before, and what was said of it first.
+    passing: Mapping[Cause, str]
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -67,8 +69,10 @@ class Seen:
         expected = self.shape.expected
         if self.causes[: len(expected)] != expected or (not expected and self.findings):
             return f"expected {_words(expected)}, found {_words(self.causes)}"
-        if Cause.LEAK in self.causes and Cause.LEAK not in expected:
-            return f"a leak beside {_words(expected)}: {_words(self.causes)}"
+        # A healthy shape is healthy at each poll, and what is no leak is never called one.
+        for cause, words in self.passing.items():
+            if cause not in expected and (cause is Cause.LEAK or not expected):
+                return f"{cause} was found beside {_words(expected)}: {words}"
         broken = [name for name, value in self.promise.items() if not self._keeps(name, value)]
         return f"the evidence should hold {', '.join(broken)}: {self.findings[0].evidence}" if broken else ""
 
@@ -122,18 +126,20 @@ async def look_at(ground: Ground, shape: Shape) -> Seen:
     session = await Session.open(resolve(ground.cluster.uri(), environ={}))
     try:
         async with shape.build(ground) as promise:
-            case = await watch(session, shape.watch_s)
-            return Seen(shape, ground.cluster.major, diagnose(case), promise, len(case.clients))
+            passing: dict[Cause, str] = {}
+            case = await watch(session, shape.watch_s, passing)
+            return Seen(shape, ground.cluster.major, diagnose(case), promise, len(case.clients), passing)
     finally:
         await session.close()
         await ground.clear()
 
 
-async def watch(session: Session, watch_s: float) -> Case:
-    """Poll for so long, and once more while the server does not answer; the last poll is what is judged."""
+async def watch(session: Session, watch_s: float, passing: dict[Cause, str]) -> Case:
+    """Poll for so long, and on while the server does not answer; `passing` is what each poll says. Gives the last."""
     observation = Observation(group_counts)
     last: tuple[Snapshot, SlotBudget] | None = None
-    ends = time.monotonic() + watch_s
+    started_at = time.monotonic()
+    ends = started_at + watch_s
     while last is None or time.monotonic() < ends:
         started = time.monotonic()
         # A server that restarts is polled again, as the program does.
@@ -141,10 +147,11 @@ async def watch(session: Session, watch_s: float) -> Case:
             snapshot = await session.poll()
             last = (snapshot, SlotBudget.of(snapshot))
             observation.add(*last)
+            for one in diagnose(Case.of(*last, observation)):
+                passing.setdefault(one.cause, f"after {time.monotonic() - started_at:.1f} s: {one.summary}")
         await asyncio.sleep(max(0.0, started + POLL_EVERY_S - time.monotonic()))
     snapshot, budget = last
-    clients = tuple(one for one in snapshot.backends if may_hold_slot(one) and one.app != OWN_APPLICATION_NAME)
-    return Case(snapshot, budget, observation, await session.facts(), clients=clients)
+    return Case.of(snapshot, budget, observation, await session.facts())
 
 
 def matrix(results: Sequence[Seen]) -> list[str]:
