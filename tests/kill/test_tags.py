@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from pgtop_conn.model.snapshot import IDLE, Snapshot
 from tests.postgres.conftest import OpenSession
 from tests.servers import Clients, Connection
 from tests.test_cli import run
+from tests.waiting import wait_until
 
 LEAKED = "leaky"
 
@@ -134,3 +136,39 @@ async def test_labels_of_the_configuration_are_enough(
     order = Order(parse("source:Shop"), as_json=True, dry_run=True)
     answer = await kill(session, order, Policy(), Settings(labels=labels_of({"Shop": "role:shop app:web"})))
     assert {one["pid"] for one in json.loads(answer.out)["targets"]} == pids_of(crowd[1])
+
+
+async def test_a_real_leak_is_ended_and_a_pool_beside_it_is_not(
+    cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    """Sessions that are opened one by one, used once and forgotten, while a pool of as many is used all the time."""
+    await clients.role(cluster, "shop")
+    pool = await clients.many(12, cluster, role="shop", app="web")
+    leaked: list[Connection] = []
+    over = asyncio.Event()
+
+    async def leak() -> None:
+        while not over.is_set() and len(leaked) < 60:
+            leaked.append(await clients(cluster, role="shop", app=LEAKED))
+            await leaked[-1].fetchval("SELECT count(*) FROM pg_class WHERE oid = 42")
+            # The pace of the shape.
+            await asyncio.sleep(0.1)
+
+    async def use() -> None:
+        while not over.is_set():
+            for one in pool:
+                await one.fetchval("SELECT 1")
+                await asyncio.sleep(0.01)
+
+    works = [asyncio.create_task(leak()), asyncio.create_task(use())]
+    await wait_until(lambda: len(leaked) >= 20, "it has leaked for a while")
+    session = await sessions(cluster)
+    answer = await kill(session, Order(parse("leak:yes"), as_json=True, most=99), Policy(), watch_s=2.0)
+    over.set()
+    await asyncio.gather(*works)
+    told = json.loads(answer.out)
+    assert answer.code == 0, answer.err
+    ended = {one["pid"] for one in told["targets"]}
+    assert len(ended) >= 20
+    assert ended <= pids_of(leaked)
+    assert [await one.fetchval("SELECT 1") for one in pool] == [1] * len(pool)
