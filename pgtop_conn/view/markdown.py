@@ -26,7 +26,7 @@ def code(text: str) -> str:
     >>> code("a`b"), code("")
     ('`` a`b ``', '–')
     """
-    line = one_line(clean(text))
+    line = clean(one_line(text))
     if not line:
         return "–"
     runs = [len(run) for run in _BACKTICKS.findall(line)]
@@ -40,7 +40,7 @@ def prose(text: str) -> str:
     >>> prose("app *x* of a@b.c holds 3 | idle_in_transaction")
     'app \\\\*x\\\\* of `a@b.c` holds 3 \\\\| idle_in_transaction'
     """
-    words = one_line(clean(text)).split(" ")
+    words = clean(one_line(text)).split(" ")
     shown = " ".join(code(word) if _LINKED.search(word) else _SPECIAL.sub(r"\\\g<0>", word) for word in words)
     shown = _LEADING_NUMBER.sub(r"\1\\\2", shown)
     return _LEADING.sub(r"\\\g<0>", shown)
