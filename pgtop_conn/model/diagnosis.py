@@ -2,9 +2,58 @@
 
 from __future__ import annotations
 
-from pgtop_conn.model.findings import Case, Finding
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pgtop_conn.model.causes_limits import authenticating, database_limit, reserve, role_limit, walsenders
+from pgtop_conn.model.causes_sessions import blocker, idle_in_transaction, leak, oversized_pool, traffic
+from pgtop_conn.model.findings import Case, Cause, Finding, Severity
+from pgtop_conn.model.remedies import remedies_for
+from pgtop_conn.model.storms import reconnect_storm
+
+#: What is said first among equals comes first: the reason before what follows from it.
+CAUSES: Mapping[Cause, Callable[[Case], Iterable[Finding]]] = {
+    Cause.LEAK: leak,
+    Cause.BLOCKER: blocker,
+    Cause.IDLE_IN_TRANSACTION: idle_in_transaction,
+    Cause.AUTHENTICATING: authenticating,
+    Cause.RECONNECT_STORM: reconnect_storm,
+    Cause.TRAFFIC: traffic,
+    Cause.OVERSIZED_POOL: oversized_pool,
+    Cause.ROLE_LIMIT: role_limit,
+    Cause.DATABASE_LIMIT: database_limit,
+    Cause.RESERVE: reserve,
+    Cause.WALSENDERS: walsenders,
+}
+_LIMITS = frozenset({Cause.ROLE_LIMIT, Cause.DATABASE_LIMIT})
+_ORDER = {cause: place for place, cause in enumerate(CAUSES)}
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+
+#: A cause that holds this share of a limit's sessions is why the limit was reached.
+FILLS_SHARE = 0.5
 
 
 def diagnose(case: Case) -> tuple[Finding, ...]:
-    """Every cause that holds, with its remedies; () when nothing is wrong."""
-    return ()
+    """Every cause that holds, with its remedies; () when nothing is wrong.
+
+    Ordered by severity, then by the slots each explains, then as in CAUSES.
+    """
+    found = _with_limits([finding for cause in CAUSES.values() for finding in cause(case)])
+    found.sort(key=lambda one: (_RANK[one.severity], -one.weight, _ORDER[one.cause], one.sessions))
+    return tuple(replace(finding, remedies=remedies_for(finding, case)) for finding in found)
+
+
+def _with_limits(found: Sequence[Finding]) -> list[Finding]:
+    """A limit that something else fills explains what is left, and what fills it matters as much as the limit."""
+    limits = [finding for finding in found if finding.cause in _LIMITS]
+    others = [finding for finding in found if finding.cause not in _LIMITS]
+    for number, limit in enumerate(limits):
+        inside = frozenset(limit.sessions)
+        most = 0
+        for index, other in enumerate(others):
+            held = len(inside.intersection(other.sessions))
+            if held and held >= FILLS_SHARE * len(inside):
+                others[index] = replace(other, severity=min(other.severity, limit.severity, key=_RANK.__getitem__))
+                most = max(most, held)
+        limits[number] = replace(limit, weight=max(0.0, limit.weight - most))
+    return [*others, *limits]

@@ -64,6 +64,8 @@ class Churn:
     abandoned: float | None
     fatal: float | None
     transactions: float
+    #: Seconds between the two readings that these are from.
+    over_s: float = 0.0
 
 
 class History:
@@ -75,6 +77,8 @@ class History:
         self._counters: deque[Counters] = deque(maxlen=size)
         self._peak: tuple[int, float] | None = None
         self._started_at: float | None = None
+        #: When the server that is watched now began, if another run of it was watched before.
+        self.restarted_at: float | None = None
         self._rates: dict[Hashable, float | None] = {}
 
     def add(
@@ -92,6 +96,8 @@ class History:
             self._used.clear()
             self._groups.clear()
             self._counters.clear()
+            if restarted and self._started_at is not None:
+                self.restarted_at = started_at
             self._started_at = started_at
         self._used.append((at, used))
         if not self._groups or at - self._groups[-1][0] >= GROUPS_EVERY_S:
@@ -149,6 +155,7 @@ class History:
             abandoned=rate(last.abandoned, first.abandoned),
             fatal=rate(last.fatal, first.fatal),
             transactions=(last.transactions - first.transactions) / seconds,
+            over_s=seconds,
         )
 
     def leak_signature(self) -> bool:
