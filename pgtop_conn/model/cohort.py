@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
-from statistics import median
+from itertools import pairwise
+from math import log2, sqrt
+from statistics import median, stdev
 
 from pgtop_conn.model.habits import Habit, Pool
 from pgtop_conn.model.redact import shape
@@ -27,7 +28,11 @@ FORGOTTEN_XACT_S = 60.0
 #: Younger than this nothing can be called forgotten.
 LEAST_IDLE_S = 1.0
 #: Births before a pause this many times longer than those after it are another story, if most came after it.
-PAUSE = 10.0
+PAUSE = 20.0
+#: Births at random moments show little of how they are spread before there are so many of them. Where the gaps vary
+#: by less than this share of their mean, as those of a job that runs over and over, they show it at once.
+CERTAIN_BIRTHS = 24
+REGULAR = 0.5
 #: From this share on the last statement points at one code path.
 DOMINANT = 0.6
 
@@ -165,24 +170,30 @@ def arrivals_of(births: Sequence[float], at: float, full_since: float | None = N
     until = at if full_since is None else full_since
     if until <= first or pace_s <= 0:
         return Arrivals(-1.0, -1.0, 0.0)
-    apart = max(
-        max(index / count - place, place - (index - 1) / count)
-        for index, birth in enumerate(births[1:], 1)
-        for place in ((birth - first) / (until - first),)
-    )
-    excess = max(0.0, apart - 0.9 / sqrt(count))
-    certain = min(1.0, count / 12)
-    evenness = _within(1.0 - excess / 0.15)
-    if full_since is not None:
-        # Nobody knows how long they would have gone on: a short burst that filled the server proves nothing.
-        since = at - last
-        lasted = min(1.0, (last - first) / since) if since > 0 else 1.0
-        return Arrivals(evenness * certain * lasted, 0.0, pace_s)
-    missing = (at - last) / pace_s
-    going_on = _within(1.0 - (missing - 2.0) / 2.0)
-    return Arrivals(
-        evenness * certain if evenness > 0 else evenness, going_on * certain if going_on > 0 else going_on, pace_s
-    )
+    gaps = [later - earlier for earlier, later in pairwise(births)]
+    certain = 1.0 if stdev(gaps) < REGULAR * pace_s else min(1.0, count / CERTAIN_BIRTHS)
+    evenness = _within(1.0 - _unevenness([(birth - first) / (until - first) for birth in births[1:]]) / 0.15)
+    going_on = _within(1.0 - ((at - last) / pace_s - 2.0) / 2.0)
+    if full_since is not None and last < at:
+        # Nobody knows how long they would have gone on: what lasted an eighth of the time since may be either, what was
+        # over much sooner was a rush.
+        lasted = _within((log2((last - first) / (at - last)) + 3.0) / 1.5)
+        evenness, going_on = min(evenness, lasted), min(0.0, lasted)
+    return Arrivals(_doubted(evenness, certain), _doubted(going_on, certain), pace_s)
+
+
+def _unevenness(places: Sequence[float]) -> float:
+    """How far from even these places from 0 to 1 are, less what chance gives so few of them; in order."""
+    count = len(places)
+    apart = max(max(index / count - place, place - (index - 1) / count) for index, place in enumerate(places, 1))
+    # Where old sessions are replaced, the young ones prevail; the mean shows that sooner than the largest distance.
+    shifted = abs(sum(places) / count - 0.5)
+    return max(0.0, apart - 0.9 / sqrt(count), 2.0 * (shifted - 0.4 / sqrt(count)))
+
+
+def _doubted(strength: float, certain: float) -> float:
+    """Few births prove little; against a leak they count in full."""
+    return strength * certain if strength > 0 else strength
 
 
 def _after_pause(births: Sequence[float]) -> Sequence[float]:

@@ -27,7 +27,7 @@ DEPARTURES = 200
 EMPTY_POOLS = 500
 #: So many sessions that end between two polls, and so large a share of the pool, were ended together.
 TOGETHER = 5
-TOGETHER_SHARE = 0.5
+TOGETHER_SHARE = 0.15
 
 _BUSY = TRANSACTION_STATES | {ACTIVE, FASTPATH}
 

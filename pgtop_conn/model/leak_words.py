@@ -132,7 +132,7 @@ def _grows(evidence: Mapping[str, object]) -> str:
     growth = evidence["per_minute"]
     if not isinstance(growth, float) or growth <= 0:
         return ""
-    return f", by their beginnings +{growth:.1f}/min" if evidence["per_minute_estimated"] else f", +{growth:.1f}/min"
+    return f", +{growth:.1f}/min" + (" by their start times" if evidence["per_minute_estimated"] else "")
 
 
 def _idle(evidence: Mapping[str, object]) -> str:

@@ -35,7 +35,7 @@ TOOLS = (
 #: What a score has to reach to be listed: more speaks for a leak than against one.
 BAR = 0.5
 #: Points against each pool before any rule has spoken: nearly all pools are healthy.
-DOUBT = 4.0
+DOUBT = 5.0
 #: Smaller groups are no accumulation; forgotten transactions hurt sooner.
 LEAST_SESSIONS = 5
 LEAST_TRANSACTIONS = 3
@@ -111,7 +111,11 @@ def _grows(cohort: Cohort) -> float:
         return 0.0
     if min(cohort.habit.watched_s, GROWTH_WINDOW_S) / pace_s < DUE:
         return 0.0
-    return _within((growth * pace_s / 60.0 - 0.35) / 0.35)
+    strength = _within((growth * pace_s / 60.0 - 0.35) / 0.35)
+    since, began = cohort.habit.since, cohort.at - cohort.habit.watched_s
+    ended_together = since is not None and since > began + 1.0 and cohort.at - since < GROWTH_WINDOW_S
+    # What was killed, or deployed anew, is no sign of sessions that are given back.
+    return max(0.0, strength) if ended_together else strength
 
 
 def _beyond_habit(cohort: Cohort) -> float:
@@ -154,7 +158,7 @@ def _holds_back(cohort: Cohort) -> float:
 
 #: Points are log-odds: a score is the logistic function of their sum.
 RULES = (
-    Rule("arrive evenly", 2.0, _even),
+    Rule("arrive evenly", 3.0, _even),
     Rule("go on arriving", 1.5, _going_on),
     Rule("used once", 1.5, _once),
     Rule("one code path", 1.5, _one_path),
@@ -164,7 +168,7 @@ RULES = (
     Rule("growth", 2.0, _grows),
     Rule("idle beyond the habit", 1.5, _beyond_habit),
     Rule("sessions at work", 2.0, _needed),
-    Rule("one session for each client", 1.5, _one_each),
+    Rule("one session for each client", 3.5, _one_each),
     Rule("in transaction", 2.5, _in_transaction),
     Rule("long in transaction", 3.0, _long_in_transaction),
     Rule("holds back vacuum", 0.5, _holds_back),
