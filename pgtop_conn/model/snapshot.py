@@ -180,6 +180,8 @@ class Server:
     provider_reserved: Mapping[str, int]
     max_wal_senders: int
     provider: str | None = None
+    #: The emergency door we came in by, "walsender" or "host"; "" for an ordinary session.
+    door: str = ""
     #: Postmaster start: tells a restart from a lost connection.
     started_at: float | None = None
 

@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-
-import asyncpg
+from typing import Any
 
 from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.slots import may_hold_slot
@@ -26,7 +25,7 @@ from pgtop_conn.model.snapshot import (
 )
 from pgtop_conn.model.text import clean, clean_query, decode
 from pgtop_conn.postgres.authenticating import Authenticating
-from pgtop_conn.postgres.link import Link
+from pgtop_conn.postgres.link import Link, Rows
 from pgtop_conn.postgres.recognising import Recognising
 from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE, statement, versioned
 
@@ -40,7 +39,7 @@ EXTRA_RETRY_S = 30.0
 #: From such a share of changed queries on, one scan of all sessions is cheaper than a look at each (200 and 2,000, 18).
 MANY_QUERIES = 0.25
 
-Rows = Sequence[asyncpg.Record]
+Row = Mapping[str, Any]
 _Text = tuple[float | None, float | None, str]
 
 
@@ -76,7 +75,7 @@ class Names:
         return before != (self.roles, self.databases)
 
 
-def _role(row: asyncpg.Record) -> Role:
+def _role(row: Row) -> Role:
     return Role(
         oid=row["oid"],
         name=clean(decode(row["name"])),
@@ -90,7 +89,7 @@ def _role(row: asyncpg.Record) -> Role:
     )
 
 
-def server_of(row: asyncpg.Record, link: Link) -> Server:
+def server_of(row: Row, link: Link) -> Server:
     """The row of server.sql; own_pid is filled in by each poll, since behind a pooler it changes."""
     reserves = (clean(pair).rpartition("=") for pair in row["provider_reserved"])
     return Server(
@@ -113,10 +112,11 @@ def server_of(row: asyncpg.Record, link: Link) -> Server:
         provider_reserved=MappingProxyType({name: int(slots) for name, _, slots in reserves if slots.isdigit()}),
         max_wal_senders=row["max_wal_senders"],
         started_at=row["started_at"],
+        door=link.door,
     )
 
 
-def backend_of(row: asyncpg.Record, kind: str | None, names: Names, query: str, blocked_by: tuple[int, ...]) -> Backend:
+def backend_of(row: Row, kind: str | None, names: Names, query: str, blocked_by: tuple[int, ...]) -> Backend:
     """One row of activity.sql, cleaned here and nowhere else; `query` is clean already."""
     role_oid, database_oid = row["usesysid"] or 0, row["datid"] or 0
     role, database = names.roles.get(role_oid), names.databases.get(database_oid)
@@ -163,7 +163,7 @@ class Reader:
         self._names = Names()
         self._facts_due = self._facts_blocked_until = 0.0
         self._texts: dict[int, _Text] = {}
-        self._known: dict[int, tuple[asyncpg.Record, Backend]] = {}
+        self._known: dict[int, tuple[Row, Backend]] = {}
         self._counters: Counters | None = None
         self._locks: Locks | None = None
         #: By the name of a statement that only adds to the picture: not to be asked before.
@@ -276,7 +276,7 @@ class Reader:
         self._known = known
         return tuple(backends)
 
-    def _query_of(self, row: asyncpg.Record) -> str:
+    def _query_of(self, row: Row) -> str:
         if row["taken_at"] is not None:
             return self._own_text
         text = self._texts.get(row["pid"])
@@ -291,7 +291,7 @@ class Reader:
         (row,) = await self._link.read(statement(name))
         return frozenset(map(int, row["pids"]))
 
-    def _kind(self, row: asyncpg.Record, clients: frozenset[int] | None) -> str | None:
+    def _kind(self, row: Row, clients: frozenset[int] | None) -> str | None:
         """The type of a process, as far as it can be known where the server hides it."""
         kind = row["backend_type"]
         if kind is not None:

@@ -21,6 +21,7 @@ from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.link import Link, server_text
 from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS
 from pgtop_conn.postgres.statements import statement
+from pgtop_conn.postgres.walsender import WalsenderLink
 
 #: What may be wrong on the way in; anything else is our own mistake and shows as one.
 _TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError)
@@ -37,23 +38,26 @@ _WANTED: Mapping[str, Callable[[bool, bool], bool]] = MappingProxyType(
 )
 
 
-async def connect(info: ConnInfo) -> Link:
-    """The first host that answers and is wanted. Raises ConnectError, PasswordNeeded or SlotsExhausted."""
+async def connect(info: ConnInfo, kind: type[Link] = Link) -> Link:
+    """The first host that answers and is wanted. Raises ConnectError, PasswordNeeded or SlotsExhausted.
+
+    With WalsenderLink as `kind` it goes in by the walsender door.
+    """
     if info.target_session_attrs != "prefer-standby":
-        return await _first_wanted(info, info.target_session_attrs)
+        return await _first_wanted(info, info.target_session_attrs, kind)
     try:
-        return await _first_wanted(info, "standby")
+        return await _first_wanted(info, "standby", kind)
     except (PasswordNeeded, SlotsExhausted):
         raise
     except ConnectError:
-        return await _first_wanted(info, "any")
+        return await _first_wanted(info, "any", kind)
 
 
-async def _first_wanted(info: ConnInfo, wanted: str) -> Link:
+async def _first_wanted(info: ConnInfo, wanted: str, kind: type[Link]) -> Link:
     failures: list[tuple[Host, ConnectError]] = []
     for host in info.hosts:
         try:
-            return await _connect_to(info, host, wanted)
+            return await _connect_to(info, host, wanted, kind)
         except ConnectError as error:
             # As libpq: a server that answers ends the search, unless it is starting up or not the one that is wanted.
             if error.sqlstate not in (None, "57P03"):
@@ -77,11 +81,11 @@ class NoServer(ConnectError):
     """Nothing listens there."""
 
 
-async def _connect_to(info: ConnInfo, host: Host, wanted: str) -> Link:
+async def _connect_to(info: ConnInfo, host: Host, wanted: str, kind: type[Link]) -> Link:
     link: Link | None = None
     try:
         async with asyncio.timeout(info.connect_timeout_s):
-            link = Link(await asyncpg.connect(**_driver_arguments(info, host)), host)
+            link = kind(await asyncpg.connect(**_driver_arguments(info, host, kind)), host)
             await _prepare(link, wanted)
     except BaseException as error:
         if link is not None:
@@ -98,6 +102,9 @@ async def _connect_to(info: ConnInfo, host: Host, wanted: str) -> Link:
 
 async def _prepare(link: Link, wanted: str) -> None:
     """Look for a pooler before anything is set or named: both would leak to other clients through it."""
+    if isinstance(link, WalsenderLink):
+        await link.prepare_output()
+        await _leave_one_sender(link)
     facts = (await link.fetch(statement("detect")))[0]
     if not _WANTED[wanted](facts["in_recovery"], facts["read_only"]):
         kind = "a standby" if facts["in_recovery"] else "read-only" if facts["read_only"] else "a primary"
@@ -111,7 +118,17 @@ async def _prepare(link: Link, wanted: str) -> None:
     link.pooled = False
 
 
-def _driver_arguments(info: ConnInfo, host: Host) -> dict[str, Any]:
+async def _leave_one_sender(link: Link) -> None:
+    """A standby that lost its connection must find one; ours is counted already."""
+    senders = (await link.fetch(statement("senders")))[0]
+    if senders["used"] >= senders["most"]:
+        raise ConnectError(
+            f"the walsender door stays shut: {senders['used']} of max_wal_senders = {senders['most']} would be in use,"
+            " and the last one is left to a standby"
+        )
+
+
+def _driver_arguments(info: ConnInfo, host: Host, kind: type[Link] = Link) -> dict[str, Any]:
     """Everything said outright, since what is left out the driver reads from PG* variables and password files."""
     sslmode = "disable" if host.is_socket else info.sslmode
     driver = {"sslnegotiation": "postgres", "ssl_min_protocol_version": "TLSv1.2", **info.driver}
@@ -127,7 +144,7 @@ def _driver_arguments(info: ConnInfo, host: Host) -> dict[str, Any]:
         "target_session_attrs": "any",
         "krbsrvname": driver.pop("krbsrvname", "postgres"),
         "gsslib": driver.pop("gsslib", "gssapi"),
-        "server_settings": {"application_name": OWN_APPLICATION_NAME},
+        "server_settings": {"application_name": OWN_APPLICATION_NAME, **kind.startup},
         # No statement may be named before it is known that no pooler is between; Link names its own afterwards.
         "statement_cache_size": 0,
     }

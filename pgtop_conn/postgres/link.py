@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -26,6 +27,8 @@ ANSWER_S = 5.0
 CLOSE_S = 1.0
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+#: Each row gives its columns by name: the driver's records, or a dict where the driver gives none.
+Rows: TypeAlias = Sequence[Any]
 
 #: The last one: the server has ended an idle session, and the end of the stream is not read yet.
 _WENT_AWAY = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, OSError, asyncpg.InternalClientError)
@@ -42,7 +45,7 @@ def server_text(error: asyncpg.PostgresError) -> str:
     return clean(one_line(f"{error}. {detail}" if detail else str(error)))
 
 
-def _seen(task: asyncio.Task[list[asyncpg.Record]]) -> None:
+def _seen(task: asyncio.Task[Rows]) -> None:
     """A statement whose caller has left must not complain of an unread exception."""
     if not task.cancelled():
         task.exception()
@@ -61,6 +64,11 @@ class Link:
     `pooled` keeps them unnamed, and stays on until it is known that no pooler is between.
     """
 
+    #: The emergency door it came in by; "" for an ordinary session.
+    door = ""
+    #: What it adds to the startup packet.
+    startup: Mapping[str, str] = MappingProxyType({})
+
     def __init__(self, connection: Connection, host: Host) -> None:
         self.host = host
         self.pooled = True
@@ -70,7 +78,7 @@ class Link:
         self._connection = connection
         self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
         self._turn = asyncio.Lock()
-        self._running: asyncio.Task[list[asyncpg.Record]] | None = None
+        self._running: asyncio.Task[Rows] | None = None
         self._why = ""
         self._witness: socket.socket | None = None
 
@@ -94,7 +102,7 @@ class Link:
         """One line, for SourceLost."""
         return self._why or "the server ended the session (terminated, idle timeout or shutdown)"
 
-    async def fetch(self, text: str, *arguments: object) -> list[asyncpg.Record]:
+    async def fetch(self, text: str, *arguments: object) -> Rows:
         """Every row of one statement. Raises SourceLost; a server's refusal arrives as asyncpg.PostgresError."""
         async with self._turn:
             await self._settle()
@@ -114,14 +122,14 @@ class Link:
         except _WENT_AWAY as error:
             raise self._gone(error) from None
 
-    async def read(self, text: str, *arguments: object) -> list[asyncpg.Record]:
+    async def read(self, text: str, *arguments: object) -> Rows:
         """As fetch(), for polls: a server's refusal is PollFailed."""
         try:
             return await self.fetch(text, *arguments)
         except asyncpg.PostgresError as error:
             raise PollFailed(_FAILED.get(error.sqlstate or "", "") or server_text(error)) from None
 
-    async def _ask(self, text: str, arguments: Sequence[Any]) -> list[asyncpg.Record]:
+    async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
         if self.pooled:
             return await self._connection.fetch(text, *arguments)
         prepared = self._prepared.get(text)

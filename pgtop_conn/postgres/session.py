@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from time import monotonic
 
 import asyncpg
 
-from pgtop_conn.model.errors import PollFailed, SourceLost
+from pgtop_conn.model.errors import ConnectError, PollFailed, SlotsExhausted, SourceLost
 from pgtop_conn.model.facts import Facts
+from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
 from pgtop_conn.postgres.activity import Reader
@@ -20,10 +22,13 @@ from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.signals import signal_each
 from pgtop_conn.postgres.statements import statement
 from pgtop_conn.postgres.unanswered import Unanswered
+from pgtop_conn.postgres.walsender import WalsenderLink
 
 _CLOSED = "the session was closed"
 #: So many sessions of ours may be on the server at once while it owes some of them an answer.
 MOST_AT_ONCE = 2
+#: Between two attempts to leave the walsender door for a slot that looked free.
+MOVE_EVERY_S = 5.0
 
 
 class Session:
@@ -37,8 +42,11 @@ class Session:
     until one of them has ended.
     """
 
-    def __init__(self, info: ConnInfo, link: Link) -> None:
+    def __init__(self, info: ConnInfo, link: Link, *, by_door: bool = False) -> None:
         self._info = info
+        #: Whether the walsender door may be taken when no slot is left.
+        self._by_door = by_door
+        self._move_at = 0.0
         self._link: Link | None = link
         self._reader = Reader(link)
         self._turn = asyncio.Lock()
@@ -47,9 +55,9 @@ class Session:
         self._unanswered: list[Unanswered] = []
 
     @classmethod
-    async def open(cls, info: ConnInfo) -> Session:
-        """Connect. Raises ConnectError, PasswordNeeded or SlotsExhausted."""
-        return cls(info, await connect(info))
+    async def open(cls, info: ConnInfo, *, by_door: bool = False) -> Session:
+        """Connect, `by_door` through the walsender door. Raises ConnectError, PasswordNeeded or SlotsExhausted."""
+        return cls(info, await connect(info, WalsenderLink if by_door else Link), by_door=by_door)
 
     @property
     def pooled(self) -> bool:
@@ -62,13 +70,14 @@ class Session:
             link = self._link
             if link is None:
                 self._refuse_one_more()
-                link = self._link = await self._reconnect()
+                link = self._link = await self._enter()
                 self._reader = Reader(link)
             try:
                 if link.lost:
                     raise SourceLost(link.why_lost)
                 await self._end_unanswered(link)
-                return await self._reader.read()
+                snapshot = await self._reader.read()
+                return await self._in_a_slot() if self._may_move(link, snapshot) else snapshot
             except SourceLost as error:
                 raise self._lost(link, error) from None
 
@@ -115,6 +124,27 @@ class Session:
             return error
         return SourceLost(f"{error}; our session {link.announced_pid} may hold its slot meanwhile")
 
+    def _may_move(self, link: Link, snapshot: Snapshot) -> bool:
+        """Whether we came in by the door and a slot has become free for our role meanwhile."""
+        if not link.door or monotonic() < self._move_at:
+            return False
+        own = next((role for role in snapshot.roles.values() if role.name == snapshot.server.role), None)
+        database = next((one for one in snapshot.databases.values() if one.name == snapshot.server.database), None)
+        return own is not None and SlotBudget.of(snapshot).room(own, database).free > 0
+
+    async def _in_a_slot(self) -> Snapshot:
+        """Take the free slot, and only then leave the door: for an instant both are ours. Else look on from there."""
+        self._move_at = monotonic() + MOVE_EVERY_S
+        before = self._link
+        try:
+            link = await self._reconnect(Link)
+        except ConnectError:
+            return await self._reader.read()
+        self._link, self._reader = link, Reader(link)
+        if before is not None:
+            await before.close()
+        return await self._reader.read()
+
     def _gave_no_answer(self, link: Link) -> bool:
         """Whether this is how the connection was lost; its session is remembered then."""
         witness = link.take_witness()
@@ -141,10 +171,19 @@ class Session:
                     await link.read(statement("end_own"), one.key.pid, one.key.backend_start)
                 one.key = None
 
-    async def _reconnect(self) -> Link:
+    async def _enter(self) -> Link:
+        """An ordinary slot, or the door where that is allowed and no slot is left."""
+        try:
+            return await self._reconnect(Link)
+        except SlotsExhausted:
+            if not self._by_door:
+                raise
+            return await self._reconnect(WalsenderLink)
+
+    async def _reconnect(self, kind: type[Link]) -> Link:
         if self._closed:
             raise SourceLost(_CLOSED)
-        task = self._connecting = asyncio.create_task(connect(self._info))
+        task = self._connecting = asyncio.create_task(connect(self._info, kind))
         try:
             link = await task
         except asyncio.CancelledError:

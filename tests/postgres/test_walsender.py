@@ -1,0 +1,125 @@
+"""The walsender door: in when no slot is left, the same answers as an ordinary session, out as soon as one is free."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgtop_conn.demo.server import Cluster
+from pgtop_conn.model.errors import ConnectError, PollFailed
+from pgtop_conn.model.slots import SlotBudget, SlotKind
+from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.source import Action, Status, Target
+from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.session import Session
+from pgtop_conn.postgres.walsender import written
+from tests.conftest import VERSIONS, MakeCluster
+from tests.servers import Clients, Connection
+
+SETTINGS = {"max_connections": "9", "superuser_reserved_connections": "2", "max_wal_senders": "4"}
+#: What a session tells of itself while it is asked.
+MOVING = ("state", "state_change", "query_start", "xact_start", "wait_event", "wait_event_type", "holds_xmin", "query")
+
+
+@pytest.fixture(params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
+def small(make_cluster: MakeCluster, request: pytest.FixtureRequest) -> Cluster:
+    return make_cluster(major=request.param, settings=SETTINGS)
+
+
+@pytest.fixture
+async def doors() -> AsyncIterator[list[Session]]:
+    opened: list[Session] = []
+    yield opened
+    for session in opened:
+        await session.close()
+
+
+async def through_the_door(cluster: Cluster, opened: list[Session], user: str = "postgres") -> Session:
+    opened.append(await Session.open(resolve(cluster.uri(user=user), environ={}), by_door=True))
+    return opened[-1]
+
+
+async def fill(cluster: Cluster, clients: Clients) -> list[Connection]:
+    """Every slot, those of the superusers included."""
+    found: list[Connection] = []
+    while True:
+        try:
+            found.append(await clients(cluster, app="crowd"))
+        except asyncpg.TooManyConnectionsError:
+            return found
+
+
+def crowd(snapshot: Snapshot) -> list[Backend]:
+    return [backend for backend in snapshot.backends if backend.app == "crowd"]
+
+
+async def test_a_full_server_is_rescued_and_a_slot_is_taken(
+    small: Cluster, clients: Clients, doors: list[Session]
+) -> None:
+    standby = await asyncpg.connect(small.uri(), server_settings={"replication": "true", "application_name": "standby"})
+    try:
+        await fill(small, clients)
+        session = await through_the_door(small, doors)
+        snapshot = await session.poll()
+        budget = SlotBudget.of(snapshot)
+        assert (budget.used, budget.superuser_free, budget.own_slot) == (9, 0, SlotKind.WALSENDER)
+        assert (snapshot.server.door, budget.walsenders_used) == ("walsender", 2)
+        victims = [replace(Target.of(one), allow_superuser=True, allow_replication=True) for one in crowd(snapshot)[:2]]
+        outcomes = await session.signal(Action.TERMINATE, victims)
+        assert [outcome.status for outcome in outcomes] == [Status.SIGNALLED] * 2
+        again = await session.signal(Action.TERMINATE, victims)
+        assert {outcome.status for outcome in again} <= {Status.GONE}
+        for _ in range(3):
+            snapshot = await session.poll()
+        assert snapshot.server.door == ""
+        assert SlotBudget.of(snapshot).walsenders_used == 1
+        assert not standby.is_closed()
+    finally:
+        standby.terminate()
+
+
+async def test_both_ways_in_tell_the_same(every_cluster: Cluster, clients: Clients, doors: list[Session]) -> None:
+    """Everything but what the two sessions do themselves: hostile names and texts, numbers to the last bit."""
+    await clients.role(every_cluster, "ev\x1b[31mil $pgtop_conn$", "LOGIN CONNECTION LIMIT 5")
+    hostile = await clients(every_cluster, role="ev\x1b[31mil $pgtop_conn$", app="[red]'$1")
+    await hostile.execute("SELECT '\x1b]0;$pgtop_conn$ END é \u202e\\x41', 1 -- \u2028")
+    ordinary = await Session.open(resolve(every_cluster.uri(), environ={}))
+    doors.append(ordinary)
+    expected = {backend.pid: backend for backend in (await ordinary.poll()).backends}
+    by_door = await through_the_door(every_cluster, doors)
+    seen = await by_door.poll()
+    shared = [backend for backend in seen.backends if backend.app == "[red]'$1"]
+    assert shared
+    for backend in shared:
+        for name in Backend.__slots__:
+            assert getattr(backend, name) == getattr(expected[backend.pid], name), name
+    assert seen.roles == (await ordinary.poll()).roles
+
+
+async def test_the_last_sender_is_left_to_a_standby(make_cluster: MakeCluster, doors: list[Session]) -> None:
+    cluster = make_cluster(settings={**SETTINGS, "max_wal_senders": "2"})
+    await through_the_door(cluster, doors)
+    with pytest.raises(ConnectError, match="left to a standby"):
+        await through_the_door(cluster, doors)
+
+
+async def test_a_role_without_replication_is_told_why(cluster: Cluster, clients: Clients, doors: list[Session]) -> None:
+    role = await clients.role(cluster, "plain")
+    with pytest.raises(ConnectError, match=r"(?i)replication|superuser"):
+        await through_the_door(cluster, doors, role)
+
+
+@given(st.text() | st.lists(st.text(), min_size=1) | st.binary() | st.floats())
+def test_nothing_but_numbers_and_known_words_is_written_into_a_statement(value: object) -> None:
+    try:
+        text = written("SELECT $1", [value]).splitlines()[2].removeprefix("SELECT ")
+    except PollFailed:
+        return
+    words = {"active", "idle", "idle in transaction", "disabled"}
+    assert text.strip("'") in words or re.fullmatch(r"\([-+.0-9e]+\)|ARRAY\[('-?[0-9a-f]*'(, )?)+\]", text)
