@@ -50,7 +50,17 @@ class PasswordNeeded(ConnectError):
 
 
 class SlotsExhausted(ConnectError):
-    """The server has no slot for this login (SQLSTATE 53300)."""
+    """The server has no slot for this login (SQLSTATE 53300).
+
+    `kind` names the limit that refused; `advice` is a line for each way in that is left, with its command.
+    """
+
+    def __init__(
+        self, message: str, sqlstate: str | None = None, kind: str = "unknown", advice: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, sqlstate)
+        self.kind = kind
+        self.advice = advice
 
 
 class SourceLost(PgtopError):

@@ -20,6 +20,7 @@ from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.link import Link, server_text
 from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS
+from pgtop_conn.postgres.refused import SQLSTATE, exhausted
 from pgtop_conn.postgres.statements import statement
 from pgtop_conn.postgres.walsender import WalsenderLink
 
@@ -206,6 +207,6 @@ def _refused(error: asyncpg.PostgresError, info: ConnInfo, host: Host) -> Connec
         if host.password:
             return PasswordNeeded(f"{text}{notes}", code)
         return PasswordNeeded(clean(f"the server at {host} asks for the password of {info.user}") + notes, code)
-    if code == "53300":
-        return SlotsExhausted(text, code)
+    if code == SQLSTATE:
+        return exhausted(str(error), info, host)
     return ConnectError(text, code)
