@@ -16,6 +16,8 @@ from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
 from pgtop_conn.model.snapshot import (
     ACTIVE,
     CLIENT_BACKEND,
+    HOST_DOOR,
+    IDLE_STATES,
     OWN_APPLICATION_NAME,
     TRANSACTION_STATES,
     WALSENDER,
@@ -131,6 +133,8 @@ def _background(backend: Backend, _context: Context) -> str | None:
 def _unborn(backend: Backend, _context: Context) -> str | None:
     if backend.backend_type != CLIENT_BACKEND or backend.role_oid:
         return None
+    if backend.role:
+        return "role and database can't be told apart in its title"
     return "still logging in: its role is not known yet"
 
 
@@ -139,6 +143,24 @@ def _unknown_role(backend: Backend, context: Context) -> str | None:
     if not backend.role_oid or context.role_known:
         return None
     return "its role is unknown or was dropped: nobody can tell what it may do"
+
+
+def _by_title(backend: Backend, context: Context) -> str | None:
+    if context.server.door != HOST_DOOR or not backend.role:
+        return None
+    return f"the host door: a title does not tell what role {backend.role} may do"
+
+
+def _seen_privileged(backend: Backend, context: Context) -> str | None:
+    if context.server.door != HOST_DOOR or not (context.superuser or context.replication):
+        return None
+    return f"the host door: role {backend.role} was a superuser or replicated when it was last seen, or is by its name"
+
+
+def _busy_by_title(backend: Backend, context: Context) -> str | None:
+    if context.server.door != HOST_DOOR or not backend.role or backend.state in IDLE_STATES:
+        return None
+    return "the host door: only idle sessions are ended in bulk"
 
 
 def _replication(backend: Backend, context: Context) -> str | None:
@@ -215,6 +237,9 @@ GUARDS: tuple[Guard, ...] = (
     Guard("protected", _protected, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("permission", _not_permitted, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("superuser", _superuser, _always(Care.TYPE_ROLE), _allow_unless_superuser),
+    Guard("privileged", _seen_privileged, _always(Care.REFUSE), _always(Care.REFUSE)),
+    Guard("title", _by_title, _always(Care.TYPE_ROLE), _always(Care.TYPE_ROLE)),
+    Guard("busy", _busy_by_title, _always(Care.ALLOW), _always(Care.REFUSE)),
     Guard("dump", _dump, _always(Care.CONFIRM), _always(Care.CONFIRM)),
     Guard("maintenance", _maintenance, _always(Care.CONFIRM), _always(Care.CONFIRM)),
     Guard("wrote", _wrote, _always(Care.CONFIRM), _always(Care.CONFIRM)),

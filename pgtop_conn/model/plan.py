@@ -53,7 +53,7 @@ class Plan:
     planned: tuple[Planned, ...]
     excluded: tuple[Excluded, ...]
     ask: Ask
-    #: What must be typed: "y", the number of targets, or a role's name.
+    #: What must be typed: "y", the number of targets, or the name of each role once, with blanks between.
     answer: str
     headroom_before: int
     headroom_after: int
@@ -173,7 +173,7 @@ def _confirmation(planned: Sequence[Planned], care: Care, budget: SlotBudget, po
     """The confirmation that matches the risk."""
     count = len(planned)
     if care is Care.TYPE_ROLE and count:
-        return Ask.TYPE_ROLE, planned[0].target.role
+        return Ask.TYPE_ROLE, " ".join(dict.fromkeys(item.target.role for item in planned))
     if count > 1 and (count > policy.type_count_above or count * 2 > budget.used):
         return Ask.TYPE_COUNT, str(count)
     return Ask.YES, "y"

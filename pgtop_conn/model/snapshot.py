@@ -13,6 +13,10 @@ from typing import NamedTuple
 
 OWN_APPLICATION_NAME = "pgtop-conn"
 
+#: Emergency doors that we may have come in by.
+WALSENDER_DOOR = "walsender"
+HOST_DOOR = "host"
+
 CLIENT_BACKEND = "client backend"
 WALSENDER = "walsender"
 #: Our word for a hidden row that is known to take no slot, whatever else it is.

@@ -10,8 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-
-import asyncpg
+from typing import Any
 
 from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.facts import Facts, Memory, Override, Refused, ServerSetting
@@ -113,7 +112,7 @@ async def _asker(ask: Ask, troubles: list[str]) -> _Asker:
     return _Asker(first["at"], Clock(ahead), clean(decode(first["role"])), clean(decode(first["database"])))
 
 
-def _setting(row: asyncpg.Record) -> ServerSetting:
+def _setting(row: Mapping[str, Any]) -> ServerSetting:
     return ServerSetting(
         name=clean(row["name"]),
         value=clean(decode(row["value"])),

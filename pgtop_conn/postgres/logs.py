@@ -13,11 +13,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
-
 from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.facts import Refused, ServerSetting
 from pgtop_conn.model.text import clean
+from pgtop_conn.postgres.link import Rows
 from pgtop_conn.postgres.refusals import DAY_S, Clock, Piece, Prefix, Style, by_hour, first_time, refusals
 from pgtop_conn.postgres.statements import statement
 
@@ -29,7 +28,7 @@ _QUICK_S, _SLOW_S = 0.1, 0.5
 
 _NO_FILE = "the server's log folder holds no file of the last 24 hours"
 
-Ask = Callable[..., Awaitable[list[asyncpg.Record]]]
+Ask = Callable[..., Awaitable[Rows]]
 Settings = Mapping[str, ServerSetting]
 
 

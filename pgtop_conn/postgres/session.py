@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
-import asyncpg
-
 from pgtop_conn.model.errors import ConnectError, PollFailed, SlotsExhausted, SourceLost
 from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.slots import SlotBudget
@@ -18,7 +16,7 @@ from pgtop_conn.postgres.activity import Reader
 from pgtop_conn.postgres.connecting import connect
 from pgtop_conn.postgres.conninfo import ConnInfo
 from pgtop_conn.postgres.facts import read_facts
-from pgtop_conn.postgres.link import Link
+from pgtop_conn.postgres.link import Link, Rows
 from pgtop_conn.postgres.signals import signal_each
 from pgtop_conn.postgres.statements import statement
 from pgtop_conn.postgres.unanswered import Unanswered
@@ -94,7 +92,7 @@ class Session:
         if link is None:
             raise SourceLost("there is no connection to the server at the moment")
 
-        async def ask(text: str, *arguments: object) -> list[asyncpg.Record]:
+        async def ask(text: str, *arguments: object) -> Rows:
             async with self._turn:
                 try:
                     return await link.read(text, *arguments)

@@ -26,10 +26,9 @@ from pgtop_conn.model.snapshot import (
     IDLE,
     IN_TRANSACTION,
     WALSENDER,
+    WALSENDER_DOOR,
 )
 from pgtop_conn.postgres.link import Link, Rows
-
-DOOR = "walsender"
 
 #: What makes the JSON the same on every server, whatever the role or the database has set.
 OUTPUT = "SET client_min_messages = notice; SET bytea_output = hex; SET extra_float_digits = 1"
@@ -50,7 +49,7 @@ SELECT pg_catalog.json_agg(pg_catalog.row_to_json(one)) FROM (
 class WalsenderLink(Link):
     """A Link whose session is a walsender."""
 
-    door = DOOR
+    door = WALSENDER_DOOR
     startup = MappingProxyType({"replication": "database"})
 
     async def prepare_output(self) -> None:

@@ -58,7 +58,8 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
     cells = [
         Cell(f" {server_name(snapshot)}", "title"),
         Cell(f"  PostgreSQL {server.version} {kind}{pooled}", "dim"),
-        Cell(f"  {server.role}, {budget.own_slot} slot", "dim"),
+        Cell(f"  {server.role}, ", "dim"),
+        Cell(f"{server.door} door" if server.door else f"{budget.own_slot} slot", "warning" if server.door else "dim"),
         Cell(f"  every {status.interval_s:g} s" if status.interval_s else "", "dim"),
     ]
     if status.stale_s is None:
