@@ -19,14 +19,15 @@ class Block:
 
     rows: Sequence[Row]
     key: tuple[str, ...] | None = None
+    #: What wraps goes on so many cells further right.
+    wrap: int = 2
 
 
 class BlockList(LineView):
     """The chosen block has a sign, and while `active` the cursor's colour."""
 
-    def __init__(self, *, wrap: int, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._wrap = wrap
         self._blocks: list[Block] = []
         #: Each line and the block it is of.
         self._lines: list[tuple[Row, int]] = []
@@ -108,7 +109,7 @@ class BlockList(LineView):
         self._lines = []
         for number, block in enumerate(self._blocks):
             for row in block.rows:
-                lines = wrapped(row, room, self._wrap) if width > 0 else [row]
+                lines = wrapped(row, room, block.wrap) if width > 0 else [row]
                 self._lines += [(line, number) for line in lines]
             self._lines.append(((), number))
 

@@ -16,14 +16,15 @@ from pgtop_conn.tui.dialogs import SCROLLING, Dialog
 from pgtop_conn.tui.gauges import KeyLine
 from pgtop_conn.tui.lines import Row
 from pgtop_conn.tui.lineview import CellBlock, LineView, RowList
-from pgtop_conn.view import diagnosis, format
+from pgtop_conn.view import diagnosis
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.diagnosis import Section
+from pgtop_conn.view.gauge import clock
 
 #: Cells of the words on the left of the list.
 WORD_WIDTH, TITLE_WIDTH = 9, 20
-#: Lines that wrap in the text are moved right by so much.
-WRAP = 4
+#: Lines of a remedy begin at four cells, and go on two further right.
+REMEDY_WRAP = 6
 #: The list takes at most one of so many parts of the height.
 LIST_PART = 3
 
@@ -114,7 +115,7 @@ class Diagnosis(Dialog[str | None]):
         self._report = report
         self._paused = False
         self._rule = CellBlock(id="diagnosis-rule")
-        self._text = BlockList(id="diagnosis-text", wrap=WRAP)
+        self._text = BlockList(id="diagnosis-text")
         self._keys = KeyLine(id="diagnosis-keys")
 
     def compose(self) -> ComposeResult:
@@ -177,7 +178,7 @@ class Diagnosis(Dialog[str | None]):
         title = f" Diagnosis   {count} finding{'' if count == 1 else 's'}" if count else " Diagnosis   nothing is wrong"
         cells = [
             Cell(title, "title"),
-            Cell(f"   {format.iso(self._at)[11:19]} UTC", "dim"),
+            Cell(f"   {clock(self._at)}", "dim"),
             Cell(f"   {self._state()}", "dim"),
             Cell(f"   {self.held}" if self.held else "", "warning"),
         ]
@@ -185,7 +186,12 @@ class Diagnosis(Dialog[str | None]):
 
     def _useful_keys(self) -> list[Binding]:
         shown = [one for one in self.BINDINGS if isinstance(one, Binding) and one.show]
-        useful = {"diagnosis_into": bool(self.section.remedies), "diagnosis_copy": bool(self.section.remedies)}
+        remedies, finding = bool(self.section.remedies), self.section.finding
+        useful = {
+            "diagnosis_into": remedies,
+            "diagnosis_copy": remedies,
+            "diagnosis_sessions": finding is not None and bool(diagnosis.filter_of(finding)),
+        }
         return [one for one in shown if useful.get(one.id or "", True)]
 
     def _fit(self) -> None:
@@ -285,11 +291,13 @@ def _line(section: Section) -> Row:
 def _blocks(section: Section) -> list[Block]:
     """The summary and its evidence, then each remedy."""
     head: list[Row] = [[Cell(section.summary, "count")]]
-    blocks = [Block(head)] + ([Block(section.rows)] if section.rows else [])
+    blocks = [Block(head)] + ([Block(section.rows, wrap=section.wrap)] if section.rows else [])
     if section.remedies and section.finding is not None:
         blocks.append(Block([[Cell("Remedies, to copy; this program runs none of them", "header")]]))
     numbered = enumerate(section.remedies, 1)
-    return blocks + [Block(diagnosis.remedy_rows(number, remedy), _key(remedy)) for number, remedy in numbered]
+    return blocks + [
+        Block(diagnosis.remedy_rows(number, remedy), _key(remedy), REMEDY_WRAP) for number, remedy in numbered
+    ]
 
 
 def _key(remedy: Remedy) -> tuple[str, ...]:

@@ -264,11 +264,13 @@ def leak_flag(found: Group, frame: Frame) -> Cell:
 
 
 def _flagged(place: Placed[Group], named: Cell, found: Group, frame: Frame) -> list[tuple[AnyPlaced, Cell]]:
-    """The name, and behind it the flag of a leak, which is never cut: a long name is."""
+    """The name, and behind it the flag of a leak: without its number, then with a cut name where there is no room."""
     flag = leak_flag(found, frame)
     if not flag.text:
         return [(place, named)]
     cells_of_name = sum(2 if east_asian_width(char) in "WF" else 1 for char in named.text)
+    if cells_of_name + 1 + len(flag.text) > place.width:
+        flag = Cell("leak", flag.style)
     x = max(0, min(place.width - len(flag.text), cells_of_name + 2))
     return [
         (Placed(place.column, place.x, max(0, x - 1)), named),
