@@ -243,6 +243,13 @@ async def test_a_server_behind_a_port_of_this_host_is_not_taken_for_one_on_it(ma
     assert "serves another connection" in facts.refused_unknown
 
 
+async def test_alone_on_the_server_our_own_session_is_the_example(make_cluster: MakeCluster) -> None:
+    memory = (await facts_of(make_cluster())).memory
+    assert memory is not None
+    assert memory.measured == 1
+    assert memory.per_backend == memory.largest > 0.3 * MEBIBYTE
+
+
 async def test_facts_take_a_moment(cluster: Cluster, clients: Clients, sessions: OpenSession) -> None:
     await clients.many(20, cluster)
     session = await sessions(cluster)
