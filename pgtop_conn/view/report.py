@@ -78,7 +78,7 @@ def _verdict(about: Report) -> list[str]:
     if not about.findings:
         return ["**Verdict:** " + findings.nothing_found(about.case), ""]
     top, *others = about.findings
-    more = f" {len(others)} more below." if others else ""
+    more = f" ({len(others)} more below)" if others else ""
     return [f"**Verdict ({top.severity}, {_words(top)}):** {prose(top.summary)}{more}", ""]
 
 
@@ -283,7 +283,7 @@ def _apply(about: Report) -> list[str]:
 
 def _remedy(remedy: Remedy) -> list[str]:
     if remedy.kind is RemedyKind.STEP and "\n" not in remedy.text.strip():
-        return [prose(remedy.text), "", *([prose(remedy.why), ""] if remedy.why else [])]
+        return [f"- {prose(remedy.text)}" + (f": {prose(remedy.why)}" if remedy.why else ""), ""]
     why = [prose(remedy.why), ""] if remedy.why else []
     return [*why, *fence(remedy.text, LANGUAGES[remedy.kind])]
 
