@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pgtop_conn.model.causes_limits import authenticating, database_limit, reserve, role_limit, walsenders
-from pgtop_conn.model.causes_sessions import blocker, idle_in_transaction, leak, oversized_pool, traffic
+from pgtop_conn.model.causes_sessions import blocker, idle_in_transaction, leak, traffic
 from pgtop_conn.model.findings import Case, Cause, Finding, Severity
+from pgtop_conn.model.pool_causes import oversized_pool
 from pgtop_conn.model.remedies import remedies_for
 from pgtop_conn.model.storms import reconnect_storm
 
