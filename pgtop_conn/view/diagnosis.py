@@ -174,11 +174,10 @@ def _refused(facts: Facts) -> Section:
 
 def _evidence(finding: Finding) -> Row:
     """Every fact behind the other, so that much fits on a small screen; the row is wrapped."""
-    pairs = evidence(finding)
     return [
         cell
-        for name, value in pairs
-        for cell in (Cell(f"{name} ", "dim"), Cell(one_line(value)[:EVIDENCE_AT_MOST]), Cell("   "))
+        for number, (name, value) in enumerate(evidence(finding))
+        for cell in (Cell(f"{'   ' if number else ''}{name} ", "dim"), Cell(one_line(value)[:EVIDENCE_AT_MOST]))
     ]
 
 

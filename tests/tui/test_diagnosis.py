@@ -22,6 +22,7 @@ from pgtop_conn.tui.confirm import Confirm
 from pgtop_conn.tui.diagnosing import Diagnosis
 from pgtop_conn.tui.freeing import FreeSlots
 from pgtop_conn.view.diagnosis import filter_of
+from pgtop_conn.view.findings import evidence
 from pgtop_conn.view.table import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, toasts, until
@@ -208,7 +209,7 @@ async def test_findings_are_listed_with_evidence_and_remedies(size: tuple[int, i
         assert lines[3].startswith(" INFO     reserve")
         if size != (60, 15):
             text = " ".join(text_of(app).split())
-            assert "app billing role app database shop count 4 per minute +2.1 oldest idle 25m00" in text
+            assert " ".join(f"{name} {value}" for name, value in evidence(LEAK)) in text
             assert '1 SQL for new sessions only ALTER ROLE "app" CONNECTION LIMIT 20;' in text
         await pilot.press("down")
         assert dialog.section.finding is BLOCKER
