@@ -138,7 +138,10 @@ async def test_an_unprivileged_role_hears_what_it_cannot_see(cluster: Cluster, c
     assert any("hidden from role guest" in sentence and "pg_monitor" in sentence for sentence in found["unknown"])
     code, report, _err = await run("diagnose", "--markdown", "--for", "0", cluster.uri(user=role))
     assert code == 0
-    assert "hidden from role guest" in report
+    assert "**Mind:** what " in report
+    code, text, _err = await run("diagnose", "--for", "0", cluster.uri(user=role))
+    assert code == 0
+    assert "Mind: what " in text
 
 
 async def test_through_a_pooler_it_says_what_is_meaningless(bouncer: StartBouncer, clients: Clients) -> None:

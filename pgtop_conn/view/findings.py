@@ -229,6 +229,11 @@ def _memory(case: Case) -> str:
 UNKNOWNS: tuple[Callable[[Case], str], ...] = (_pooled, _hidden, _inexact, _untracked, _short, _refusals, _memory)
 
 
+def cautions(case: Case) -> list[str]:
+    """What puts everything else in doubt, and is therefore said first."""
+    return [sentence for tell in (_pooled, _hidden) if (sentence := tell(case))]
+
+
 def unknowns(case: Case, filter_text: str = "") -> Iterable[str]:
     """What the diagnosis could not know, and what it therefore rests on."""
     if filter_text.strip():
