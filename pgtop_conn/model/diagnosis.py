@@ -27,6 +27,8 @@ CAUSES: Mapping[Cause, Callable[[Case], Iterable[Finding]]] = {
     Cause.WALSENDERS: walsenders,
 }
 _LIMITS = frozenset({Cause.ROLE_LIMIT, Cause.DATABASE_LIMIT})
+#: What fills a limit that would not be reached without it; sessions that work, or a pool, are what a limit is for.
+_FILL = frozenset({Cause.LEAK, Cause.BLOCKER, Cause.IDLE_IN_TRANSACTION, Cause.RECONNECT_STORM})
 _ORDER = {cause: place for place, cause in enumerate(CAUSES)}
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -53,7 +55,7 @@ def _with_limits(found: Sequence[Finding]) -> list[Finding]:
         most = 0
         for index, other in enumerate(others):
             held = len(inside.intersection(other.sessions))
-            if held and held >= FILLS_SHARE * len(inside):
+            if other.cause in _FILL and held and held >= FILLS_SHARE * len(inside):
                 others[index] = replace(other, severity=min(other.severity, limit.severity, key=_RANK.__getitem__))
                 most = max(most, held)
         limits[number] = replace(limit, weight=max(0.0, limit.weight - most))

@@ -23,7 +23,7 @@ from pgtop_conn.model.weighing import (
 
 #: A pool is worth a word from so many sessions, and from such a share of what ordinary roles may use.
 LEAST_POOL = 5
-POOL_SHARE = 0.1
+POOL_SHARE = 0.15
 LEAST_POOL_CALM = 10
 POOL_SHARE_CALM = 0.4
 #: It explains a full server from this share on.

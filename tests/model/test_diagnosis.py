@@ -415,6 +415,15 @@ def test_a_leak_that_fills_a_role_comes_before_the_limit_and_is_as_severe() -> N
     ]
 
 
+def test_a_pool_that_fills_a_role_is_what_the_limit_is_for() -> None:
+    rows = pool(50, role="limited", role_oid=20_000)
+    found = watched(rows, roles=[make_role(20_000, "limited", connection_limit=50)])
+    assert [(one.cause, one.severity, one.weight) for one in found] == [
+        (Cause.ROLE_LIMIT, Severity.WARNING, 50),
+        (Cause.OVERSIZED_POOL, Severity.INFO, 50),
+    ]
+
+
 def test_leaked_sessions_are_no_oversized_pool() -> None:
     found = of(leaked(95))
     assert causes(found) == [Cause.LEAK]
