@@ -128,7 +128,7 @@ GROUP_COLUMNS: tuple[Column[Group], ...] = (
     Column("group", "GROUP", 0, _group_name),
     Column("source", "SOURCE", 11, _group_source, leaves=7, labels=True),
     Column("count", "CONN", 6, lambda g, _: Cell(str(g.count), "count"), right=True),
-    Column("share", "SHARE", 15, _share, leaves=4),
+    Column("share", "SHARE", 14, _share, leaves=4),
     Column("growth", "Δ/MIN", 7, _growth, right=True, leaves=5),
     Column("active", "ACTIVE", 7, lambda g, _: _number(g.active, g, "active"), right=True, leaves=3),
     Column("idle", "IDLE", 6, lambda g, _: _number(g.idle, g), right=True, leaves=2),

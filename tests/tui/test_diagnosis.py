@@ -274,6 +274,16 @@ async def test_the_choice_stays_on_its_finding_when_another_comes_before_it(diag
         assert app.is_running
 
 
+async def test_until_one_is_chosen_the_most_important_finding_is_shown(diagnosed: list[Finding]) -> None:
+    async with monitor(shop()) as (app, source, pilot):
+        await pilot.press("d")
+        assert dialog_of(app).section.finding is LEAK
+        diagnosed.insert(0, Finding(Cause.TRAFFIC, Severity.CRITICAL, "90 active", {"active": 90}))
+        await source.tick(pilot, shop(NOW + 2))
+        await source.tick(pilot, shop(NOW + 4))
+        assert dialog_of(app).section.title == "active sessions"
+
+
 async def test_polls_wait_while_it_is_read_or_held(diagnosed: list[Finding]) -> None:
     async with monitor(shop()) as (app, source, pilot):
         await pilot.press("d", "enter")
