@@ -225,6 +225,12 @@ def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _diagnose_notes() -> str:
+    from pgtop_conn.commands.request import notes
+
+    return notes()
+
+
 def _diagnose(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.request import request_of
 
@@ -324,6 +330,9 @@ COMMANDS: dict[str, Command] = {
         "Why the slots are gone, with evidence, and what to do: text to copy, nothing is run.",
         _diagnose,
         _diagnose_arguments,
+        notes=_diagnose_notes,
+        # It watches at a pace of its own, for as long as --for says.
+        without=frozenset({"interval_s"}),
     ),
     "kill": Command(
         "Cancel or terminate every session that matches a filter, with the guards of the screen.",

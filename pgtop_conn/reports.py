@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pgtop_conn import __version__
 from pgtop_conn.model.errors import PgtopError
-from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.journal import Entry, read
 from pgtop_conn.model.sizing import sizing
@@ -31,7 +30,6 @@ def make_report(
     *,
     redact: bool = True,
     filter_text: str = "",
-    tags: Tags = NO_TAGS,
 ) -> str:
     """The report's text, with what the journal tells of this server."""
     about = Report(
@@ -41,7 +39,6 @@ def make_report(
         actions=recent_actions(journal, case.snapshot),
         redact=redact,
         filter_text=filter_text,
-        tags=tags,
         version=__version__,
     )
     return report(about)

@@ -43,6 +43,8 @@ class Scene:
 SCENES = (
     Scene("main", ("g", "right", "down", "down", "space", "down", "space", "down")),
     Scene("roles", ("g",), grouping="role"),
+    Scene("leaks", ("l", "g", "right")),
+    Scene("diagnosis", ("d", "right", "down")),
     Scene("confirm", ("g", "x")),
     Scene("detail", ("g", "right", "down", "enter")),
     Scene("free", ("f", "1", "5")),

@@ -28,7 +28,10 @@ HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
         ("import pgtop_conn.view.table, pgtop_conn.view.gauge, pgtop_conn.view.document", HEAVY),
         ("import pgtop_conn.postgres.session", {"textual", "rich"}),
         ("import pgtop_conn.audit", HEAVY - {"asyncio"}),
+        ("import pgtop_conn.view.report, pgtop_conn.model.diagnosis, pgtop_conn.model.sizing", HEAVY),
+        ("import pgtop_conn.reports", HEAVY),
         ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg"}),
+        ("import pgtop_conn.commands.diagnose", {"textual", "asyncpg"}),
         ("import pgtop_conn.tui.app", {"asyncpg"}),
     ],
 )

@@ -25,7 +25,7 @@ from pgtop_conn.reports import make_report
 from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.diagnosis import Section, remedy_rows, sections
-from pgtop_conn.view.findings import document, unknowns
+from pgtop_conn.view.findings import cautions, document, unknowns
 
 #: Columns of text that goes to a file or a pipe.
 WIDE = 160
@@ -39,7 +39,6 @@ class Diagnosed:
     case: Case
     findings: tuple[Finding, ...]
     sizing: tuple[Remedy, ...]
-    tags: Tags
 
 
 async def diagnose(source: Source, settings: Settings, request: Request, journal: Path) -> str:
@@ -55,9 +54,7 @@ async def diagnose(source: Source, settings: Settings, request: Request, journal
         told = document(found.case, found.findings, found.sizing, settings.filter)
         return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
     if request.form == "markdown":
-        return make_report(
-            found.case, found.findings, journal, redact=request.redact, filter_text=settings.filter, tags=found.tags
-        )
+        return make_report(found.case, found.findings, journal, redact=request.redact, filter_text=settings.filter)
     ascii_only = settings.ascii or not draws(sys.stdout.encoding)
     return text(found, settings.filter, ascii_only=ascii_only)
 
@@ -73,7 +70,7 @@ def narrowed(case: Case, tags: Tags, filter_text: str) -> Diagnosed:
         matching = {one.pid for one in case.snapshot.backends if wanted.matches(one, at, tags)}
         findings = tuple(found for found in findings if not found.sessions or matching.intersection(found.sessions))
     # Nobody's sessions tell no size.
-    return Diagnosed(case, findings, sizing(case) if clients else (), tags)
+    return Diagnosed(case, findings, sizing(case) if clients else ())
 
 
 def text(found: Diagnosed, filter_text: str = "", *, ascii_only: bool = False) -> str:
@@ -93,6 +90,8 @@ def text(found: Diagnosed, filter_text: str = "", *, ascii_only: bool = False) -
     with console.capture() as captured:
         for line in head:
             console.print(rich_line(line, ascii_only), no_wrap=True, overflow="ellipsis")
+        for caution in cautions(case):
+            _print_folded(console, rich_line([Cell(f"Mind: {caution}", "warning")], ascii_only), " ")
         for section in sections(case, found.findings, found.sizing, state):
             _print_section(console, section, ascii_only)
         if filter_text.strip():

@@ -81,3 +81,17 @@ def memory(text: str) -> int:
     if not _LEAST_BYTES <= size <= _MOST_BYTES:
         raise BadInput(f"--ram: expected between 16MB and 1024TB, not {clean(text)!r}")
     return size
+
+
+def notes() -> str:
+    """What --help says at the end: exit codes and the keys of the JSON."""
+    return """
+exit codes:
+  0  the diagnosis was made, with findings or without
+  2  bad input, no connection
+
+--json: taken_at; findings (cause, severity, summary, evidence, sessions, remedies), most important first, [] when
+nothing is wrong; sizing (remedies); refused (source, unknown, by_hour, since_reset); leaks (app, role, database, score,
+sentence, evidence, sessions); unknown (sentences). A remedy has kind (sql, pgbouncer, driver, step), text, takes_effect
+(now, reload, restart, new sessions) and why. Times are ISO 8601 in UTC, durations seconds, null is unknown.
+"""

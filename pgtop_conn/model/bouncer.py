@@ -9,6 +9,7 @@ from math import ceil
 
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
 from pgtop_conn.model.pools import POOLED_PERCENT, PoolUse, pool_room, pool_uses, sessions_of, shares, with_headroom
+from pgtop_conn.model.providers import provider_named
 from pgtop_conn.model.quoting import bouncer_key, bouncer_value, shown, typable
 
 MOST_RESERVE = 5
@@ -128,6 +129,12 @@ def _header(case: Case, uses: tuple[PoolUse, ...], sections: list[Section], rese
     lines = [f"; computed from {len(uses)} pools, watched for {int(watched)} s"]
     if watched < WATCHED_ENOUGH_S:
         lines.append("; that is short: watch through a busy hour before relying on the numbers")
+    hidden = sum(1 for use in uses for backend in use.sessions if backend.hidden)
+    if hidden:
+        lines.append(f"; what {hidden} sessions do is hidden from us, so the peaks may be higher: GRANT pg_monitor")
+    provider = provider_named(case.snapshot.server.provider)
+    notes = provider.notes if provider is not None else ()
+    lines += [f"; {case.snapshot.server.provider}: {note}" for note in notes if "pool" in note.lower()]
     for section in sections:
         roles = ", ".join(f"{shown(role)} {peak}" for role, peak in section.roles)
         lines.append(f"; database {shown(section.database)}: peak of active sessions by role: {roles};")

@@ -58,7 +58,7 @@ class Budget:
         return (
             f"({_size(self.ram)} - {_size(self.system)} for the system - {_size(self.shared_buffers)} shared_buffers"
             f" - {self.workers} × {_size(self.per_worker)} for autovacuum) / ({_size(self.per_backend)} of one session"
-            f" + {_size(self.work_mem)} work_mem × {self.active_share:.0%} active) = {self.connections}"
+            f" + {_size(self.work_mem)} work_mem × {100 * self.active_share:.0f} % active) = {self.connections}"
         )
 
 

@@ -1,24 +1,23 @@
-"""Causes that sessions are at fault of: leaks, traffic, lock waits, open transactions, pools.
+"""Causes that sessions are at fault of: leaks, traffic, lock waits, open transactions.
 
 Each is a function from a case to its findings; diagnosis.CAUSES lists them.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 
 from pgtop_conn.model.findings import Case, Cause, Finding, Severity
-from pgtop_conn.model.habits import Pool
-from pgtop_conn.model.leak_words import CLIENTS, span
+from pgtop_conn.model.leak_words import span
 from pgtop_conn.model.pile_ups import pile_ups
 from pgtop_conn.model.slots import Level
-from pgtop_conn.model.snapshot import ABORTED, ACTIVE, FASTPATH, IDLE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.snapshot import ABORTED, ACTIVE, FASTPATH, TRANSACTION_STATES, Backend
 from pgtop_conn.model.weighing import (
     by_app,
     hidden_note,
+    leaked_pids,
     most,
-    name,
     pids,
     plural,
     ranked,
@@ -40,25 +39,6 @@ ONE_TRANSACTION_S = 60.0
 LONG_TRANSACTION_S = 300.0
 #: These keep a transaction open on purpose.
 DUMPS = frozenset({"pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup"})
-
-#: A pool is worth a word from so many sessions, and from such a share of what ordinary roles may use.
-LEAST_POOL = 5
-POOL_SHARE = 0.1
-LEAST_POOL_CALM = 10
-POOL_SHARE_CALM = 0.4
-#: It explains a full server from this share on.
-POOL_EXPLAINS_SHARE = 0.25
-#: It is oversized when at most this share was ever busy at once while it was watched for so long.
-PEAK_SHARE = 1 / 3
-WATCHED_S = 5.0
-#: Without that: when this share is idle, and has been for so long.
-IDLE_SHARE = 0.9
-LONG_IDLE_S = 60.0
-
-
-def leaked_pids(case: Case) -> frozenset[int]:
-    """The sessions that are counted as leaked, and as nothing else."""
-    return frozenset(key.pid for leak in case.observation.leaks(case.snapshot) for key in leak.sessions)
 
 
 def leak(case: Case) -> Iterator[Finding]:
@@ -157,55 +137,4 @@ def idle_in_transaction(case: Case) -> Iterator[Finding]:
         },
         pids(found),
         weight=float(count),
-    )
-
-
-def oversized_pool(case: Case) -> Iterator[Finding]:
-    """Pools with far more sessions than were ever busy at once; what is leaked is no pool."""
-    leaked = leaked_pids(case)
-    held: dict[Pool, list[Backend]] = defaultdict(list)
-    for backend in case.clients:
-        if backend.role and not backend.hidden and backend.pid not in leaked:
-            held[Pool(backend.app, backend.role, backend.database)].append(backend)
-    calm = case.budget.level is Level.OK
-    least_count, least_share = (LEAST_POOL_CALM, POOL_SHARE_CALM) if calm else (LEAST_POOL, POOL_SHARE)
-    least = max(least_count, least_share * case.budget.capacity)
-    for pool, sessions in held.items():
-        if len(sessions) >= least:
-            yield from _oversized(case, pool, sessions)
-
-
-def _oversized(case: Case, pool: Pool, sessions: list[Backend]) -> Iterator[Finding]:
-    at, count = case.snapshot.taken_at, len(sessions)
-    habit = case.observation.habits.of(pool)
-    idle = [backend for backend in sessions if backend.state == IDLE]
-    idle_share = share_of(len(idle), count)
-    busy = sum(1 for backend in sessions if backend.state in (ACTIVE, FASTPATH, *TRANSACTION_STATES))
-    peak = max(busy, habit.peak_active)
-    watched = habit.watched_s >= WATCHED_S
-    long_idle = sum(1 for backend in idle if (backend.idle_s(at) or 0.0) >= LONG_IDLE_S)
-    if peak > PEAK_SHARE * count or (not watched and long_idle < IDLE_SHARE * count):
-        return
-    surplus = count - max(1, peak)
-    if watched:
-        evidence = f"at most {peak} of them busy at once in {span(habit.watched_s)}"
-    else:
-        evidence = f"{long_idle} of them idle for more than {span(LONG_IDLE_S)}"
-    where = f"{name(pool.app)} ({name(pool.role)} in {name(pool.database)})"
-    yield Finding(
-        Cause.OVERSIZED_POOL,
-        severity(case, surplus, share=POOL_EXPLAINS_SHARE),
-        f"the pool of {where} holds {count} of {case.budget.used} slots, {evidence}",
-        {
-            "app": pool.app,
-            "role": pool.role,
-            "database": pool.database,
-            "count": count,
-            "peak_active": peak,
-            "idle_share": idle_share,
-            "watched_s": habit.watched_s,
-            "clients": dict(Counter(backend.client for backend in sessions).most_common(CLIENTS)),
-        },
-        pids(sessions),
-        weight=float(surplus),
     )

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pgtop_conn.model.causes_limits import authenticating, database_limit, reserve, role_limit, walsenders
-from pgtop_conn.model.causes_sessions import blocker, idle_in_transaction, leak, oversized_pool, traffic
+from pgtop_conn.model.causes_sessions import blocker, idle_in_transaction, leak, traffic
 from pgtop_conn.model.findings import Case, Cause, Finding, Severity
+from pgtop_conn.model.pool_causes import oversized_pool
 from pgtop_conn.model.remedies import remedies_for
 from pgtop_conn.model.storms import reconnect_storm
 
@@ -26,6 +27,8 @@ CAUSES: Mapping[Cause, Callable[[Case], Iterable[Finding]]] = {
     Cause.WALSENDERS: walsenders,
 }
 _LIMITS = frozenset({Cause.ROLE_LIMIT, Cause.DATABASE_LIMIT})
+#: What fills a limit that would not be reached without it; sessions that work, or a pool, are what a limit is for.
+_FILL = frozenset({Cause.LEAK, Cause.BLOCKER, Cause.IDLE_IN_TRANSACTION, Cause.RECONNECT_STORM})
 _ORDER = {cause: place for place, cause in enumerate(CAUSES)}
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -52,7 +55,7 @@ def _with_limits(found: Sequence[Finding]) -> list[Finding]:
         most = 0
         for index, other in enumerate(others):
             held = len(inside.intersection(other.sessions))
-            if held and held >= FILLS_SHARE * len(inside):
+            if other.cause in _FILL and held and held >= FILLS_SHARE * len(inside):
                 others[index] = replace(other, severity=min(other.severity, limit.severity, key=_RANK.__getitem__))
                 most = max(most, held)
         limits[number] = replace(limit, weight=max(0.0, limit.weight - most))

@@ -29,7 +29,7 @@ def end_matching(case: Case, wanted: str, keys: str, why: str, count: int = 0) -
     command = kill_command(wanted)
     most = f" --max {count}" if count > 10 else ""
     text = f"{keys}; or {command}, and when the list is right the same with --yes{most} instead of --dry-run"
-    return (step(text, f"{why}; {_GUARDED}"), *ibm_note(case))
+    return (step(text, f"{why}; {_GUARDED}; the command takes the connection options too"), *ibm_note(case))
 
 
 def ibm_note(case: Case) -> tuple[Remedy, ...]:

@@ -24,7 +24,8 @@ class Cause(StrEnum):
     BLOCKER = "blocker"
     #: count, oldest_s, aborted, holds_xmin, by_app {app: count}, by_role {role: count}
     IDLE_IN_TRANSACTION = "idle_in_transaction"
-    #: app, role, database, count, peak_active, idle_share, watched_s, clients
+    #: app, role, database (None: many small pools together), count, peak_active, idle_share, watched_s,
+    #: clients {address: sessions}
     OVERSIZED_POOL = "oversized_pool"
     #: name, limit, used, free
     ROLE_LIMIT = "role_limit"
@@ -36,7 +37,8 @@ class Cause(StrEnum):
     AUTHENTICATING = "authenticating"
     #: used, max
     WALSENDERS = "walsenders"
-    #: per_second, lifetime_s, by_app {app: sessions seen to begin}, restarted_s (None: the server did not restart)
+    #: per_second, lifetime_s (None after a restart), by_app {app: sessions seen to begin},
+    #: restarted_s (None: the server did not restart)
     RECONNECT_STORM = "reconnect_storm"
 
 

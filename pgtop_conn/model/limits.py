@@ -6,7 +6,7 @@ from collections.abc import Collection
 from math import ceil
 
 from pgtop_conn.model.findings import Case, Remedy
-from pgtop_conn.model.pools import HEADROOM_PERCENT, pool_uses, role_named, sessions_of, untouchable
+from pgtop_conn.model.pools import HEADROOM_PERCENT, pool_room, pool_uses, role_named, sessions_of, untouchable
 from pgtop_conn.model.quoting import shown
 from pgtop_conn.model.snapshot import Backend
 from pgtop_conn.model.tuning import alter_database, alter_role
@@ -32,7 +32,7 @@ def role_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple[Rem
     limit = limit_from(healthy)
     role = role_named(case, name)
     present = role.connection_limit if role is not None else -1
-    if limit >= case.budget.capacity or 0 <= present <= limit:
+    if limit > pool_room(case) or 0 <= present <= limit:
         return ()
     why = (
         f"keeps role {shown(name)} from taking every slot: {reckoning}, with headroom {limit} of the"
@@ -51,10 +51,10 @@ def database_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple
     healthy, reckoning = _healthy(case, own, leaked, "database", name)
     limit = limit_from(healthy)
     present = next((one.connection_limit for one in case.snapshot.databases.values() if one.name == name), -1)
-    if limit >= case.budget.capacity or 0 <= present <= limit:
+    if limit > pool_room(case) or 0 <= present <= limit:
         return ()
     why = (
-        f"leaves slots for the other {len(others)} databases in use: {reckoning}, with headroom {limit} of"
+        f"leaves slots for the other databases in use ({len(others)}): {reckoning}, with headroom {limit} of"
         f" {case.budget.capacity}; sessions of superusers count towards it; now {_present(present)}; {_KEEPS}"
     )
     return (alter_database(case, name, f"CONNECTION LIMIT {limit};", why),)

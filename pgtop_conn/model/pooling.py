@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pgtop_conn.model.drivers import main_options, note_of, recognise, settings_text
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
@@ -15,11 +15,11 @@ MOST_APPLICATIONS = 5
 LEAST_SESSIONS = 4
 
 
-def driver_settings(case: Case, app: str | None = None) -> tuple[Remedy, ...]:
-    """For the largest pools, or for those of one application; those of unknown drivers share one remedy."""
+def driver_settings(case: Case, apps: Collection[str] | None = None) -> tuple[Remedy, ...]:
+    """For the largest pools, or for those of these applications; those of unknown drivers share one remedy."""
     uses = pool_uses(case)
     sizes = per_instance(uses, pool_room(case))
-    wanted = [use for use in uses if (use.peak >= LEAST_SESSIONS if app is None else use.pool.app == app)]
+    wanted = [use for use in uses if (use.peak >= LEAST_SESSIONS if apps is None else use.pool.app in apps)]
     remedies, unknown = [], []
     for use in wanted[:MOST_APPLICATIONS]:
         driver = recognise(use.pool.app, use.sessions)
@@ -51,10 +51,13 @@ def arithmetic(case: Case, use: PoolUse, size: int) -> str:
     instances, capacity = use.instances, case.budget.capacity
     now = max(1, round(use.peak / instances))
     product = instances * now
-    held = f"{instances} instance{'s' if instances > 1 else ''} (client addresses) × {now} = {product}"
+    held = f"{instances} instance{'s' if instances > 1 else ''} × {now} = {product}"
     against = f"> {capacity} slots" if product > capacity else f"of {capacity} slots"
     if instances * size > pool_room(case):
         tail = f"; one session for each of them is more than the {pool_room(case)} that pools may take: use a pooler"
     else:
         tail = f"; recommended {instances} × {size} = {instances * size}"
-    return f"{held} {against}{tail}; {use.peak_active} active at once at the peak, a quarter more for headroom"
+    return (
+        f"{held} {against}{tail}; {use.peak_active} active at once at the peak, a quarter more for headroom;"
+        " instances are told by their client addresses"
+    )

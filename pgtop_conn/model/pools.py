@@ -127,7 +127,8 @@ def per_instance(uses: Iterable[PoolUse], room: int) -> dict[Pool, int]:
     A pool can't be smaller than one session, so many instances may still exceed a small room.
     """
     listed = list(uses)
-    given = shares([max(use.demand, use.instances) for use in listed], room)
+    # Two for each instance where they fit, since code that needs a second session would wait for itself.
+    given = shares([use.instances * max(2, ceil(use.demand / use.instances)) for use in listed], room)
     if given is None:
         return {use.pool: 1 for use in listed}
     return {use.pool: max(1, share // use.instances) for use, share in zip(listed, given, strict=True)}

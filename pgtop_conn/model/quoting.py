@@ -59,6 +59,11 @@ def shown(name: str) -> str:
     return f'"{name}"'
 
 
+def shown_app(app: str) -> str:
+    """An application within a sentence."""
+    return shown(app) if app else "the application without a name"
+
+
 def filter_value(name: str) -> str:
     """A value of the filter language. Rows are cleaned before they are compared, so any name can be written.
 

@@ -23,7 +23,7 @@ from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy
 from pgtop_conn.model.limits import database_limit, raised_limit, role_limit
 from pgtop_conn.model.pooling import driver_settings
 from pgtop_conn.model.pools import sessions_of, untouchable
-from pgtop_conn.model.quoting import shown
+from pgtop_conn.model.quoting import shown, shown_app
 from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders
 from pgtop_conn.model.snapshot import ACTIVE, TRANSACTION_STATES, Backend
 from pgtop_conn.model.tuning import applied, for_role, server_wide
@@ -57,19 +57,19 @@ def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
     if reason is None:
         leaked = len(finding.sessions) or whole(finding, "idle_over")
         wanted = f"leak:yes {pool_filter(app=app, role=role, database=database)}"
-        keys = f"Press l (leaks only), go to {shown(app)}, then x (terminate)"
+        keys = f"Press l (leaks only), go to {shown_app(app)}, then x (terminate)"
         yield from end_matching(case, wanted, keys, f"frees up to {leaked} slots at once", leaked)
     else:
-        yield step(f"Restart the application {shown(app)}", f"role {shown(role)} {reason}: it is not ended from here")
+        yield step(
+            f"Restart the application {shown_app(app)}", f"role {shown(role)} {reason}: it is not ended from here"
+        )
     yield from role_limit(case, role, finding.sessions)
     yield from database_limit(case, database, finding.sessions)
     yield from _idle_sessions(finding, case, role, database)
     if any(one.state in TRANSACTION_STATES for one in _sessions(finding, case)):
         yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
     yield from _vanished_clients(case, role)
-    yield from driver_settings(case, app)
-    yield from server_wide(case, "log_connections")
-    yield from server_wide(case, "log_disconnections")
+    yield from driver_settings(case, (app,))
 
 
 def _idle_sessions(finding: Finding, case: Case, role: str, database: str) -> Iterator[Remedy]:
@@ -105,15 +105,14 @@ def _traffic(finding: Finding, case: Case) -> Iterator[Remedy]:
         text = f"Press / and type {wanted}, then c (cancel) on what is not needed"
         yield step(text, "a cancel frees no slot, but what was waiting for the same work gets on")
         yield step(
-            f"Let {shown(apps[0])} take in less: its load balancer, queue or job scheduler",
+            f"Let {shown_app(apps[0])} take in less: its load balancer, queue or job scheduler",
             "the load comes from outside; freed slots fill again until it falls",
         )
     for role in _roles_of(active):
         yield from role_limit(case, role)
         yield from for_role(case, "statement_timeout", role, value=at_least(4 * _longest_s(case, role, active)))
     yield from server_wide(case, "client_connection_check_interval", roles=_roles_of(active))
-    for app in apps[:2]:
-        yield from driver_settings(case, app)
+    yield from driver_settings(case, apps[:2])
     yield step(
         "Put a pooler in front: its section is in the sizing below",
         "it lets more clients in than there are slots, and queues them where waiting costs nothing",
@@ -169,11 +168,15 @@ def _waiting(case: Case) -> list[Backend]:
 def _idle_in_transaction(finding: Finding, case: Case) -> Iterator[Remedy]:
     apps, roles = largest(finding, "by_app"), largest(finding, "by_role")
     count = whole(finding, "count")
-    wanted = f"state:in-transaction,aborted state_age>1m{_only(apps)}"
-    keys = f"Press / and type {wanted}, then x (terminate) on the group"
-    oldest = f"{count} sessions hold transactions open, the oldest for {whole(finding, 'oldest_s')} s"
-    yield from end_matching(case, wanted, keys, f"{oldest}; what they have not committed is rolled back", count)
     ordinary = [role for role in roles if untouchable(case, role) is None]
+    why = f"{count} sessions hold transactions open, the oldest for {whole(finding, 'oldest_s')} s"
+    if ordinary or not roles:
+        wanted = f"state:in-transaction,aborted state_age>1m{_only(apps)}"
+        keys = f"Press / and type {wanted}, then x (terminate) on the group"
+        yield from end_matching(case, wanted, keys, f"{why}; what they have not committed is rolled back", count)
+    else:
+        reasons = ", ".join(f"role {shown(role)} {untouchable(case, role)}" for role in roles)
+        yield step("Have them committed or rolled back by whoever runs them", f"{why}; {reasons}")
     yield from server_wide(case, "idle_in_transaction_session_timeout", roles=ordinary)
     for role in ordinary:
         if any(one.role == role for one in _overrides(case, "idle_in_transaction_session_timeout")):
@@ -183,7 +186,7 @@ def _idle_in_transaction(finding: Finding, case: Case) -> Iterator[Remedy]:
         yield from for_role(case, "transaction_timeout", role)
     for app in apps[:2]:
         yield step(
-            f"In {shown(app)}: commit or roll back in a finally block, use autocommit for reads, and call nothing slow"
+            f"In {shown_app(app)}: commit or roll back in a finally block, use autocommit for reads, call nothing slow"
             " (HTTP, mail) while a transaction is open",
             "a timeout ends the session; only the code keeps it from getting there",
             Effect.NEW_SESSIONS,
@@ -208,11 +211,11 @@ def _oversized_pool(finding: Finding, case: Case) -> Iterator[Remedy]:
     app, role, database = (text_of(finding, name) for name in ("app", "role", "database"))
     count, peak = whole(finding, "count"), whole(finding, "peak_active")
     yield step(
-        f"Make the pool of {shown(app)} smaller; its sessions are healthy, ending them only makes it open new ones",
+        f"Make the pool of {shown_app(app)} smaller; its sessions are healthy, ending them only makes it open new ones",
         f"{count} sessions for {peak} that were active at once in {whole(finding, 'watched_s')} s",
         Effect.NEW_SESSIONS,
     )
-    yield from driver_settings(case, app)
+    yield from driver_settings(case, (app,))
     yield from role_limit(case, role)
     yield from database_limit(case, database)
 
@@ -232,22 +235,24 @@ def _at_limit(finding: Finding, case: Case, kind: str) -> Iterator[Remedy]:
     if used and (kind != "role" or untouchable(case, name) is None):
         why = f"{kind} {shown(name)} uses {used} of {limit}; each idle session that ends lets one login in"
         yield from end_matching(case, idle, f"Press / and type {idle}, then x (terminate) on the group", why, used)
+    reason = untouchable(case, name) if kind == "role" else None
     raised = raised_limit(case, kind, name, limit, used)
     yield from raised
-    if not raised:
+    if reason is not None:
+        yield step(f"Ask whoever administers role {shown(name)} for a higher limit", f"it {reason}")
+    elif not raised:
         yield step(
             f"Leave the limit of {kind} {shown(name)} at {limit}: the server has no slots to back a higher one",
             f"{case.budget.ordinary_free} slots are free for ordinary roles",
         )
     held = [one for one in sessions_of(case) if (one.role if kind == "role" else one.database) == name]
-    for app in dict.fromkeys(app for app, _ in Counter(one.app for one in held).most_common(2)):
-        yield from driver_settings(case, app)
+    yield from driver_settings(case, [app for app, _ in Counter(one.app for one in held).most_common(2)])
 
 
 def _reconnect_storm(finding: Finding, case: Case) -> Iterator[Remedy]:
     apps = largest(finding, "by_app")
     rate = number_in(finding, "per_second") or 0.0
-    named = ", ".join(shown(app) for app in apps) or "the applications"
+    named = ", ".join(shown_app(app) for app in apps) or "the applications"
     yield step(
         f"Let {named} connect again with growing pauses and jitter, and hold back half of the instances until it calms",
         f"{rate:.1f} logins a second; each costs a process, and fails while no slot is free",
@@ -257,8 +262,7 @@ def _reconnect_storm(finding: Finding, case: Case) -> Iterator[Remedy]:
         f"sessions live {number_in(finding, 'lifetime_s') or 0.0:.1f} s on average",
         Effect.NEW_SESSIONS,
     )
-    for app in apps[:2]:
-        yield from driver_settings(case, app)
+    yield from driver_settings(case, apps[:2])
     stormy = [one for one in sessions_of(case) if one.app in apps]
     for role in _roles_of(stormy):
         yield from role_limit(case, role)

@@ -100,9 +100,7 @@ TUNINGS: Mapping[str, Tuning] = {
             " clients that vanished",
         ),
         Tuning("tcp_keepalives_interval", 13, "10", "s", 1, 30, "asks again every 10 s"),
-        Tuning(
-            "tcp_keepalives_count", 13, "6", "", 1, 10, "gives the client up after 6 questions: 60 + 6 × 10 = 120 s"
-        ),
+        Tuning("tcp_keepalives_count", 13, "6", "", 1, 8, "gives the client up after 6 questions: 60 + 6 × 10 = 120 s"),
         Tuning(
             "tcp_user_timeout",
             13,
@@ -129,7 +127,7 @@ TUNINGS: Mapping[str, Tuning] = {
             "s",
             1,
             30,
-            "a login that does not finish gives its slot back after 15 s",
+            "takes the slot of a login that does not finish back after 15 s",
             user=False,
         ),
         Tuning(
@@ -142,8 +140,8 @@ TUNINGS: Mapping[str, Tuning] = {
             "ends a walsender whose standby is silent for that long",
             user=False,
         ),
-        Tuning("log_connections", 13, "on", "", 1, 1, "the log then tells who connects how often", user=False),
-        Tuning("log_disconnections", 13, "on", "", 1, 1, "the log then tells how long each session lived", user=False),
+        Tuning("log_connections", 13, "on", "", 1, 1, "lets the log tell who connects how often", user=False),
+        Tuning("log_disconnections", 13, "on", "", 1, 1, "lets the log tell how long each session lived", user=False),
     )
 }
 #: log_connections takes the steps of a login since 18.
@@ -188,14 +186,15 @@ def server_value(case: Case, tuning: Tuning) -> tuple[float | None, str]:
     """The value in force for all, in the setting's unit, and in words; None where it is not known."""
     setting = case.facts.settings.get(tuning.name)
     if setting is None:
-        return None, "not read"
+        return None, "its value now was not read"
     if setting.source in _OURS:
-        return None, "not known (our own role or database has a value of its own)"
+        return None, "its value for others is not known, since our own role or database has one"
     kept = number_of(setting.value, tuning.unit)
     # Over a Unix socket the server shows 0 for what belongs to TCP, whatever is configured.
     if tuning.name.startswith("tcp_") and case.snapshot.server.is_unix_socket and not kept:
-        return (None, "the system's own") if setting.source == "default" else (tuning.low, "configured")
-    return kept, setting.shown or setting.value
+        return (None, "now the system's own") if setting.source == "default" else (tuning.low, "configured")
+    never = ", which is never" if kept == 0 and tuning.unit else ""
+    return kept, f"now {setting.shown or setting.value}{never}"
 
 
 def overridden(case: Case, tuning: Tuning) -> str:
@@ -227,7 +226,7 @@ def server_wide(
         return tuple(remedy for role in roles for remedy in for_role(case, name, role, value=value, because=because))
     if case.snapshot.server.provider and tuning.user and case.snapshot.server.database:
         return _for_database(case, tuning, wanted, because)
-    why = f"{name} {tuning.why}{_and(because)}; now {words}{overridden(case, tuning)}"
+    why = f"{tuning.why}{_and(because)}; {words}{overridden(case, tuning)}"
     return (alter_system(case, name, wanted, tuning.effect, why),)
 
 
@@ -240,7 +239,7 @@ def for_role(
     if not exists(case, tuning) or tuning.sensible(current) or untouchable(case, role):
         return ()
     wanted = value or tuning.value
-    why = f"{name} {tuning.why}{_and(because)}; for {_whose(role, '')} it is now {words}"
+    why = f"{tuning.why}{_and(because)}; {words}"
     where = f" IN DATABASE {identifier(database)}" if narrow else ""
     assignment = f"SET {name} = {literal(wanted)};"
     if narrow and identifier(database) is None:
@@ -254,9 +253,9 @@ def _in_force(case: Case, tuning: Tuning, role: str, database: str) -> tuple[flo
     for whose in ((role, database), (role, ""), ("", database)):
         if whose in own:
             value = own[whose]
-            return number_of(value, tuning.unit), f"{value} (set for {_whose(*whose)})", bool(all(whose))
+            return number_of(value, tuning.unit), f"now {value}, set for {_whose(*whose)}", bool(all(whose))
     if ("", "") in own:
-        return number_of(own["", ""], tuning.unit), f"{own['', '']} (set for all roles)", False
+        return number_of(own["", ""], tuning.unit), f"now {own['', '']}, set for all roles", False
     return *server_value(case, tuning), False
 
 
@@ -265,7 +264,7 @@ def _for_database(case: Case, tuning: Tuning, wanted: str, because: str) -> tupl
     current, words, _ = _in_force(case, tuning, "", database)
     if tuning.sensible(current):
         return ()
-    why = f"{tuning.name} {tuning.why}{_and(because)}; now {words}{overridden(case, tuning)}"
+    why = f"{tuning.why}{_and(because)}; {words}{overridden(case, tuning)}"
     return (alter_database(case, database, f"SET {tuning.name} = {literal(wanted)};", why),)
 
 

@@ -78,3 +78,8 @@ def hidden_note(case: Case) -> str:
     if not hidden:
         return ""
     return f"; what {plural(hidden, 'more session')} do{'es' if hidden == 1 else ''} is hidden from us"
+
+
+def leaked_pids(case: Case) -> frozenset[int]:
+    """The sessions that are counted as leaked, and as nothing else."""
+    return frozenset(key.pid for leak in case.observation.leaks(case.snapshot) for key in leak.sessions)

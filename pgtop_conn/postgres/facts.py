@@ -91,7 +91,7 @@ async def read_facts(ask: Ask, link: Link) -> Facts:
     else:
         not_here = ""
     facts = await _with_refusals(facts, ask, asker, postmaster, not_here)
-    memory, unknown = await _memory(ask, postmaster, not_here)
+    memory, unknown = await _memory(ask, link, postmaster, not_here)
     return replace(facts, memory=memory, memory_unknown=unknown, troubles=tuple(troubles))
 
 
@@ -194,12 +194,13 @@ def _told(facts: Facts, logs: Logs, refused: tuple[Refused, ...], since: float |
     return replace(facts, refused=refused, refused_source=source, refused_since=since, refused_unknown="")
 
 
-async def _memory(ask: Ask, postmaster: int | None, not_here: str) -> tuple[Memory | None, str]:
+async def _memory(ask: Ask, link: Link, postmaster: int | None, not_here: str) -> tuple[Memory | None, str]:
     if postmaster is None:
         return None, f"it can be read on the database's host alone: {not_here}"
     try:
         rows = await ask(statement("facts_clients"))
-        clients = [row["pid"] for row in rows if row["pid"] != row["own_pid"]]
+        # Ours is no example of an application's, but better than none.
+        clients = [row["pid"] for row in rows if row["pid"] != row["own_pid"]] or [link.announced_pid]
         return await asyncio.to_thread(read_memory, postmaster, clients), ""
     except (PollFailed, Elsewhere) as error:
         return None, str(error)

@@ -36,7 +36,7 @@ _SEVERITIES = tuple(
 )
 _SEVERITY = re.compile(rb"\b(" + "|".join(_SEVERITIES).encode() + rb"):  ")
 _CANDIDATE = re.compile(rb"FATAL:  |53300")
-_STAMP = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})? [A-Za-z0-9+:-]{1,12}"
+_STAMP = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})? (?:[A-Za-z]{1,12}|[+-]\d\d(?::?\d\d)?)"
 _TIME = re.compile(_STAMP + rb"|\b\d{9,11}\.\d{3}\b")
 _STAMPED = re.compile(_STAMP)
 _PARTS = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.\d+)?(?: (\S+))?")

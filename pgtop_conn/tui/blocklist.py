@@ -19,14 +19,15 @@ class Block:
 
     rows: Sequence[Row]
     key: tuple[str, ...] | None = None
+    #: What wraps goes on so many cells further right.
+    wrap: int = 2
 
 
 class BlockList(LineView):
     """The chosen block has a sign, and while `active` the cursor's colour."""
 
-    def __init__(self, *, wrap: int, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._wrap = wrap
         self._blocks: list[Block] = []
         #: Each line and the block it is of.
         self._lines: list[tuple[Row, int]] = []
@@ -56,19 +57,19 @@ class BlockList(LineView):
         self.repaint_changed()
 
     def to_top(self) -> None:
-        self.scroll_to(y=0, animate=False, force=True)
+        self.scroll_to(y=0, animate=False, force=True, immediate=True)
 
     def move(self, step: int) -> None:
         """To the next block that can be chosen; one that goes beyond the window is read to its end first."""
         keys, top = self._keys(), round(self.scroll_y)
         if self.chosen is None:
-            self.scroll_to(y=max(0, top + step), animate=False, force=True)
+            self.scroll_to(y=max(0, top + step), animate=False, force=True, immediate=True)
             return
         start, end = self._span(self.chosen)
         at = keys.index(self.chosen)
         ahead = end > top + self.page if step > 0 else start < top
         if ahead or not 0 <= at + step < len(keys):
-            self.scroll_to(y=max(0, top + step), animate=False, force=True)
+            self.scroll_to(y=max(0, top + step), animate=False, force=True, immediate=True)
             return
         self.chosen = keys[at + step]
         self._reveal_chosen()
@@ -76,7 +77,7 @@ class BlockList(LineView):
 
     def page_by(self, pages: int) -> None:
         """Scroll, whatever is chosen."""
-        self.scroll_to(y=max(0, self.scroll_y + pages * (self.page - 1)), animate=False, force=True)
+        self.scroll_to(y=max(0, self.scroll_y + pages * (self.page - 1)), animate=False, force=True, immediate=True)
 
     def choose_line(self, index: int) -> None:
         """The block at this line, where that can be chosen."""
@@ -100,7 +101,7 @@ class BlockList(LineView):
         top = round(self.scroll_y)
         wanted = min(max(top, end - self.page), start)
         if wanted != top:
-            self.scroll_to(y=wanted, animate=False, force=True)
+            self.scroll_to(y=wanted, animate=False, force=True, immediate=True)
 
     def _layout_rows(self) -> None:
         self._wrapped_at = width = self.line_width
@@ -108,7 +109,7 @@ class BlockList(LineView):
         self._lines = []
         for number, block in enumerate(self._blocks):
             for row in block.rows:
-                lines = wrapped(row, room, self._wrap) if width > 0 else [row]
+                lines = wrapped(row, room, block.wrap) if width > 0 else [row]
                 self._lines += [(line, number) for line in lines]
             self._lines.append(((), number))
 

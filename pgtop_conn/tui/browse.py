@@ -194,6 +194,9 @@ class BrowseScreen(Screen[None]):
         leaks = self.view.leaks_only if leaks_only is None else leaks_only
         self.view = replace(self.view, filter=found, leaks_only=leaks)
         self.show_table()
+        if self.table.current is None:
+            # What was chosen hides its line: the key was about the whole table.
+            self.table.put_cursor(0)
 
     def action_leaks(self) -> None:
         if not self.view.leaks_only and not self.shown_tags.leak:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -14,16 +15,17 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.blocklist import Block, BlockList
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog
 from pgtop_conn.tui.gauges import KeyLine
-from pgtop_conn.tui.lines import Row
+from pgtop_conn.tui.lines import Pieces, Row, cut, flowing
 from pgtop_conn.tui.lineview import CellBlock, LineView, RowList
-from pgtop_conn.view import diagnosis, format
+from pgtop_conn.view import diagnosis
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.diagnosis import Section
+from pgtop_conn.view.gauge import clock
 
 #: Cells of the words on the left of the list.
 WORD_WIDTH, TITLE_WIDTH = 9, 20
-#: Lines that wrap in the text are moved right by so much.
-WRAP = 4
+#: Lines of a remedy begin at four cells, and go on two further right.
+REMEDY_WRAP = 6
 #: The list takes at most one of so many parts of the height.
 LIST_PART = 3
 
@@ -72,9 +74,15 @@ KEYS: tuple[Binding, ...] = (
 
 
 class FindingList(RowList):
-    """Its cursor has the colour only while keys move it."""
+    """Its cursor has the colour while keys move it, and a sign otherwise."""
 
     active = True
+
+    def pieces(self, index: int, width: int) -> Pieces:
+        *head, summary = self.row(index)
+        sign = "▸" if index == self.cursor and not self.active else " "
+        room = max(0, width - 1 - sum(cell_len(cell.text) for cell in head))
+        return flowing([Cell(sign, "title"), *head, Cell(cut(summary.text, room), summary.style)], width)
 
     def is_cursor(self, index: int) -> bool:
         return self.active and super().is_cursor(index)
@@ -113,8 +121,10 @@ class Diagnosis(Dialog[str | None]):
         self._state = state
         self._report = report
         self._paused = False
+        #: Until the user has chosen, the most important finding is shown, whichever that is.
+        self._picked = False
         self._rule = CellBlock(id="diagnosis-rule")
-        self._text = BlockList(id="diagnosis-text", wrap=WRAP)
+        self._text = BlockList(id="diagnosis-text")
         self._keys = KeyLine(id="diagnosis-keys")
 
     def compose(self) -> ComposeResult:
@@ -152,10 +162,10 @@ class Diagnosis(Dialog[str | None]):
             self.diagnose_again()
 
     def diagnose_again(self) -> None:
-        """The choice stays on its finding; where that no longer holds, on its line."""
+        """What the user chose stays on its finding; where that no longer holds, on its line."""
         before = self.section
         self._sections = self._diagnose()
-        found = diagnosis.find_again(before, self._sections)
+        found = diagnosis.find_again(before, self._sections) if self._picked else 0
         if found is not None:
             self._findings.cursor = found
         self.draw()
@@ -175,17 +185,20 @@ class Diagnosis(Dialog[str | None]):
     def _draw_headline(self) -> None:
         count = sum(1 for section in self._sections if section.finding is not None)
         title = f" Diagnosis   {count} finding{'' if count == 1 else 's'}" if count else " Diagnosis   nothing is wrong"
-        cells = [
-            Cell(title, "title"),
-            Cell(f"   {format.iso(self._at)[11:19]} UTC", "dim"),
-            Cell(f"   {self._state()}", "dim"),
-            Cell(f"   {self.held}" if self.held else "", "warning"),
-        ]
-        self.headline.show(lambda _width: [cells])
+        held, state = f"   {self.held}" if self.held else "", Cell(f"   {self._state()}", "dim")
+        cells = [Cell(title, "title"), Cell(f"   {clock(self._at)}", "dim"), Cell(held, "warning")]
+        length = sum(len(cell.text) for cell in (*cells, state))
+        # Where there is no room for both, why it stands still is worth more.
+        self.headline.show(lambda width: [cells if held and length > width else [*cells, state]])
 
     def _useful_keys(self) -> list[Binding]:
         shown = [one for one in self.BINDINGS if isinstance(one, Binding) and one.show]
-        useful = {"diagnosis_into": bool(self.section.remedies), "diagnosis_copy": bool(self.section.remedies)}
+        remedies, finding = bool(self.section.remedies), self.section.finding
+        useful = {
+            "diagnosis_into": remedies,
+            "diagnosis_copy": remedies,
+            "diagnosis_sessions": finding is not None and bool(diagnosis.filter_of(finding)),
+        }
         return [one for one in shown if useful.get(one.id or "", True)]
 
     def _fit(self) -> None:
@@ -202,6 +215,7 @@ class Diagnosis(Dialog[str | None]):
             return
         was = self._findings.cursor
         self._findings.move(lines)
+        self._picked = True
         if self._findings.cursor != was:
             self._text.to_top()
             self.draw()
@@ -218,6 +232,7 @@ class Diagnosis(Dialog[str | None]):
         self._focus_text(False)
 
     def _focus_text(self, text: bool) -> None:
+        self._picked |= text
         self._findings.active = not text
         self._findings.repaint_changed()
         self._text.activate(text)
@@ -270,13 +285,14 @@ class Diagnosis(Dialog[str | None]):
             self._text.choose_line(event.index)
         elif event.index != self._findings.cursor:
             self._findings.cursor = event.index
+            self._picked = True
             self._focus_text(False)
             self.draw()
 
 
 def _line(section: Section) -> Row:
     return [
-        Cell(f" {section.word:<{WORD_WIDTH}}", section.style),
+        Cell(f"{section.word:<{WORD_WIDTH}}", section.style),
         Cell(f"{section.title:<{TITLE_WIDTH}} ", "count" if section.finding else "dim"),
         Cell(section.summary),
     ]
@@ -285,11 +301,13 @@ def _line(section: Section) -> Row:
 def _blocks(section: Section) -> list[Block]:
     """The summary and its evidence, then each remedy."""
     head: list[Row] = [[Cell(section.summary, "count")]]
-    blocks = [Block(head)] + ([Block(section.rows)] if section.rows else [])
+    blocks = [Block(head)] + ([Block(section.rows, wrap=section.wrap)] if section.rows else [])
     if section.remedies and section.finding is not None:
         blocks.append(Block([[Cell("Remedies, to copy; this program runs none of them", "header")]]))
     numbered = enumerate(section.remedies, 1)
-    return blocks + [Block(diagnosis.remedy_rows(number, remedy), _key(remedy)) for number, remedy in numbered]
+    return blocks + [
+        Block(diagnosis.remedy_rows(number, remedy), _key(remedy), REMEDY_WRAP) for number, remedy in numbered
+    ]
 
 
 def _key(remedy: Remedy) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 
 from pgtop_conn.model.diagnosis import diagnose
 from pgtop_conn.model.errors import PgtopError
@@ -22,7 +23,8 @@ from pgtop_conn.tui.factsreader import FactsReader
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.view import diagnosis
 from pgtop_conn.view.diagnosis import Section
-from pgtop_conn.view.groups import group_counts
+from pgtop_conn.view.groups import GROUPINGS, group_counts, paths_to
+from pgtop_conn.view.table import shown
 
 
 class ExplainingScreen(ActingScreen):
@@ -78,9 +80,14 @@ class ExplainingScreen(ActingScreen):
 
     def _show_sessions(self, words: str | None) -> None:
         """The table of what a finding is about; a pause would show other sessions than those."""
-        if words:
+        snapshot = self.snapshot
+        if words and snapshot is not None:
             self.paused = None
-            self._set_filter(parse(words), leaks_only=False)
+            found = parse(words)
+            grouping = GROUPINGS[self.view.grouping]
+            paths = (paths_to(backend, grouping, self.tags) for backend in shown(snapshot, found, self.tags))
+            self.view = replace(self.view, expanded=self.view.expanded.union(*paths))
+            self._set_filter(found, leaks_only=False)
             self.show_gauges()
             self.table.put_cursor(0)
 

@@ -233,6 +233,10 @@ class RowList(LineView):
     def line_count(self) -> int:
         return len(self._lines)
 
+    def row(self, index: int) -> Row:
+        """The line at `index`."""
+        return self._lines[index]
+
     def pieces(self, index: int, width: int) -> Pieces:
         return flowing(self._lines[index], width)
 

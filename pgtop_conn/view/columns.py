@@ -128,7 +128,7 @@ GROUP_COLUMNS: tuple[Column[Group], ...] = (
     Column("group", "GROUP", 0, _group_name),
     Column("source", "SOURCE", 11, _group_source, leaves=7, labels=True),
     Column("count", "CONN", 6, lambda g, _: Cell(str(g.count), "count"), right=True),
-    Column("share", "SHARE", 15, _share, leaves=4),
+    Column("share", "SHARE", 14, _share, leaves=4),
     Column("growth", "Δ/MIN", 7, _growth, right=True, leaves=5),
     Column("active", "ACTIVE", 7, lambda g, _: _number(g.active, g, "active"), right=True, leaves=3),
     Column("idle", "IDLE", 6, lambda g, _: _number(g.idle, g), right=True, leaves=2),
@@ -264,11 +264,13 @@ def leak_flag(found: Group, frame: Frame) -> Cell:
 
 
 def _flagged(place: Placed[Group], named: Cell, found: Group, frame: Frame) -> list[tuple[AnyPlaced, Cell]]:
-    """The name, and behind it the flag of a leak, which is never cut: a long name is."""
+    """The name, and behind it the flag of a leak: without its number, then with a cut name where there is no room."""
     flag = leak_flag(found, frame)
     if not flag.text:
         return [(place, named)]
     cells_of_name = sum(2 if east_asian_width(char) in "WF" else 1 for char in named.text)
+    if cells_of_name + 1 + len(flag.text) > place.width:
+        flag = Cell("leak", flag.style)
     x = max(0, min(place.width - len(flag.text), cells_of_name + 2))
     return [
         (Placed(place.column, place.x, max(0, x - 1)), named),

@@ -48,6 +48,8 @@ KINDS: Mapping[RemedyKind, str] = {
 
 #: Characters of one piece of evidence.
 EVIDENCE_AT_MOST = 200
+#: Cells of the names on the left of what was looked at.
+LABEL_WIDTH = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +64,8 @@ class Section:
     remedies: tuple[Remedy, ...] = ()
     identity: tuple[str, ...] = ()
     finding: Finding | None = None
+    #: What wraps of its rows goes on so many cells further right.
+    wrap: int = 2
 
 
 def sections(case: Case, findings: Sequence[Finding], sizing: Sequence[Remedy], state: str) -> list[Section]:
@@ -128,7 +132,7 @@ def _looked_at(case: Case, state: str) -> Section:
     if facts.memory is not None:
         rows.append(_fact("memory", _memory(facts.memory)))
     rows += [_fact("not known", unknown, "warning") for unknown in unknowns(case)]
-    return Section("BASIS", "dim", "what was looked at", state, rows, identity=("basis",))
+    return Section("BASIS", "dim", "what was looked at", state, rows, identity=("basis",), wrap=LABEL_WIDTH)
 
 
 def _memory(memory: Memory) -> str:
@@ -138,7 +142,7 @@ def _memory(memory: Memory) -> str:
 
 
 def _fact(label: str, value: str, style: str = "") -> Row:
-    return [Cell(f"{label:<16}", "dim"), Cell(one_line(value), style)]
+    return [Cell(f"{label:<{LABEL_WIDTH}}", "dim"), Cell(one_line(value), style)]
 
 
 def _refused(facts: Facts) -> Section:
@@ -170,11 +174,10 @@ def _refused(facts: Facts) -> Section:
 
 def _evidence(finding: Finding) -> Row:
     """Every fact behind the other, so that much fits on a small screen; the row is wrapped."""
-    pairs = evidence(finding)
     return [
         cell
-        for name, value in pairs
-        for cell in (Cell(f"{name} ", "dim"), Cell(one_line(value)[:EVIDENCE_AT_MOST]), Cell("   "))
+        for number, (name, value) in enumerate(evidence(finding))
+        for cell in (Cell(f"{'   ' if number else ''}{name} ", "dim"), Cell(one_line(value)[:EVIDENCE_AT_MOST]))
     ]
 
 

@@ -114,8 +114,20 @@ def evidence(found: Finding) -> list[tuple[str, str]]:
     ]
 
 
-def _title(name: str) -> str:
-    return name.removesuffix("_s").replace("_", " ")
+#: Names of evidence that say too little without their unit.
+TITLES: Mapping[str, str] = {
+    "state_s": "in that state for",
+    "watched_s": "watched for",
+    "habit_s": "idle by habit",
+    "per_minute": "growth a minute",
+    "idle_over_s": "idle longer than",
+    "idle_over": "sessions idle longer",
+    "restarted_s": "restarted before",
+}
+
+
+def _title(name: object) -> str:
+    return TITLES.get(str(name)) or str(name).removesuffix("_s").replace("_", " ")
 
 
 def _valued(name: str, value: object) -> str | None:
@@ -215,6 +227,11 @@ def _memory(case: Case) -> str:
 
 #: Each gives a sentence, or '' where it is known.
 UNKNOWNS: tuple[Callable[[Case], str], ...] = (_pooled, _hidden, _inexact, _untracked, _short, _refusals, _memory)
+
+
+def cautions(case: Case) -> list[str]:
+    """What puts everything else in doubt, and is therefore said first."""
+    return [sentence for tell in (_pooled, _hidden) if (sentence := tell(case))]
 
 
 def unknowns(case: Case, filter_text: str = "") -> Iterable[str]:

@@ -63,7 +63,7 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         Cell(f"  every {status.interval_s:g} s" if status.interval_s else "", "dim"),
     ]
     if status.stale_s is None:
-        cells.append(Cell(f"  {_clock(snapshot.taken_at)}", "dim"))
+        cells.append(Cell(f"  {clock(snapshot.taken_at)}", "dim"))
     else:
         cells.append(Cell(f"  STALE {format.duration(status.stale_s)}", "critical"))
     if status.paused:
@@ -105,7 +105,7 @@ def _trend(history: History, budget: SlotBudget, level: str, ascii_only: bool) -
     if trend is None or trend.per_minute is None:
         return []
     forecast = "" if trend.seconds_to_full is None else f"  full in ~{_about(trend.seconds_to_full)}"
-    peak = f"  peak {trend.peak} at {_clock(trend.peak_at)}" if trend.peak > budget.used else ""
+    peak = f"  peak {trend.peak} at {clock(trend.peak_at)}" if trend.peak > budget.used else ""
     growing = trend.per_minute >= FLAT_PER_MINUTE
     return [
         Cell(f"   {format.sparkline(history.used(8), 8, ascii=ascii_only)}", "bar"),
@@ -252,7 +252,7 @@ def _holds(largest: Group | None, per_minute: float | None, before: str) -> str:
     return f"{before}{largest.name} holds {largest.count} slots ({100 * largest.share:.0f} %){growth}{idle}{oldest}"
 
 
-def _clock(at: float) -> str:
+def clock(at: float) -> str:
     """Local time of an instant of the server's clock."""
     return datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S")
 

@@ -6,11 +6,11 @@ Add a section: a function from Report to lines, and an entry in SECTIONS; one th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 
 from pgtop_conn.model.facts import REFUSALS
-from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy, RemedyKind
 from pgtop_conn.model.journal import Entry
 from pgtop_conn.model.redact import shown
@@ -26,6 +26,8 @@ SHORT_HISTORY_S = 600.0
 ACTIONS_S = 86_400.0
 GROUPS, SESSIONS, ACTIONS = 10, 12, 40
 QUERY_LENGTH = 500
+#: What signals of one line share.
+ALIKE = ("os_user", "client_host", "database_role", "action", "role", "app", "chosen_by", "reason")
 #: How near a poll must be to a signal to tell the slots before and after it.
 NEAR_S = 60.0
 
@@ -48,7 +50,6 @@ class Report:
     actions: Sequence[Entry] | None = ()
     redact: bool = True
     filter_text: str = ""
-    tags: Tags = field(default=NO_TAGS)
     #: Of this program.
     version: str = ""
 
@@ -75,11 +76,12 @@ def _title(about: Report) -> list[str]:
 
 
 def _verdict(about: Report) -> list[str]:
+    cautions = [line for one in findings.cautions(about.case) for line in (f"**Mind:** {prose(one)}.", "")]
     if not about.findings:
-        return ["**Verdict:** " + findings.nothing_found(about.case), ""]
+        return ["**Verdict:** " + findings.nothing_found(about.case), "", *cautions]
     top, *others = about.findings
-    more = f" {len(others)} more below." if others else ""
-    return [f"**Verdict ({top.severity}, {_words(top)}):** {prose(top.summary)}{more}", ""]
+    more = f" ({len(others)} more below)" if others else ""
+    return [f"**Verdict ({top.severity}, {_words(top)}):** {prose(top.summary)}{more}", "", *cautions]
 
 
 def _numbers(about: Report) -> list[str]:
@@ -124,7 +126,7 @@ def _over_time(about: Report) -> list[str]:
 
 def _groups(about: Report) -> list[str]:
     case = about.case
-    found = group(case.clients, GROUPINGS["app"], case.snapshot.taken_at, case.budget.used, about.tags)
+    found = group(case.clients, GROUPINGS["app"], case.snapshot.taken_at, case.budget.used)
     if not found:
         return []
     titles = ("Application", "Sessions", "Share", "Per minute", "Active", "Idle", "In transaction", "Oldest idle")
@@ -199,19 +201,28 @@ def _actions(about: Report) -> list[str]:
         return [*lines, "The journal of this account could not be read.", ""]
     if not about.actions:
         return [*lines, "Nothing was signalled to this server from this account in the last 24 hours.", ""]
-    rows = [_action_row(one) for one in about.actions[-ACTIONS:]]
-    titles = ("Asked (UTC)", "Who", "Signal", "PID", "Role", "Application", "Outcome", "Chosen by", "Why")
-    before = len(about.actions) - len(rows)
-    lines += [f"{before} earlier ones are in the journal.", ""] * (before > 0)
-    return [*lines, *table(titles, rows, frozenset({3})), *_around(about)]
+    alike = [list(entries) for _key, entries in groupby(about.actions, _alike)]
+    rows = [_action_row(entries) for entries in alike[-ACTIONS:]]
+    titles = ("Asked (UTC)", "Who", "Signal", "Sessions", "Role", "Application", "Outcome", "Chosen by", "Why")
+    before = sum(len(entries) for entries in alike[:-ACTIONS])
+    lines += [f"{before} earlier signals are in the journal.", ""] * (before > 0)
+    return [*lines, *table(titles, rows), *_around(about)]
 
 
-def _action_row(one: Entry) -> list[str]:
+def _alike(one: Entry) -> tuple[str, ...]:
+    """Signals in a row that have all this in common are one line."""
+    return (one.told, *(one.word(name) for name in ALIKE))
+
+
+def _action_row(entries: Sequence[Entry]) -> list[str]:
+    one = entries[0]
+    pids = [entry.word("pid") for entry in entries]
+    more = ", …" if len(pids) > SESSIONS else ""
     return [
         one.word("at")[:19].replace("T", " "),
         code(f"{one.word('os_user')}@{one.word('client_host')} as {one.word('database_role') or '?'}"),
         prose(one.word("action")),
-        one.word("pid"),
+        f"{len(pids)}: {', '.join(pids[:SESSIONS])}{more}",
         code(one.word("role")),
         code(one.word("app")),
         prose(one.told),
@@ -283,7 +294,7 @@ def _apply(about: Report) -> list[str]:
 
 def _remedy(remedy: Remedy) -> list[str]:
     if remedy.kind is RemedyKind.STEP and "\n" not in remedy.text.strip():
-        return [prose(remedy.text), "", *([prose(remedy.why), ""] if remedy.why else [])]
+        return [f"- {prose(remedy.text)}" + (f": {prose(remedy.why)}" if remedy.why else ""), ""]
     why = [prose(remedy.why), ""] if remedy.why else []
     return [*why, *fence(remedy.text, LANGUAGES[remedy.kind])]
 

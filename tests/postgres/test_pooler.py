@@ -125,6 +125,21 @@ async def test_hundreds_of_polls_through_transaction_pooling(
         await one.close()
 
 
+async def test_facts_through_transaction_pooling_leave_nothing_behind(bouncer: StartBouncer) -> None:
+    uri = await bouncer()
+    others = [await asyncpg.connect(uri, statement_cache_size=0) for _ in range(3)]
+    before = [await settings_of(one) for one in others]
+    session = await Session.open(resolve(uri, environ={}))
+    facts = await session.facts()
+    assert facts.troubles == ()
+    assert facts.settings["statement_timeout"].source == "default"
+    assert "a pooler is between us and the server" in facts.memory_unknown
+    assert [await settings_of(one) for one in others] == before
+    await session.close()
+    for one in others:
+        await one.close()
+
+
 async def test_nothing_of_a_databases_owner_is_called_through_a_pooler(
     cluster: Cluster, bouncer: StartBouncer, clients: Clients
 ) -> None:

@@ -22,6 +22,7 @@ from pgtop_conn.tui.confirm import Confirm
 from pgtop_conn.tui.diagnosing import Diagnosis
 from pgtop_conn.tui.freeing import FreeSlots
 from pgtop_conn.view.diagnosis import filter_of
+from pgtop_conn.view.findings import evidence
 from pgtop_conn.view.table import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, toasts, until
@@ -111,7 +112,7 @@ async def test_a_long_name_is_cut_for_the_flag_and_not_the_flag() -> None:
     rows = [make_backend(pid, app="日本語アプリケーションの名前" * 3) for pid in LEAKED]
     async with monitor(make_snapshot([make_own(), *rows]), size=(80, 24)) as (app, _, _pilot):
         line = next(line for line in screen_text(app) if "日本" in line and "▸" in line)
-        assert "leak 3" in line
+        assert "… leak " in line
         assert cell_len(line) == 80
 
 
@@ -208,7 +209,7 @@ async def test_findings_are_listed_with_evidence_and_remedies(size: tuple[int, i
         assert lines[3].startswith(" INFO     reserve")
         if size != (60, 15):
             text = " ".join(text_of(app).split())
-            assert "app billing role app database shop count 4 per minute +2.1 oldest idle 25m00" in text
+            assert " ".join(f"{name} {value}" for name, value in evidence(LEAK)) in text
             assert '1 SQL for new sessions only ALTER ROLE "app" CONNECTION LIMIT 20;' in text
         await pilot.press("down")
         assert dialog.section.finding is BLOCKER
@@ -271,6 +272,16 @@ async def test_the_choice_stays_on_its_finding_when_another_comes_before_it(diag
         diagnosed.remove(BLOCKER)
         await source.tick(pilot, shop(NOW + 6))
         assert app.is_running
+
+
+async def test_until_one_is_chosen_the_most_important_finding_is_shown(diagnosed: list[Finding]) -> None:
+    async with monitor(shop()) as (app, source, pilot):
+        await pilot.press("d")
+        assert dialog_of(app).section.finding is LEAK
+        diagnosed.insert(0, Finding(Cause.TRAFFIC, Severity.CRITICAL, "90 active", {"active": 90}))
+        await source.tick(pilot, shop(NOW + 2))
+        await source.tick(pilot, shop(NOW + 4))
+        assert dialog_of(app).section.title == "active sessions"
 
 
 async def test_polls_wait_while_it_is_read_or_held(diagnosed: list[Finding]) -> None:

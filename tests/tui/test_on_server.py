@@ -1,16 +1,19 @@
-"""The screen on a real server: slots are freed, seen to be free, and seen to be taken again."""
+"""The screen on a real server: slots are freed and taken again; a leak is told from a pool, and explained."""
 
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model import freeing
 from pgtop_conn.tui.app import MonitorApp
+from pgtop_conn.tui.diagnosing import Diagnosis
 from pgtop_conn.tui.freeing import FreeSlots
 from pgtop_conn.tui.options import ScreenOptions
 from tests.postgres.conftest import OpenSession, sessions
-from tests.servers import Clients
+from tests.servers import Clients, Connection
 from tests.tui.fake import screen_text, toasts, until
 
 __all__ = ["sessions"]
@@ -34,12 +37,63 @@ async def test_slots_are_freed_and_taken_again(
             # More than half of all sessions: the number is typed.
             await pilot.press("space", "enter", "4", "enter")
             await until(lambda: "terminate: 4 gone" in toasts(app), most_s=20.0)
-            left = [one.get_server_pid() for one in leaked if not one.is_closed()]
-            assert len(left) == 2
-            assert struck in left
+            # A client hears of its end a little after the server knows of it.
+            await until(lambda: sum(not one.is_closed() for one in leaked) == 2)
+            assert struck in [one.get_server_pid() for one in leaked if not one.is_closed()]
             await clients.many(3, cluster, role=role, app="leaking-worker")
             await until(lambda: "3 of 4 came back" in toasts(app), most_s=20.0)
             await pilot.pause()
             assert "from local: the pool refills" in screen_text(app)[4]
     finally:
+        await app.finish()
+
+
+async def test_l_shows_the_leak_and_not_the_pool_beside_it_and_d_explains_it(
+    cluster: Cluster, sessions: OpenSession, clients: Clients
+) -> None:
+    await clients.role(cluster, "shop")
+    pool = await clients.many(10, cluster, role="shop", app="pooled-web")
+    leaked: list[Connection] = []
+    over = asyncio.Event()
+
+    async def leak() -> None:
+        while not over.is_set() and len(leaked) < 60:
+            leaked.append(await clients(cluster, role="shop", app="leaky"))
+            await leaked[-1].fetchval("SELECT count(*) FROM pg_class WHERE oid = 42")
+            # The pace of the shape.
+            await asyncio.sleep(0.15)
+
+    async def use() -> None:
+        while not over.is_set():
+            for one in pool:
+                await one.fetchval("SELECT 1")
+                await asyncio.sleep(0.01)
+
+    works = [asyncio.create_task(leak()), asyncio.create_task(use())]
+    source = await sessions(cluster)
+    app = MonitorApp(source, ScreenOptions(interval_s=0.25, first=await source.poll()))
+    try:
+        async with app.run_test(size=(120, 36), notifications=True) as pilot:
+            await until(lambda: any(found.pool.app == "leaky" for found in app.main.leaks), most_s=30.0)
+            await pilot.pause()
+            assert " Leak: leaky holds " in screen_text(app)[4]
+            await pilot.press("l", "g", "right")
+            shown = {line.backend.pid for line in app.main.table.lines if line.backend is not None}
+            assert shown
+            assert shown <= {one.get_server_pid() for one in leaked}
+            await pilot.press("d")
+            dialog = app.screen
+            assert isinstance(dialog, Diagnosis)
+            await until(lambda: dialog.section.title == "leak", most_s=20.0)
+            await until(lambda: bool(app.main.facts.facts.settings), most_s=20.0)
+            await pilot.pause()
+            assert "settings and log read" in screen_text(app)[0]
+            assert dialog.section.finding is not None
+            assert dialog.section.finding.evidence["app"] == "leaky"
+            assert dialog.section.remedies
+            await pilot.press("s")
+            assert app.main.view.filter.text == "leak:yes app:leaky role:shop db:postgres"
+    finally:
+        over.set()
+        await asyncio.gather(*works)
         await app.finish()

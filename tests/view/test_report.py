@@ -142,6 +142,13 @@ def test_every_part_is_there_in_order() -> None:
     assert text == report(Report(case, [finding()], sizing, [entry()], version="1.0"))
 
 
+def test_signals_alike_are_one_line() -> None:
+    actions = [entry(pid=pid) for pid in range(1, 21)] + [entry(pid=21, reason="other")]
+    text = report(Report(case_of([make_backend()]), [], actions=actions))
+    assert "| 20: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, … |" in text
+    assert "| 1: 21 |" in text
+
+
 def test_literals_are_masked_unless_asked_for_and_passwords_always() -> None:
     queries = ["SELECT 'PRIVATE', 42 FROM t", "ALTER ROLE a PASSWORD 'hunter2'", "SELECT dblink('password=hunter2')"]
     case = case_of([make_backend(4711 + number, query=query) for number, query in enumerate(queries)])

@@ -1,4 +1,4 @@
--- For a diagnosis: pids of the client backends but our own, to look at their memory on the host. Where the server hides
+-- For a diagnosis: pids of the client backends, to look at their memory on the host. Where the server hides
 -- the type, a process with a database and a role counts.
 SELECT a.pid, pg_catalog.pg_backend_pid() AS own_pid
 FROM pg_catalog.pg_stat_get_activity(NULL) AS a
