@@ -1,0 +1,46 @@
+"""Random faults under live monitors on throw-away servers, and what became of them: a tally, and exit code 1 if wrong.
+
+python benchmarks/faults.py --faults 200 [--seed N] [--lanes direct,direct,pooler,pair]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.faults.lane import STAGES, Order, run_lane
+from tests.faults.stage import pooler_program
+from tests.faults.tally import notes, table, wrong
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the faults, shared between the lanes; each lane is a process with servers and a monitor of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=random.randrange(100_000))
+    parser.add_argument("--lanes", default="direct,direct,pooler,pair", help=f"of {', '.join(STAGES)}")
+    given = parser.parse_args(argv)
+    lanes = [lane for lane in given.lanes.split(",") if lane != "pooler" or pooler_program()]
+    orders = [
+        Order(lane, given.faults // len(lanes) + (number < given.faults % len(lanes)), given.seed + number)
+        for number, lane in enumerate(lanes)
+    ]
+    began = time.monotonic()
+    with ProcessPoolExecutor(len(orders), mp_context=get_context("spawn")) as pool:
+        results = list(pool.map(run_lane, orders))
+    found = wrong(results)
+    lines = [*table(results), "", *notes(results), "", f"seed {given.seed}, {time.monotonic() - began:.0f} s"]
+    sys.stdout.write("\n".join([*lines, f"{len(found)} wrong", *found]) + "\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

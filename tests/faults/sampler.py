@@ -1,0 +1,153 @@
+"""Eyes from outside: how many sessions of pgtop-conn the servers have, and how many connections the kernel has.
+
+Sessions are read over a superuser's own connection, from the function below pg_stat_activity, which no lock on a
+catalog of roles stops. Connections are read from /proc/net/tcp: those of the monitor that are open or being opened; one
+that it has closed, whatever the other end does with it, is in another state there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from pgtop_conn.demo.server import Cluster
+from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
+from tests.servers import Connection
+
+EVERY_S = 0.025
+#: States of /proc/net/tcp.
+_OPEN = frozenset({"01", "02"})
+_SESSIONS = """
+SELECT coalesce(array_agg(pid ORDER BY backend_start), '{}') FROM pg_stat_get_activity(NULL) WHERE application_name = $1
+"""
+
+
+def connections_to(ports: Sequence[int]) -> int:
+    """How many connections to these ports on 127.0.0.1 are open or being opened, seen from their client's side."""
+    wanted = {f"0100007F:{port:04X}" for port in ports}
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
+    return sum(1 for row in rows if row[2] in wanted and row[3] in _OPEN)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was sampled during one kind of fault."""
+
+    instants: int = 0
+    most_sessions: int = 0
+    most_connections: int = 0
+    #: Instants with two sessions of ours on the server of which we were connected to one at most, and the longest run.
+    abandoned: int = 0
+    abandoned_longest_s: float = 0.0
+    #: Samples that were further apart than they should be while a server answered.
+    gap_longest_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Eye:
+    """One server's: its connection, and the sessions seen last."""
+
+    cluster: Cluster
+    connection: Connection | None = None
+    pids: list[int] = field(default_factory=list)
+    looked_at: float = 0.0
+
+
+class Sampler:
+    """Looks every EVERY_S at `clusters`, which answer for `ports`; `kind` names what its samples are counted under."""
+
+    def __init__(self, clusters: Sequence[Cluster], ports: Sequence[int]) -> None:
+        self._eyes = [_Eye(cluster) for cluster in clusters]
+        self._ports = tuple(ports)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._since_two: float | None = None
+        self.kind = "none"
+        self.seen: dict[str, Seen] = {}
+        #: Sets of more sessions than two, or of two connections: what must never be.
+        self.wrong: Counter[str] = Counter()
+
+    async def start(self) -> None:
+        for eye in self._eyes:
+            await self._look(eye)
+            self._tasks.append(asyncio.create_task(self._watch(eye), name="sampler"))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for eye in self._eyes:
+            if eye.connection is not None:
+                eye.connection.terminate()
+
+    def pids(self) -> list[int]:
+        """Our sessions, as seen last."""
+        return [pid for eye in self._eyes for pid in eye.pids]
+
+    def own_pids(self) -> list[int]:
+        """The backends that serve the sampler itself: not to be stopped, or it sees nothing."""
+        return [eye.connection.get_server_pid() for eye in self._eyes if eye.connection is not None]
+
+    async def _watch(self, eye: _Eye) -> None:
+        while True:
+            began = time.monotonic()
+            await self._look(eye)
+            await asyncio.sleep(max(0.0, EVERY_S - (time.monotonic() - began)))
+
+    async def _look(self, eye: _Eye) -> None:
+        try:
+            if eye.connection is None or eye.connection.is_closed():
+                eye.pids, eye.looked_at = [], 0.0
+                eye.connection = await asyncpg.connect(
+                    eye.cluster.uri(), timeout=5, server_settings={"application_name": "sampler"}
+                )
+            eye.pids = await eye.connection.fetchval(_SESSIONS, OWN_APPLICATION_NAME, timeout=30)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            if eye.connection is not None:
+                eye.connection.terminate()
+            eye.connection, eye.pids, eye.looked_at = None, [], 0.0
+            return
+        self._count(eye)
+
+    def _count(self, eye: _Eye) -> None:
+        now = time.monotonic()
+        seen = self.seen.setdefault(self.kind, Seen())
+        if eye.looked_at:
+            seen.gap_longest_s = max(seen.gap_longest_s, now - eye.looked_at)
+        eye.looked_at = now
+        sessions, connections = len(self.pids()), connections_to(self._ports)
+        if connections > 1:
+            # The file is not read in one instant: one closed and one opened meanwhile would both be in it.
+            connections = connections_to(self._ports)
+        seen.instants += 1
+        seen.most_sessions = max(seen.most_sessions, sessions)
+        seen.most_connections = max(seen.most_connections, connections)
+        if connections > 1:
+            self.wrong[f"{self.kind}: {connections} connections at once"] += 1
+        if sessions > 2:
+            self.wrong[f"{self.kind}: {sessions} sessions at once"] += 1
+        if sessions > 1:
+            seen.abandoned += 1
+            self._since_two = self._since_two or now
+            seen.abandoned_longest_s = max(seen.abandoned_longest_s, now - self._since_two)
+        else:
+            self._since_two = None
+
+
+async def reach(cluster: Cluster, user: str = "postgres", app: str = "administrator") -> Connection:
+    """A session of another program; tried again while the server comes back."""
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            found: Connection = await asyncpg.connect(
+                cluster.uri(user=user), timeout=5, server_settings={"application_name": app}
+            )
+            return found
+        assert time.monotonic() < deadline, "no server came back"
+        await asyncio.sleep(0.05)
