@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pgtop_conn import __version__, config
 from pgtop_conn.commands.parsing import PROGRAM, Command, login_of, parser_of
-from pgtop_conn.model.errors import BadInput, FilterError, PgtopError
+from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExhausted
 
 if TYPE_CHECKING:
     from pgtop_conn.commands.opening import Login
@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _main(list(sys.argv[1:] if argv is None else argv))
     except FilterError as error:
         return _complain(f"filter: {error}\n{error.pointed()}")
+    except SlotsExhausted as error:
+        return _complain("\n  ".join((str(error), *error.advice)))
     except PgtopError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
@@ -160,7 +162,7 @@ def _need_terminal() -> None:
 async def _watch_async(login: Login, settings: config.Settings) -> int:
     from pgtop_conn.commands.opening import open_source
 
-    source = await open_source(login, os.environ)
+    source = await open_source(login, os.environ, settings, offers=True)
     try:
         return await _show(source, settings)
     finally:
@@ -212,7 +214,7 @@ async def _snapshot_async(login: Login, settings: config.Settings, form: str) ->
     from pgtop_conn.commands.opening import open_source
     from pgtop_conn.commands.snapshot import snapshot
 
-    source = await open_source(login, os.environ)
+    source = await open_source(login, os.environ, settings)
     try:
         return await snapshot(source, settings, policy_of(settings), form)
     finally:
@@ -244,7 +246,7 @@ async def _diagnose_async(login: Login, settings: config.Settings, request: Requ
     from pgtop_conn.commands.diagnose import diagnose
     from pgtop_conn.commands.opening import open_source
 
-    source = await open_source(login, os.environ)
+    source = await open_source(login, os.environ, settings)
     try:
         return await diagnose(source, settings, request, config.journal_file())
     finally:
@@ -275,7 +277,7 @@ async def _kill_async(login: Login, settings: config.Settings, order: Order) -> 
     from pgtop_conn.commands.kill import kill
     from pgtop_conn.commands.opening import open_source
 
-    source = await open_source(login, os.environ)
+    source = await open_source(login, os.environ, settings)
     try:
         answer = await kill(source, order, policy_of(settings), settings)
     finally:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX = "PGTOP_CONN_"
 
+DOORS = ("walsender", "host")
+
 INTERVAL_MIN_S = 0.25
 INTERVAL_MAX_S = 60.0
 
@@ -33,6 +35,8 @@ class Settings:
     read_only: bool = False
     allow_replication: bool = False
     allow_superuser: bool = False
+    wait: bool = False
+    door: str = ""
     theme: str = ""
     ascii: bool = False
     mouse: bool = True
@@ -108,6 +112,12 @@ def _labels(value: object) -> tuple[Label, ...]:
     return labels_of(value)
 
 
+def _door(value: object) -> str:
+    if value not in DOORS:
+        raise BadInput(f"expected one of {', '.join(DOORS)}, not {value!r}")
+    return str(value)
+
+
 _interval = _number(INTERVAL_MIN_S, INTERVAL_MAX_S, "seconds")
 _percent = _number(1, 100, "per cent")
 
@@ -118,6 +128,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("read_only", "read-only", _switch, "take the keys that signal away"),
     Setting("allow_replication", "allow-replication", _switch, "let single replication sessions be signalled"),
     Setting("allow_superuser", "allow-superuser", _switch, "let superuser sessions be signalled in bulk"),
+    Setting("wait", "wait", _switch, "when no slot is free, keep trying and take the first that is"),
+    Setting("door", "door", _door, "go in without a slot, by the walsender or the host door", "DOOR"),
     Setting("theme", "theme", _text, "colour theme of the screen", "NAME"),
     Setting("ascii", "ascii", _switch, "draw bars and arrows in plain ASCII"),
     Setting("mouse", "mouse", _switch, "leave the mouse to the terminal", None),

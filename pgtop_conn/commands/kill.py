@@ -21,7 +21,8 @@ from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import BadInput, PgtopError
 from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.plan import Plan, make_plan
+from pgtop_conn.model.plan import Ask, Plan, make_plan
+from pgtop_conn.model.quoting import filter_value
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
@@ -74,10 +75,21 @@ async def kill(
     if count > order.most:
         why = f"refused: {too_many}; nothing was sent"
         return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), why)
+    unspelled = _unspelled(order, plan)
+    if unspelled:
+        why = f"refused: by this door a role is named in the filter: role:{','.join(map(filter_value, unspelled))}"
+        return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), f"{why}; nothing was sent")
     campaign = _campaign(source, order, plan, policy)
     # Kept until the report is made, so that one more Ctrl-C does not take it away.
     with _stopped_by_signals(campaign):
         return await _after(source, order, plan, seen, await campaign.run())
+
+
+def _unspelled(order: Order, plan: Plan) -> list[str]:
+    """Roles whose names would be typed on the screen, and that the filter doesn't name."""
+    if plan.ask is not Ask.TYPE_ROLE:
+        return []
+    return sorted({item.target.role for item in plan.planned} - order.wanted.spells("role"))
 
 
 def plan_of(order: Order, seen: Snapshot, policy: Policy, tags: Tags = NO_TAGS) -> Plan:

@@ -6,11 +6,14 @@ import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pgtop_conn import config
 from pgtop_conn.audit import Audited
-from pgtop_conn.model.errors import ConnectError, PasswordNeeded
+from pgtop_conn.commands.entering import Way, enter
+from pgtop_conn.model.errors import ConnectError
 from pgtop_conn.model.source import Source
+from pgtop_conn.remembering import Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,15 @@ class Login:
     always_ask: bool = False
 
 
-async def open_source(login: Login, environ: Mapping[str, str]) -> Source:
+async def open_source(
+    login: Login, environ: Mapping[str, str], settings: config.Settings, *, offers: bool = False
+) -> Source:
     """Open the one session, asking for a password on the terminal when the server wants one.
 
+    `offers`: when no slot is free, the ways that are left are offered one after another on the terminal.
     Raises BadInput or ConnectError, each a line for the user.
     """
     from pgtop_conn.postgres.conninfo import resolve
-    from pgtop_conn.postgres.session import Session
 
     info = resolve(
         login.conninfo,
@@ -44,13 +49,10 @@ async def open_source(login: Login, environ: Mapping[str, str]) -> Source:
     )
     if login.always_ask:
         info = info.with_password(_ask(info.user))
-    try:
-        session = await Session.open(info)
-    except PasswordNeeded:
-        if login.never_ask or login.always_ask or info.password is not None or not _can_ask():
-            raise
-        session = await Session.open(info.with_password(_ask(info.user)))
-    return Audited(session, config.journal_file())
+    may_ask = not (login.never_ask or login.always_ask) and _can_ask()
+    way = Way(info, _ask if may_ask else None, config.state_folder())
+    source = await enter(way, door=settings.door, wait=settings.wait, offer=_yes if offers and _can_ask() else None)
+    return Audited(Remembered(source, config.state_folder()), config.journal_file())
 
 
 def _can_ask() -> bool:
@@ -69,3 +71,15 @@ def _ask(user: str) -> str:
         return getpass.getpass(f"Password for user {user}: ")
     except EOFError:
         raise ConnectError("no password was given") from None
+
+
+def _yes(question: str) -> bool:
+    """Asked on the terminal; anything but y is no."""
+    try:
+        terminal = Path(os.ctermid())
+        with terminal.open("w", encoding="utf-8") as asks, terminal.open(encoding="utf-8", errors="replace") as answers:
+            asks.write(f"{question} [y/N] ")
+            asks.flush()
+            return answers.readline().strip().lower() in ("y", "yes")
+    except OSError:
+        return False

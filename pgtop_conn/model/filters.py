@@ -67,6 +67,11 @@ class Filter:
         """Whether a term, negated or not, is on this key."""
         return key in self._keys
 
+    def spells(self, key: str) -> frozenset[str]:
+        """The values that a plain `key:value` names letter by letter: no wildcard, no expression, not negated."""
+        found = (word for word in words(self.text) if (word.key, word.operator) == (key, ":") and not word.negated)
+        return frozenset(value for word in found if ("*", False) not in word.value for value in word.values())
+
 
 def parse(text: str) -> Filter:
     """Compile a filter; nothing but white space matches every row. Raises FilterError, and nothing else."""

@@ -1,0 +1,116 @@
+"""Ways in: an ordinary slot, the doors, and waiting for the first slot that is freed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pgtop_conn.model.errors import ConnectError, PasswordNeeded, SlotsExhausted
+from pgtop_conn.model.snapshot import HOST_DOOR, WALSENDER_DOOR
+from pgtop_conn.model.source import Source
+from pgtop_conn.remembering import place, recall
+
+if TYPE_CHECKING:
+    from pgtop_conn.postgres.conninfo import ConnInfo
+
+#: Between two attempts, drawn anew each time: a login costs the server a process, and others wait, too.
+WAIT_S = (0.2, 0.6)
+#: The server may be starting again meanwhile.
+_MAY_PASS = (None, "57P03")
+
+
+@dataclass(slots=True)
+class Way:
+    """Where to, and what is known meanwhile: a password that was typed is typed once."""
+
+    info: ConnInfo
+    #: Asks for the password of a role; None where nobody may be asked.
+    ask: Callable[[str], str] | None
+    state_folder: Path
+
+    async def session(self, *, by_door: bool = False) -> Source:
+        """A session in an ordinary slot, or through the walsender door."""
+        from pgtop_conn.postgres.session import Session
+
+        try:
+            return await Session.open(self.info, by_door=by_door)
+        except PasswordNeeded:
+            if self.ask is None or self.info.password is not None:
+                raise
+        self.info = self.info.with_password(self.ask(self.info.user))
+        return await Session.open(self.info, by_door=by_door)
+
+    async def host(self) -> Source:
+        """The server's processes, from its host."""
+        from pgtop_conn.postgres.hostdoor import HostDoor
+
+        places = [place(host.name, host.port) for host in self.info.hosts]
+        return await HostDoor.open(self.info, recall(self.state_folder, places))
+
+
+async def enter(way: Way, *, door: str, wait: bool, offer: Callable[[str], bool] | None) -> Source:
+    """By the door that was asked for, else as everybody; then, when no slot is free, wait or offer what is left.
+
+    Raises ConnectError: SlotsExhausted when nothing helped.
+    """
+    if door == HOST_DOOR:
+        return await way.host()
+    if door == WALSENDER_DOOR:
+        return await way.session(by_door=True)
+    try:
+        return await way.session()
+    except SlotsExhausted as error:
+        if wait:
+            return await waited(way.session, error)
+        if offer is None:
+            raise
+        return await _offered(way, error, offer)
+
+
+async def _offered(way: Way, error: SlotsExhausted, offer: Callable[[str], bool]) -> Source:
+    """Each way in turn; the first error when none is taken."""
+    tell(str(error))
+    doors: tuple[tuple[str, Callable[[], Awaitable[Source]]], ...] = (
+        ("Go in by the walsender door?", lambda: way.session(by_door=True)),
+        ("Go in by the host door?", way.host),
+        ("Wait for the first slot that is freed?", lambda: waited(way.session, error)),
+    )
+    for question, opening in doors:
+        if offer(question):
+            try:
+                return await opening()
+            except ConnectError as refused:
+                tell(str(refused))
+    raise error
+
+
+async def waited(opening: Callable[[], Awaitable[Source]], error: SlotsExhausted) -> Source:
+    """Try until a slot is free; what else may pass meanwhile (a restart) is waited for, too."""
+    tell(f"{error}; waiting for a slot (Ctrl-C ends it)")
+    began, refusals, said = time.monotonic(), 1, str(error)
+    while True:
+        await asyncio.sleep(random.uniform(*WAIT_S))
+        try:
+            source = await opening()
+        except ConnectError as again:
+            if not isinstance(again, SlotsExhausted) and again.sqlstate not in _MAY_PASS:
+                raise
+            refusals += 1
+            if str(again) != said:
+                said = str(again)
+                tell(said)
+        else:
+            tell(f"in after {time.monotonic() - began:.0f} s and {refusals} refusals")
+            return source
+
+
+def tell(text: str) -> None:
+    """A line for the user that is no output of the command."""
+    sys.stderr.write(f"pgtop-conn: {text}\n")
+    sys.stderr.flush()
