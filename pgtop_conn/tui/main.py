@@ -136,6 +136,7 @@ class MainScreen(ExplainingScreen):
         stale_s = self._stale_s()
         return Status(
             interval_s=self.interval_s,
+            stretched_s=self.poller.stretched_s,
             paused=self.paused is not None,
             read_only=self.options.policy.read_only,
             stale_s=stale_s,

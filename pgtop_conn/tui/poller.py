@@ -8,27 +8,57 @@ from contextlib import suppress
 from random import random
 from time import monotonic
 
-from pgtop_conn.model.errors import PgtopError, SourceLost
+from pgtop_conn.model.errors import ConnectError, PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 
-#: Pauses between attempts while the source is lost.
+#: Pauses between attempts while the source is lost. One login in three seconds is no storm, and who waits for a server
+#: to come back should not wait longer for its monitor.
 BACK_OFF_FIRST_S = 0.5
-BACK_OFF_MOST_S = 10.0
+BACK_OFF_MOST_S = 3.0
+#: Who is refused by name (SQLSTATE class 28) fills the server's log, and may lock the account.
+BACK_OFF_REFUSED_S = 30.0
+
+#: Of its time the monitor spends at most this share on asking.
+SHARE_MOST = 0.25
+#: No interval is stretched to more than this, and none by less than this factor.
+STRETCHED_MOST_S = 60.0
+STRETCHED_LEAST = 1.2
 
 CLOSING = "the monitor is being closed"
 
 
-def back_off_s(failures: int, chance: float) -> float:
+def back_off_s(failures: int, chance: float, most_s: float = BACK_OFF_MOST_S) -> float:
     """Seconds to wait after so many failures in a row; `chance` (0 to 1) keeps many monitors from coming at once.
 
     >>> [back_off_s(failures, 1.0) for failures in (1, 2, 3, 6, 99)]
-    [0.5, 1.0, 2.0, 10.0, 10.0]
+    [0.5, 1.0, 2.0, 3.0, 3.0]
     >>> back_off_s(1, 0.0)
     0.25
     """
-    longest: float = min(BACK_OFF_MOST_S, BACK_OFF_FIRST_S * 2 ** min(failures - 1, 10))
+    longest: float = min(most_s, BACK_OFF_FIRST_S * 2 ** min(failures - 1, 10))
     return longest * (0.5 + 0.5 * chance)
+
+
+def slowness_s(before_s: float, last_s: float, took_s: float) -> float:
+    """How slow the server is to be taken for, from what that was before and how long the last two answers took.
+
+    One slow answer among fast ones is none; what was slow is forgotten by half with each fast one.
+
+    >>> slowness_s(0.0, 0.1, 2.0), slowness_s(0.0, 2.0, 3.0), slowness_s(2.0, 2.0, 0.1)
+    (0.1, 2.0, 1.0)
+    """
+    return max(min(last_s, took_s), before_s / 2)
+
+
+def stretched_s(interval_s: float, slow_s: float) -> float:
+    """The interval at which answers that take `slow_s` use no more than SHARE_MOST of the time; 0 stays without pause.
+
+    >>> stretched_s(2.0, 0.5), stretched_s(2.0, 1.5), stretched_s(2.0, 100.0), stretched_s(60.0, 100.0)
+    (2.0, 6.0, 60.0, 60.0)
+    """
+    wanted = min(slow_s / SHARE_MOST, STRETCHED_MOST_S)
+    return wanted if wanted > interval_s * STRETCHED_LEAST and interval_s > 0 else interval_s
 
 
 class Poller:
@@ -54,6 +84,14 @@ class Poller:
         self.turn = asyncio.Lock()
         #: When the question that is still open was asked, on the monotonic clock.
         self.asking_since: float | None = None
+        self._slow_s = self._took_s = 0.0
+
+    @property
+    def stretched_s(self) -> float | None:
+        """The interval as slow answers have stretched it; None while they have not."""
+        interval_s = self._interval_s()
+        longer_s = stretched_s(interval_s, self._slow_s)
+        return longer_s if longer_s > interval_s else None
 
     async def run(self, *, wait_first: bool = False) -> None:
         """Poll until stop(); cancelling this leaves the open question to stop(), which ends it in an orderly way."""
@@ -99,17 +137,29 @@ class Poller:
                         snapshot = await self._source.poll()
                 except PgtopError as error:
                     failures += 1
+                    pause = back_off_s(failures, random(), _most_s(error))
+                    if isinstance(error, PollFailed):
+                        # The session lives, and what was asked in vain was work for the server, too.
+                        self._took(monotonic() - began)
+                        pause = max(pause, self._pause_s(began))
                     self._tell_failed(error)
                     _fail(awaited, error)
-                    pause = back_off_s(failures, random())
                 else:
                     failures = 0
+                    self._took(monotonic() - began)
                     self._tell_polled(snapshot)
                     _answer(awaited, snapshot)
-                    pause = self._interval_s() - (monotonic() - began)
+                    pause = self._pause_s(began)
                 await self._sleep(pause)
         finally:
             _fail([*awaited, *self._awaited], SourceLost(CLOSING))
+
+    def _took(self, seconds: float) -> None:
+        self._slow_s = slowness_s(self._slow_s, self._took_s, seconds)
+        self._took_s = seconds
+
+    def _pause_s(self, began: float) -> float:
+        return stretched_s(self._interval_s(), self._slow_s) - (monotonic() - began)
 
     def _tell_polled(self, snapshot: Snapshot) -> None:
         self.asking_since = None
@@ -125,6 +175,11 @@ class Poller:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), max(0.0, seconds))
         self._wake.clear()
+
+
+def _most_s(error: PgtopError) -> float:
+    refused = isinstance(error, ConnectError) and (error.sqlstate or "").startswith("28")
+    return BACK_OFF_REFUSED_S if refused else BACK_OFF_MOST_S
 
 
 def _answer(awaited: list[asyncio.Future[Snapshot]], snapshot: Snapshot) -> None:

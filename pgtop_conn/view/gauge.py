@@ -33,6 +33,8 @@ class Status:
 
     #: None for one look.
     interval_s: float | None
+    #: What slow answers have made of the interval; None while they leave it as it is.
+    stretched_s: float | None = None
     paused: bool = False
     read_only: bool = False
     #: Seconds since the last good poll when the source is lost, and why.
@@ -60,7 +62,7 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         Cell(f"  PostgreSQL {server.version} {kind}{pooled}", "dim"),
         Cell(f"  {server.role}, ", "dim"),
         Cell(f"{server.door} door" if server.door else f"{budget.own_slot} slot", "warning" if server.door else "dim"),
-        Cell(f"  every {status.interval_s:g} s" if status.interval_s else "", "dim"),
+        _pace(status),
     ]
     if status.stale_s is None:
         cells.append(Cell(f"  {clock(snapshot.taken_at)}", "dim"))
@@ -71,7 +73,16 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
     if status.read_only:
         cells.append(Cell("  read-only", "dim"))
     cells.append(Cell(_others_like_us(snapshot), "dim"))
-    return _dropping(cells, width, (3, 1, 2))
+    # That the interval is stretched says why the figures are older than expected: it goes last.
+    return _dropping(cells, width, (3, 1, 2) if status.stretched_s is None else (1, 2, 3))
+
+
+def _pace(status: Status) -> Cell:
+    if status.interval_s is None:
+        return Cell("")
+    if status.stretched_s is None:
+        return Cell(f"  every {status.interval_s:g} s", "dim")
+    return Cell(f"  every {status.interval_s:g} s, stretched to {status.stretched_s:.2g} s: slow answers", "warning")
 
 
 def _others_like_us(snapshot: Snapshot) -> str:

@@ -88,10 +88,10 @@ async def crash(ground: Ground) -> str:
 async def killed_backend(ground: Ground) -> str:
     """The server ends everybody and recovers: logins get 57P03 meanwhile."""
     cluster = ground.stage.primary
-    victim = await reach(cluster, app="victim")
+    victim, other = await reach(cluster, app="victim"), await reach(cluster, app="other")
     os.kill(victim.get_server_pid(), signal.SIGKILL)
     victim.terminate()
-    await wait_until(lambda: not ground.sampler.pids(), "the server has ended everybody", every_s=0.005)
+    await wait_until(other.is_closed, "the server has ended everybody", every_s=0.005)
     await (await reach(cluster)).close()
     return ""
 

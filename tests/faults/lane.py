@@ -92,6 +92,9 @@ class Lane:
                     if not await self._one(terminal, kind):
                         break
                 await self._finish(terminal)
+        except (AssertionError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # The fault itself could not be done: the other lanes' figures must not be lost for it.
+            self._complain(f"{type(error).__name__} in {self._sampler.kind}: {error}")
         finally:
             await self._sampler.stop()
             if self._beat is not None:

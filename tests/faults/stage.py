@@ -1,4 +1,4 @@
-"""What the monitor looks at: a server behind a breakable network, one behind PgBouncer, or a primary and its standby."""
+"""What the monitor looks at: a server behind a breakable network, one behind PgBouncer, or a primary and a standby."""
 
 from __future__ import annotations
 

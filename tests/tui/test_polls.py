@@ -8,12 +8,24 @@ from functools import partial
 from time import monotonic
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.worker import WorkerFailed
 
 from pgtop_conn.model.errors import ConnectError, PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.filters import parse
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui.poller import BACK_OFF_MOST_S, Poller, back_off_s
+from pgtop_conn.tui.poller import (
+    BACK_OFF_MOST_S,
+    BACK_OFF_REFUSED_S,
+    SHARE_MOST,
+    STRETCHED_LEAST,
+    STRETCHED_MOST_S,
+    Poller,
+    back_off_s,
+    slowness_s,
+    stretched_s,
+)
 from pgtop_conn.view.table import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import FakeSource, cursor_pid, monitor, on_main, screen_text, toasts, until
@@ -156,6 +168,38 @@ def test_back_off_grows_to_its_limit_with_jitter() -> None:
     assert longest == sorted(longest)
     assert longest[-1] == BACK_OFF_MOST_S
     assert back_off_s(20, 0.0) == BACK_OFF_MOST_S / 2
+    assert back_off_s(20, 1.0, BACK_OFF_REFUSED_S) == BACK_OFF_REFUSED_S
+
+
+@given(st.floats(0.25, 60.0), st.floats(0.0, 1000.0))
+def test_an_interval_is_only_ever_stretched_and_leaves_the_server_its_time(interval_s: float, slow_s: float) -> None:
+    longer_s = stretched_s(interval_s, slow_s)
+    assert interval_s <= longer_s <= STRETCHED_MOST_S
+    assert min(slow_s / SHARE_MOST, STRETCHED_MOST_S) <= longer_s * STRETCHED_LEAST
+
+
+def test_one_slow_answer_stretches_nothing_and_two_do_until_it_is_fast_again() -> None:
+    slow_s = last_s = 0.0
+    shown = []
+    for took_s in (0.1, 3.0, 0.1, 0.1, 1.5, 2.0, 1.5, 0.1, 0.1, 0.1, 0.1):
+        slow_s, last_s = slowness_s(slow_s, last_s, took_s), took_s
+        shown.append(stretched_s(2.0, slow_s))
+    assert shown == [2.0, 2.0, 2.0, 2.0, 2.0, 6.0, 6.0, 3.0, 2.0, 2.0, 2.0]
+
+
+async def test_slow_answers_stretch_the_interval_and_the_screen_says_so() -> None:
+    async with monitor(seen(1), interval_s=0.25, size=(80, 24)) as (app, source, pilot):
+        for _ in range(2):
+            await until(lambda: source.asking == 1)
+            await asyncio.sleep(0.15)
+            await source.tick(pilot, seen(1))
+        assert "every 0.25 s, stretched to 0." in screen_text(app)[0]
+        assert ": slow answers" in screen_text(app)[0]
+
+        def normal() -> bool:
+            return "every 0.25 s  " in screen_text(app)[0]
+
+        await source.serve(pilot, seen(1), normal)
 
 
 async def test_an_answer_after_leaving_shows_nothing() -> None:
