@@ -9,16 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import unquote_to_bytes
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.text import clean
-from pgtop_conn.postgres.keywords import KEYWORDS, Use
+from pgtop_conn.postgres import tls
+from pgtop_conn.postgres.extras import in_our_words, unknown
+from pgtop_conn.postgres.gate import METHODS, allowed_methods
+from pgtop_conn.postgres.keywords import DROPPED_VARIABLES, KEYWORDS, Keyword, Use
 from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS, find_password, unusable
+from pgtop_conn.postgres.services import service
+from pgtop_conn.postgres.strings import parse
+from pgtop_conn.postgres.tls import Tls
 
 DEFAULT_PORT = 5432
 DEFAULT_CONNECT_TIMEOUT_S = 10.0
-_SCHEMES = ("postgresql://", "postgres://")
+
+_KEEPALIVE = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
+_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,9}\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +35,26 @@ class Host:
     name: str
     port: int
     password: str | None = field(default=None, repr=False)
+    #: hostaddr: what is dialled instead of the name.
+    address: str = ""
+    #: Why a password file that is there gave no password, for when the server asks for one.
+    no_password: str = field(default="", compare=False)
 
     @property
     def is_socket(self) -> bool:
-        return self.name.startswith("/")
+        """A folder, or with @ a name in Linux's abstract namespace."""
+        return not self.address and self.name.startswith(("/", "@"))
+
+    @property
+    def dialled(self) -> str:
+        return self.address or self.name
 
     def __str__(self) -> str:
         """For messages: cleaned."""
         if self.is_socket:
             return clean(f"socket {self.name}/.s.PGSQL.{self.port}")
-        return clean(f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}")
+        named = f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}"
+        return clean(f"{named} ({self.address})" if self.address not in ("", self.name) else named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +64,22 @@ class ConnInfo:
     hosts: tuple[Host, ...]
     user: str
     database: str
-    sslmode: str = "prefer"
+    tls: Tls = field(default_factory=Tls)
     target_session_attrs: str = "any"
     connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S
-    #: Driver keywords by name: certificates, protocol versions, Kerberos.
+    #: load_balance_hosts=random: hosts and addresses are tried in any order.
+    shuffles: bool = False
+    #: Settings of the session as libpq's options say them, sent at the login; ours come after them.
+    options: str = ""
+    #: Socket options by libpq's keyword.
+    keepalive: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    #: Ways of authentication that may be answered.
+    allowed: frozenset[str] = frozenset(METHODS)
+    #: The operating system's user that a server behind a socket must run as; "" for any.
+    require_peer: str = ""
+    #: Driver keywords by name.
     driver: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
-    #: Said when a password is missing: why a password file was ignored.
+    #: What was left out or read in another way, a short line each; never a value.
     notes: tuple[str, ...] = ()
 
     @property
@@ -63,6 +90,10 @@ class ConnInfo:
     @property
     def port(self) -> int:
         return self.hosts[0].port
+
+    @property
+    def sslmode(self) -> str:
+        return self.tls.mode
 
     @property
     def password(self) -> str | None:
@@ -83,18 +114,28 @@ def resolve(
     database: str | None = None,
     environ: Mapping[str, str],
 ) -> ConnInfo:
-    """The conninfo over options over PG* variables over defaults, as psql does (measured with psql 18).
+    """The conninfo over options over the service over PG* variables over defaults, as psql does (measured, psql 18).
 
     `psql -h A 'host=B'` connects to B, and an address, PGHOSTADDR too, is dialled whatever the host is called.
     `conninfo` is a URI, a key=value string or a database name; `database` may be any of these too, and wins over it.
     Raises BadInput.
     """
     options = {"host": host, "port": None if port is None else str(port), "user": user}
-    given = _environment(environ) | {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
+    notes: list[str] = []
     for text in (conninfo, database):
-        given |= _parse(text) if text else {}
-    _judge(given)
-    return _build({name: value for name, value in given.items() if value}, environ)
+        if text:
+            found, said = in_our_words(*parse(text))
+            given |= found
+            notes += said
+    name = given.get("service", environ.get("PGSERVICE"))
+    if name is not None:
+        file = given.get("servicefile") or environ.get("PGSERVICEFILE")
+        given = service(name, file, environ) | given
+    given = _environment(environ) | given
+    notes += _judge(given)
+    notes += [f"{name} is left out: it has no meaning here" for name in DROPPED_VARIABLES if environ.get(name)]
+    return _build({name: value for name, value in given.items() if value}, environ, notes)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -104,82 +145,119 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _parse(text: str) -> dict[str, str]:
-    if "\0" in text:
-        raise BadInput("a connection string cannot hold a NUL character")
-    if text.startswith(_SCHEMES):
-        return _parse_uri(text)
-    return _parse_pairs(text) if "=" in text else {"dbname": text}
-
-
-def _judge(given: Mapping[str, str]) -> None:
-    """Refuse what is unknown, what is no value of its keyword, and what can't be met."""
+def _judge(given: Mapping[str, str]) -> list[str]:
+    """Refuse what is unknown, what is no value of its keyword, and what can't be met; notes on what is dropped."""
+    notes = []
     for name, value in given.items():
         keyword = KEYWORDS.get(name)
         if keyword is None:
-            raise BadInput(f'unknown connection keyword "{clean(name)}"')
+            raise unknown(name)
         if not value:
             continue
-        if keyword.use is Use.REFUSED and value not in keyword.harmless:
-            raise BadInput(f"{name}={clean(value)} cannot be honoured: {keyword.why}")
         if keyword.values and value not in keyword.values:
             raise BadInput(f'{name} is one of {", ".join(keyword.values)}, not "{clean(value)}"')
+        if value not in keyword.harmless:
+            notes += _unmet(keyword, value)
+    return notes
 
 
-def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> ConnInfo:
+def _unmet(keyword: Keyword, value: str) -> list[str]:
+    if keyword.use is Use.REFUSED:
+        # A key is a secret.
+        shown = "" if keyword.name.startswith("scram_") else f"={clean(value)}"
+        raise BadInput(f"{keyword.name}{shown} cannot be honoured: {keyword.why}")
+    return [f"{keyword.name} is left out: {keyword.why}"] if keyword.use is Use.DROPPED and keyword.why else []
+
+
+def _build(given: Mapping[str, str], environ: Mapping[str, str], notes: list[str]) -> ConnInfo:
     user = given.get("user") or _system_user()
     database = given.get("dbname") or user
-    passfile = _passfile(given, environ)
     hosts = _hosts(given)
-    sslmode = given.get("sslmode", "verify-full" if given.get("sslrootcert") == "system" else "prefer")
-    driver = {name: value for name, value in given.items() if KEYWORDS[name].use is Use.DRIVER}
-    if driver.get("sslnegotiation") == "direct" and sslmode in ("disable", "allow", "prefer"):
-        raise BadInput(f"sslnegotiation=direct needs sslmode=require or stricter, not {sslmode}")
-    if driver.get("sslrootcert") == "system" and sslmode != "verify-full":
-        raise BadInput(f"sslrootcert=system needs sslmode=verify-full, not {sslmode}")
+    demanded = _tls(given, environ)
+    if demanded.mode == tls.VERIFY_FULL and given.get("hostaddr") and not given.get("host"):
+        raise BadInput("sslmode=verify-full needs the host's name beside its address (hostaddr)")
     password = given.get("password")
-    notes: tuple[str, ...] = ()
-    if password is None and passfile is not None:
-        problem = unusable(passfile)
-        if problem is None:
-            found = ((host, find_password(passfile, host.name, host.port, database, user)) for host in hosts)
-            hosts = tuple(replace(host, password=secret) for host, secret in found)
-        else:
-            notes = (clean(problem),)
-    elif password is not None:
+    if password is not None:
         hosts = tuple(replace(host, password=password) for host in hosts)
+    else:
+        hosts, problem = _looked_up(hosts, _passfile(given, environ), database, user)
+        notes += problem
     return ConnInfo(
         hosts=hosts,
         user=user,
         database=database,
-        sslmode=sslmode,
+        tls=demanded,
         target_session_attrs=given.get("target_session_attrs", "any"),
         connect_timeout_s=_connect_timeout_s(given.get("connect_timeout")),
-        driver=MappingProxyType(driver),
-        notes=notes,
+        shuffles=given.get("load_balance_hosts") == "random",
+        options=given.get("options", ""),
+        keepalive=MappingProxyType({name: _number(name, given[name]) for name in _KEEPALIVE if name in given}),
+        allowed=allowed_methods(given.get("require_auth", "")),
+        require_peer=given.get("requirepeer", ""),
+        driver=MappingProxyType({name: text for name, text in given.items() if KEYWORDS[name].use is Use.DRIVER}),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
+def _looked_up(
+    hosts: tuple[Host, ...], passfile: Path | None, database: str, user: str
+) -> tuple[tuple[Host, ...], list[str]]:
+    """Each host with the password file's password for it, or why it has none; and a note where the file is unusable."""
+    if passfile is None:
+        return hosts, []
+    problem = unusable(passfile)
+    if problem is not None:
+        return tuple(replace(host, no_password=clean(problem)) for host in hosts), [clean(problem)]
+    found = []
+    for host in hosts:
+        secret, why = find_password(passfile, host.name, host.port, database, user)
+        found.append(replace(host, password=secret, no_password=clean(why)))
+    return tuple(found), []
+
+
+def _tls(given: Mapping[str, str], environ: Mapping[str, str]) -> Tls:
+    root = given.get("sslrootcert", "")
+    home = environ.get("HOME")
+    demanded = Tls(
+        mode=given.get("sslmode", tls.VERIFY_FULL if root == tls.SYSTEM else "prefer"),
+        direct=given.get("sslnegotiation") == "direct",
+        root=root,
+        certificate=given.get("sslcert", ""),
+        key=given.get("sslkey", ""),
+        key_password=given.get("sslpassword", ""),
+        revoked=given.get("sslcrl", ""),
+        revoked_folder=given.get("sslcrldir", ""),
+        certificate_mode=given.get("sslcertmode", "allow"),
+        names_server=given.get("sslsni") != "0",
+        lowest=given.get("ssl_min_protocol_version", "TLSv1.2"),
+        highest=given.get("ssl_max_protocol_version", ""),
+        folder=Path(home, ".postgresql") if home else None,
+    )
+    tls.judge(demanded)
+    return demanded
+
+
 def _hosts(given: Mapping[str, str]) -> tuple[Host, ...]:
-    """Names and ports paired as libpq does: one port for all, or as many as there are hosts."""
+    """Names, addresses and ports paired as libpq does: one port for all, or as many as there are hosts."""
+    names = given.get("host", "").split(",")
+    addresses = [""] * len(names)
     if given.get("hostaddr"):
-        if given.get("sslmode") == "verify-full" and given.get("host") != given["hostaddr"]:
-            raise BadInput("hostaddr with sslmode=verify-full cannot be honoured: the driver checks the name it dials")
-        names = given["hostaddr"].split(",")
-        if given.get("host") and len(given["host"].split(",")) != len(names):
+        addresses = given["hostaddr"].split(",")
+        if not given.get("host"):
+            names = [""] * len(addresses)
+        if len(names) != len(addresses):
             raise BadInput("hostaddr and host name different numbers of hosts")
-    else:
-        names = given.get("host", "").split(",")
-    if any(name.startswith("@") for name in names):
-        raise BadInput("the driver cannot reach a socket in the abstract namespace (@)")
     ports = [_port(text) for text in given.get("port", "").split(",")]
     if len(ports) == 1:
         ports *= len(names)
     if len(ports) != len(names):
         raise BadInput(f"{len(ports)} ports given for {len(names)} hosts")
     found = []
-    for name, port in zip(names, ports, strict=True):
-        found += [Host(place, port) for place in ((name,) if name else DEFAULT_SOCKET_FOLDERS)]
+    for name, address, port in zip(names, addresses, ports, strict=True):
+        if address:
+            found.append(Host(name or address, port, address=address))
+        else:
+            found += [Host(place, port) for place in ((name,) if name else DEFAULT_SOCKET_FOLDERS)]
     return tuple(found)
 
 
@@ -192,13 +270,15 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _number(name: str, text: str) -> int:
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise BadInput(f'{name} is a whole number, not "{clean(text)}"')
+    return int(text)
+
+
 def _connect_timeout_s(text: str | None) -> float:
     """Seconds for one host; 0 and less mean no limit to libpq, which no monitor wants, so they are the default."""
-    if text is None:
-        return DEFAULT_CONNECT_TIMEOUT_S
-    if not re.fullmatch(r"\s*[+-]?[0-9]{1,9}\s*", text):
-        raise BadInput(f'connect_timeout is a whole number of seconds, not "{clean(text)}"')
-    seconds = int(text)
+    seconds = 0 if text is None else _number("connect_timeout", text)
     return max(2.0, float(seconds)) if seconds > 0 else DEFAULT_CONNECT_TIMEOUT_S
 
 
@@ -214,99 +294,3 @@ def _system_user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         raise BadInput("the operating system has no name for this user: name one with -U") from None
-
-
-def _parse_pairs(text: str) -> dict[str, str]:
-    """key=value pairs with libpq's quoting: spaces around =, single quotes, backslash before any character."""
-    found: dict[str, str] = {}
-    position = _skip_space(text, 0)
-    while position < len(text):
-        key = re.compile(r"[^\s=]*").match(text, position)
-        assert key is not None
-        equals = _skip_space(text, key.end())
-        if not key.group() or equals >= len(text) or text[equals] != "=":
-            # The word is not echoed: it may be the rest of a password with a space in it.
-            raise BadInput(f'missing "=" at character {key.end() + 1} of the connection string')
-        value, position = _value(text, _skip_space(text, equals + 1))
-        found[key.group()] = value
-        position = _skip_space(text, position)
-    return found
-
-
-def _skip_space(text: str, position: int) -> int:
-    while position < len(text) and text[position] in " \t\n\r\f\v":
-        position += 1
-    return position
-
-
-def _value(text: str, position: int) -> tuple[str, int]:
-    """The value that begins here, unquoted, and where it ends."""
-    quoted = text[position : position + 1] == "'"
-    position += quoted
-    value: list[str] = []
-    while position < len(text):
-        char = text[position]
-        if (char == "'") if quoted else (char in " \t\n\r\f\v"):
-            return "".join(value), position + quoted
-        if char == "\\":
-            position += 1
-            char = text[position : position + 1]
-        value.append(char)
-        position += 1
-    if quoted:
-        raise BadInput("unterminated quoted string in the connection string")
-    return "".join(value), position
-
-
-_AUTHORITY = re.compile(r"(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<hosts>[^/?]*)")
-_NO_HOST = "the connection URI names no host:port (inside a password, @ / and : are written %40 %2F and %3A)"
-_ONE_HOST = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[^:]*))?")
-
-
-def _parse_uri(text: str) -> dict[str, str]:
-    """postgresql://user:password@host:port,host:port/dbname?key=value, percent-encoded."""
-    rest = text.split("://", 1)[1]
-    authority = _AUTHORITY.match(rest)
-    assert authority is not None
-    path, _, query = rest[authority.end() :].partition("?")
-    found: dict[str, str] = {}
-    for name in ("user", "password"):
-        if authority[name]:
-            found[name] = _decoded(authority[name])
-    found |= _uri_hosts(authority["hosts"])
-    if path[1:]:
-        found["dbname"] = _decoded(path[1:])
-    for pair in query.split("&") if query else ():
-        key, equals, value = pair.partition("=")
-        if not equals or "=" in value:
-            raise BadInput("after the ? of a connection URI come key=value pairs, separated by &")
-        name, value = _decoded(key), _decoded(value)
-        if (name, value) == ("ssl", "true"):
-            name, value = "sslmode", "require"
-        found[name] = value
-    return found
-
-
-def _uri_hosts(text: str) -> dict[str, str]:
-    names, ports = [], []
-    for part in text.split(","):
-        match = _ONE_HOST.fullmatch(part)
-        if match is None:
-            raise BadInput(_NO_HOST)
-        if "@" in part:
-            raise BadInput(_NO_HOST)
-        names.append(_decoded(match["address"] or match["name"]))
-        ports.append(_decoded(match["port"] or ""))
-    found = {"host": ",".join(names)} if any(names) else {}
-    if any(ports):
-        found["port"] = ",".join(ports)
-    return found
-
-
-def _decoded(text: str) -> str:
-    if re.search(r"%(?![0-9a-fA-F]{2})", text):
-        raise BadInput("invalid percent-encoding in the connection URI")
-    raw = unquote_to_bytes(text)
-    if b"\0" in raw:
-        raise BadInput("%00 is not allowed in the connection URI")
-    return raw.decode("utf-8", errors="surrogateescape")

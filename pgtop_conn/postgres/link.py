@@ -21,6 +21,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from pgtop_conn.model.errors import PollFailed, SourceLost
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import Host
+from pgtop_conn.postgres.tls import described
 
 #: Above statement_timeout, so that a living server answers first.
 ANSWER_S = 5.0
@@ -73,6 +74,8 @@ class Link:
         self.host = host
         self.pooled = True
         self.version_num = 0
+        #: What was left out or read in another way at the login, a line each.
+        self.notes: tuple[str, ...] = ()
         #: The pid told at the login; a pooler makes one up.
         self.announced_pid: int = connection.get_server_pid()
         self._connection = connection
@@ -86,6 +89,12 @@ class Link:
     def encoding(self) -> str:
         """The database's encoding, as the server reported it."""
         return str(getattr(self._connection.get_settings(), "server_encoding", "UTF8"))
+
+    @property
+    def tls(self) -> str:
+        """Version and cipher of our own connection; "" without TLS."""
+        transport = getattr(self._connection, "_transport", None)
+        return described(transport.get_extra_info("ssl_object")) if transport is not None else ""
 
     @property
     def endpoint(self) -> socket.socket | None:

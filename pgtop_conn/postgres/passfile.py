@@ -28,12 +28,17 @@ def unusable(passfile: Path) -> str | None:
     return None
 
 
-def find_password(passfile: Path, host: str, port: int, database: str, user: str) -> str | None:
-    """The password of the first line that matches, or None; a socket in a default folder is 'localhost'."""
+def find_password(passfile: Path, host: str, port: int, database: str, user: str) -> tuple[str | None, str]:
+    """The password of the first line that matches, or None and what was looked for; "" without a file.
+
+    A socket in a default folder is 'localhost'.
+    """
     try:
         text = passfile.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return None
+    except FileNotFoundError:
+        return None, ""
+    except OSError as error:
+        return None, f"password file {passfile} ignored: {error.strerror}"
     name = "localhost" if not host or host in DEFAULT_SOCKET_FOLDERS else host
     wanted = (name, str(port), database, user)
     for line in text.split("\n"):
@@ -43,8 +48,9 @@ def find_password(passfile: Path, host: str, port: int, database: str, user: str
         if len(fields) == 5 and all(
             raw == "*" or plain == want for (raw, plain), want in zip(fields, wanted, strict=False)
         ):
-            return fields[4][1] or None
-    return None
+            secret = fields[4][1] or None
+            return secret, "" if secret else f"the line of {passfile} for {':'.join(wanted)} has no password"
+    return None, f"no line of {passfile} is for {':'.join(wanted)}"
 
 
 def _fields(line: str) -> Iterator[tuple[str, str]]:

@@ -44,7 +44,10 @@ def resolved(conninfo: str | None = None, environ: Mapping[str, str] | None = No
         (r"host=h user='o\'neil \\' dbname=a\ b", ONE, "o'neil \\", "a b"),
         ("host=a,b port=1,2 user=u", (Host("a", 1), Host("b", 2)), "u", "u"),
         ("host=a,/tmp/x port=1 user=u", (Host("a", 1), Host("/tmp/x", 1)), "u", "u"),
-        ("host=name hostaddr=10.0.0.1 user=u", (Host("10.0.0.1", 5432),), "u", "u"),
+        ("host=name hostaddr=10.0.0.1 user=u", (Host("name", 5432, address="10.0.0.1"),), "u", "u"),
+        ("hostaddr=10.0.0.1 user=u", (Host("10.0.0.1", 5432, address="10.0.0.1"),), "u", "u"),
+        ("host=a,b hostaddr=10.0.0.1, user=u", (Host("a", 5432, address="10.0.0.1"), Host("b", 5432)), "u", "u"),
+        ("host=@name user=u", (Host("@name", 5432),), "u", "u"),
         ("user=u dbname=''", tuple(Host(name, 5432) for name in SOCKETS), "u", "u"),
     ],
 )
@@ -103,8 +106,9 @@ def test_psql_dials_the_same(
     command = [str(psql), "-X", "-w", "-Uu", *arguments, conninfo]
     said = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     info = resolved(conninfo, environ, **given)
-    assert info.host == dialled
-    assert f'"{dialled}", port {info.port} failed' in said.stderr
+    assert info.hosts[0].dialled == dialled
+    assert f'"{dialled}"' in said.stderr or f"({dialled})" in said.stderr
+    assert f"port {info.port} failed" in said.stderr
 
 
 def test_environment_of_ssl_and_timeouts() -> None:
@@ -118,7 +122,7 @@ def test_environment_of_ssl_and_timeouts() -> None:
         "PGTARGETSESSIONATTRS": "primary",
     }
     info = resolved("", environ)
-    assert dict(info.driver) == {"sslrootcert": "/r", "sslcert": "/c", "sslkey": "/k"}
+    assert (info.tls.root, info.tls.certificate, info.tls.key) == ("/r", "/c", "/k")
     assert (info.sslmode, info.connect_timeout_s, info.target_session_attrs) == ("verify-ca", 2.0, "primary")
     assert resolved("sslmode=disable", environ).sslmode == "disable"
     assert resolved("", {"PGREQUIRESSL": "1"}).sslmode == "require"
@@ -144,19 +148,28 @@ def test_environment_of_ssl_and_timeouts() -> None:
         ("postgresql://h/d?x", "key=value pairs"),
         ("host=a,b port=1,2,3", "3 ports given for 2 hosts"),
         ("host=a,b hostaddr=1.1.1.1", "different numbers"),
-        ("host=h hostaddr=1.1.1.1 sslmode=verify-full", "verify-full"),
+        ("hostaddr=1.1.1.1 sslmode=verify-full", "verify-full needs the host's name"),
+        ("hots=h", 'unknown connection keyword "hots"; did you mean host?'),
+        ("host=h sslsni=0 sslmode=verify-full", "sslsni=0 with sslmode=verify-full"),
+        ("host=h sslcertmode=require", "sslcertmode=require cannot be honoured"),
+        ("host=h min_protocol_version=3.2", "the driver speaks protocol 3.0"),
+        ("host=h scram_client_key=secret", "scram_client_key cannot be honoured"),
+        ("host=h keepalives=x", "keepalives is a whole number"),
+        ("host=h load_balance_hosts=x", "load_balance_hosts is one of"),
+        ("host=h ssl_min_protocol_version=SSLv3", "a TLS version is one of"),
+        ("ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=tlsv1.2", "is above"),
+        ("require_auth=md5,md5", "names a method twice"),
+        ("require_auth=md5,!gss", "not both"),
         ("sslmode=sometimes", 'sslmode is one of disable, allow, prefer, require, verify-ca, verify-full, not "someti'),
         ("target_session_attrs=best", "target_session_attrs is one of any"),
         ("connect_timeout=soon", "connect_timeout is a whole number"),
         ("channel_binding=require", "channel_binding=require cannot be honoured: the driver has no channel binding"),
-        ("require_auth=scram-sha-256", "require_auth=scram-sha-256 cannot be honoured"),
+        ("require_auth=scram", "require_auth lists password, md5"),
         ("gssencmode=require", "gssencmode=require cannot be honoured"),
-        ("requirepeer=postgres", "requirepeer=postgres cannot be honoured"),
-        ("service=prod", "services are not supported yet"),
+        ("service=prod", 'definition of service "prod" not found'),
         ("replication=database", "replication=database cannot be honoured"),
         ("host=h sslnegotiation=direct", "sslnegotiation=direct needs sslmode=require"),
         ("sslrootcert=system sslmode=require", "sslrootcert=system needs sslmode=verify-full"),
-        ("host=@abstract", "abstract namespace"),
         ("host=\0", "NUL"),
     ],
 )
@@ -170,7 +183,7 @@ def test_bad_input_is_one_clear_line(conninfo: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PGCHANNELBINDING", "require"), ("PGREQUIREAUTH", "md5"), ("PGSERVICE", "prod")]
+    ("name", "value"), [("PGCHANNELBINDING", "require"), ("PGGSSENCMODE", "require"), ("PGMINPROTOCOLVERSION", "3.2")]
 )
 def test_demands_in_the_environment_are_refused_too(name: str, value: str) -> None:
     with pytest.raises(BadInput, match=f"={value} cannot be honoured"):
@@ -181,17 +194,30 @@ def test_demands_that_demand_nothing_pass() -> None:
     assert resolved("host=h channel_binding=prefer gssencmode=disable require_auth='' sslsni=1").hosts[0] == ONE[0]
 
 
-def test_what_has_no_meaning_is_dropped() -> None:
-    info = resolved("host=h application_name=x options='-c a=b' client_encoding=latin1 fallback_application_name=y")
+def test_what_has_no_meaning_is_dropped_and_said() -> None:
+    info = resolved(
+        "host=h application_name=x client_encoding=latin1 fallback_application_name=y oauth_client_secret=hunter2",
+        {"PGTZ": "Mars", "PGGEQO": "off"},
+    )
     assert info.hosts == ONE
     assert not info.driver
+    assert [note.split(" ")[0] for note in info.notes] == [
+        "application_name",
+        "client_encoding",
+        "oauth_client_secret",
+        "PGTZ",
+        "PGGEQO",
+    ]
+    assert "hunter2" not in "".join(info.notes)
+    assert resolved("host=h client_encoding=auto sslcompression=0 gssdelegation=0").notes == ()
 
 
 def test_every_keyword_says_what_becomes_of_it() -> None:
     for name, keyword in KEYWORDS.items():
         assert keyword.name == name
-        assert bool(keyword.why) == (keyword.use is Use.REFUSED)
-        assert not keyword.harmless or keyword.use is Use.REFUSED
+        assert keyword.why or keyword.use is not Use.REFUSED
+        assert not keyword.harmless or keyword.use in (Use.REFUSED, Use.DROPPED)
+        assert not keyword.values or set(keyword.harmless) <= set(keyword.values)
 
 
 def test_the_password_is_never_shown() -> None:
@@ -244,6 +270,15 @@ def test_a_password_file_that_others_may_read_is_ignored_and_said(passfile: Path
     assert "others may read it" in info.notes[0]
     assert "not a plain file" in resolved(f"passfile={passfile.parent}").notes[0]
     assert resolved(f"passfile={passfile}.missing").notes == ()
+
+
+def test_why_a_password_file_gave_no_password(passfile: Path) -> None:
+    hosts = resolved(f"host=h,i dbname=d user=u passfile={passfile}").hosts
+    assert hosts[0].no_password == ""
+    assert hosts[1].no_password == f"no line of {passfile} is for i:5432:d:u"
+    assert resolved(f"passfile={passfile}.missing").hosts[0].no_password == ""
+    passfile.write_text("h:*:*:*:\n")
+    assert resolved(f"host=h dbname=d user=u passfile={passfile}").hosts[0].no_password.endswith("has no password")
 
 
 _values = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)

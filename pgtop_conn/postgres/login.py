@@ -1,0 +1,178 @@
+"""One login at one host: with TLS and without in libpq's order, each on a socket of its own, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+import asyncpg
+
+from pgtop_conn.model.errors import ConnectError
+from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
+from pgtop_conn.postgres import tls
+from pgtop_conn.postgres.conninfo import ConnInfo, Host
+from pgtop_conn.postgres.dialling import HandedOver, NoTls, ask_for_tls, check_peer, dial
+from pgtop_conn.postgres.failures import explained, is_trouble
+from pgtop_conn.postgres.gate import Gate
+from pgtop_conn.postgres.link import Connection, Link
+
+#: The server has no pg_hba line for a login of this kind: one of the other kind may have one.
+NOT_PERMITTED = "28000"
+#: What a pooler says of startup parameters that it does not know.
+_UNSUPPORTED = "unsupported startup parameter"
+_NO_OPTIONS = "options are left out: what is in between (a pooler) refuses them"
+
+
+class Handshake(ConnectError):
+    """TLS could not be agreed on; nothing was sent that mattered."""
+
+
+@dataclass(slots=True)
+class _Login:
+    """What one login is tried with; it changes from one attempt to the next."""
+
+    info: ConnInfo
+    host: Host
+    kind: type[Link]
+    options: str
+    notes: list[str] = field(default_factory=list)
+
+
+async def login(info: ConnInfo, host: Host, kind: type[Link]) -> Link:
+    """Logged in, nothing asked yet. Raises ConnectError."""
+    trying = _Login(info, host, kind, info.options)
+    try:
+        return await _try_each(trying)
+    except ConnectError as error:
+        if not trying.options or _UNSUPPORTED not in str(error):
+            raise
+    # A monitor gets in where a client that needs its options would not.
+    trying.options = ""
+    link = await _try_each(trying)
+    link.notes = (*link.notes, _NO_OPTIONS)
+    return link
+
+
+async def _try_each(trying: _Login) -> Link:
+    """libpq's order: after an attempt that failed for the want or the presence of TLS, the other one."""
+    ways = (False,) if trying.host.is_socket else tls.attempts(trying.info.sslmode)
+    first: ConnectError | None = None
+    for with_tls in ways:
+        try:
+            link = await _attempt(trying, with_tls)
+        except ConnectError as error:
+            if first is not None:
+                raise _both(first, error) from None
+            if not isinstance(error, Handshake) and error.sqlstate != NOT_PERMITTED:
+                raise
+            first = error
+            continue
+        if isinstance(first, Handshake):
+            trying.notes.append(f"connected without TLS, since {first}")
+        link.notes = (*trying.info.notes, *trying.notes)
+        return link
+    assert first is not None
+    raise first
+
+
+def _both(first: ConnectError, second: ConnectError) -> ConnectError:
+    """What the second attempt says, and the first where that is another thing."""
+    if str(first) == str(second):
+        return second
+    if second.sqlstate == NOT_PERMITTED and first.sqlstate is not None:
+        return first
+    return type(second)(f"{second}; before that: {first}", second.sqlstate)
+
+
+async def _attempt(trying: _Login, with_tls: bool) -> Link:
+    """One connection. Whatever goes wrong, it is closed."""
+    handed: HandedOver | None = None
+    handle: socket.socket | None = None
+    try:
+        handle = await dial(trying.info, trying.host)
+        if trying.info.require_peer and trying.host.is_socket:
+            check_peer(handle, trying.info.require_peer)
+        with_tls = with_tls and await _agreed(trying, handle)
+        handed = _handed_over(trying, handle, with_tls)
+        connection: Connection = await asyncpg.connect(**_arguments(trying, with_tls), loop=cast("Any", handed))
+        connection._loop = asyncio.get_running_loop()  # type: ignore[attr-defined]
+    except BaseException as error:
+        _close(handed, handle)
+        if handed is not None and handed.gate is not None and handed.gate.refusal is not None:
+            raise handed.gate.refusal from None
+        if isinstance(error, ssl.SSLError) or (with_tls and _is_handshake(error, handed)):
+            raise Handshake(str(explained(error, trying.info, trying.host))) from None
+        if is_trouble(error):
+            raise explained(error, trying.info, trying.host) from None
+        raise
+    return trying.kind(connection, trying.host)
+
+
+async def _agreed(trying: _Login, handle: socket.socket) -> bool:
+    """Whether a TLS handshake is to follow; without one only where sslmode lets it be."""
+    if trying.info.tls.direct:
+        return True
+    try:
+        await ask_for_tls(handle)
+    except NoTls:
+        if trying.info.sslmode == "prefer":
+            return False
+        raise ConnectError(
+            f"the server at {trying.host} has no SSL, and sslmode={trying.info.sslmode} demands it"
+        ) from None
+    except ConnectError as error:
+        raise ConnectError(f"no login at {trying.host}: {error}") from None
+    return True
+
+
+def _handed_over(trying: _Login, handle: socket.socket, with_tls: bool) -> HandedOver:
+    demanded = trying.info.tls
+    gate = partial(Gate, allowed=trying.info.allowed, direct_tls=with_tls and demanded.direct)
+    if not with_tls:
+        return HandedOver(handle, gate, None, None)
+    context, notes = tls.context(demanded)
+    trying.notes += notes
+    # An address alone is no name, and is none in the certificate either unless it is to be verified.
+    name = trying.host.name if demanded.names_server else None
+    return HandedOver(handle, gate, context, name)
+
+
+def _is_handshake(error: BaseException, handed: HandedOver | None) -> bool:
+    """Whether the connection broke before the driver was told of it."""
+    return isinstance(error, OSError) and handed is not None and (handed.gate is None or handed.gate.transport is None)
+
+
+def _close(handed: HandedOver | None, handle: socket.socket | None) -> None:
+    """At once: a polite end would wait for an answer."""
+    if handed is not None and handed.gate is not None:
+        if handed.gate.transport is not None:
+            handed.gate.transport.abort()
+        return
+    if handle is not None:
+        handle.close()
+
+
+def _arguments(trying: _Login, with_tls: bool) -> dict[str, Any]:
+    """Everything said outright, since what is left out the driver reads from PG* variables and password files."""
+    info, host = trying.info, trying.host
+    settings = {"options": trying.options} if trying.options else {}
+    return {
+        "host": [host.dialled],
+        "port": [host.port],
+        "user": info.user,
+        "password": host.password or "",
+        "database": info.database,
+        # Only to tell the driver not to ask for TLS itself: it takes the socket as it is handed over.
+        "ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if with_tls else False,
+        "direct_tls": with_tls,
+        "target_session_attrs": "any",
+        "krbsrvname": info.driver.get("krbsrvname", "postgres"),
+        "gsslib": "gssapi",
+        "server_settings": {**settings, "application_name": OWN_APPLICATION_NAME, **trying.kind.startup},
+        # No statement may be named before it is known that no pooler is between; Link names its own afterwards.
+        "statement_cache_size": 0,
+    }
