@@ -22,6 +22,8 @@ from pgtop_conn.postgres.link import Connection, Link
 
 #: The server has no pg_hba line for a login of this kind: one of the other kind may have one.
 NOT_PERMITTED = "28000"
+#: Refusals that have nothing to do with TLS: wrong password, no slot, no such database, starting up.
+_FINAL = ("28P01", "53300", "3D000", "57P03")
 #: What a pooler says of startup parameters that it does not know.
 _UNSUPPORTED = "unsupported startup parameter"
 _NO_OPTIONS = "options are left out: what is in between (a pooler) refuses them"
@@ -67,7 +69,7 @@ async def _try_each(trying: _Login) -> Link:
         except ConnectError as error:
             if first is not None:
                 raise _both(first, error) from None
-            if not isinstance(error, Handshake) and error.sqlstate != NOT_PERMITTED:
+            if not isinstance(error, Handshake) and error.sqlstate in (None, *_FINAL):
                 raise
             first = error
             continue
