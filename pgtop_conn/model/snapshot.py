@@ -186,6 +186,10 @@ class Server:
     provider: str | None = None
     #: The emergency door we came in by, "walsender" or "host"; "" for an ordinary session.
     door: str = ""
+    #: Our own connection: "TLSv1.3, TLS_AES_256_GCM_SHA384", "" without TLS; None where we have no connection.
+    tls: str | None = None
+    #: What of the conninfo was left out or read in another way, a line each.
+    notes: tuple[str, ...] = ()
     #: Postmaster start: tells a restart from a lost connection.
     started_at: float | None = None
 
@@ -202,6 +206,12 @@ class Server:
     @property
     def is_unix_socket(self) -> bool:
         return self.host.startswith(("/", "@"))
+
+    @property
+    def is_in_the_clear(self) -> bool:
+        """Whether what we send and read can be overheard: no TLS over a network."""
+        local = self.is_unix_socket or self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return self.tls == "" and not local
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,8 @@ def server_of(row: Row, link: Link) -> Server:
         max_wal_senders=row["max_wal_senders"],
         started_at=row["started_at"],
         door=link.door,
+        tls=link.tls,
+        notes=link.notes,
     )
 
 

@@ -65,6 +65,7 @@ def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
         "sees_all": server.sees_all,
         "can_signal": server.can_signal,
         "slot": str(budget.own_slot),
+        "tls": server.tls,
     }
 
 

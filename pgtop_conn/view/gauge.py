@@ -10,11 +10,14 @@ from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.slots import HIDDEN_STATE, Level, Limit, SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, OWN_APPLICATION_NAME, Snapshot
+from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, OWN_APPLICATION_NAME, Server, Snapshot
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import comebacks, format
 from pgtop_conn.view.columns import LIMIT_SHOWN_FROM, STATE_STYLES, Cell
 from pgtop_conn.view.groups import Group
+
+#: The cell of the server line that says TLS: the first to go where it says nothing bad.
+_SAFETY = 5
 
 #: The trend leaves before the gauge gets shorter than this.
 GAUGE_AT_LEAST = 20
@@ -63,6 +66,7 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         Cell(f"  {server.role}, ", "dim"),
         Cell(f"{server.door} door" if server.door else f"{budget.own_slot} slot", "warning" if server.door else "dim"),
         _pace(status),
+        _safety(server),
     ]
     if status.stale_s is None:
         cells.append(Cell(f"  {clock(snapshot.taken_at)}", "dim"))
@@ -74,7 +78,15 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         cells.append(Cell("  read-only", "dim"))
     cells.append(Cell(_others_like_us(snapshot), "dim"))
     # That the interval is stretched says why the figures are older than expected: it goes last.
-    return _dropping(cells, width, (3, 1, 2) if status.stretched_s is None else (1, 2, 3))
+    order = (3, 1, 2) if status.stretched_s is None else (1, 2, 3)
+    return _dropping(cells, width, order if server.is_in_the_clear else (_SAFETY, *order))
+
+
+def _safety(server: Server) -> Cell:
+    """Whether our own connection can be overheard."""
+    if server.is_in_the_clear:
+        return Cell("  no TLS", "warning")
+    return Cell(f"  {server.tls.split(',')[0].replace('TLSv', 'TLS ')}" if server.tls else "", "dim")
 
 
 def _pace(status: Status) -> Cell:

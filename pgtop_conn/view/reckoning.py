@@ -123,6 +123,13 @@ def cautions(snapshot: Snapshot) -> list[str]:
         found.append("Behind a pooler: these are the pool's server connections; its own clients may wait unseen.")
     if server.in_recovery:
         found.append("A standby: its slots are its own; the primary's are counted on the primary.")
+    if server.is_in_the_clear:
+        found.append(
+            "Our own connection has no TLS: what it shows can be read on the way (sslmode=require asks for it)."
+        )
+    elif server.tls:
+        found.append(f"Our own connection: {server.tls}.")
+    found += [f"Of the conninfo: {note}." for note in server.notes]
     found.append(
         "A login refused with 'sorry, too many clients already' while there is room here means connections that never"
         " finish logging in (port scans, stalled TLS, health checks): they take no slot and no row, but the postmaster"
