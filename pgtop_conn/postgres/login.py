@@ -136,7 +136,10 @@ def _handed_over(trying: _Login, handle: socket.socket, with_tls: bool) -> Hande
     gate = partial(Gate, allowed=trying.info.allowed, direct_tls=with_tls and demanded.direct)
     if not with_tls:
         return HandedOver(handle, gate, None, None)
-    context, notes = tls.context(demanded)
+    try:
+        context, notes = tls.context(demanded)
+    except ConnectError as error:
+        raise Handshake(str(error)) from None
     trying.notes += notes
     # An address alone is no name, and is none in the certificate either unless it is to be verified.
     name = trying.host.name if demanded.names_server else None

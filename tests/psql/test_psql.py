@@ -1,0 +1,88 @@
+"""Every keyword and variable of libpq does what it does in psql, or differs for a reason that the table tells."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from pgtop_conn.demo.binaries import Binaries
+from pgtop_conn.postgres.keywords import DROPPED_VARIABLES, KEYWORDS, OTHER_VARIABLES
+from tests.psql.case import Case
+from tests.psql.comparing import CASES, Psql, compare, reference, server_with_tls
+from tests.psql.ground import ground, make_roles
+
+
+class _Option(ctypes.Structure):
+    """PQconninfoOption."""
+
+    _fields_ = [
+        *((name, ctypes.c_char_p) for name in ("keyword", "envvar", "compiled", "val", "label", "dispchar")),
+        ("dispsize", ctypes.c_int),
+    ]
+
+
+def _defaults(library: Path) -> dict[str, str]:
+    """PQconndefaults(): every keyword that this libpq knows, with its variable."""
+    call = ctypes.CDLL(str(library)).PQconndefaults
+    call.restype = ctypes.POINTER(_Option)
+    found: dict[str, str] = {}
+    for option in call():
+        if option.keyword is None:
+            break
+        found[option.keyword.decode()] = (option.envvar or b"").decode()
+    return found
+    return found
+
+
+@pytest.fixture(scope="module")
+def psql() -> Psql:
+    found = reference()
+    if found is None:
+        pytest.skip("no psql here")
+    return found
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory, newest_binaries: Binaries) -> Iterator[Mapping[str, str]]:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here to make certificates with")
+    with_tls = server_with_tls(newest_binaries.major) or newest_binaries
+    with ground(tmp_path_factory.mktemp("psql"), with_tls, newest_binaries) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def ready() -> list[Mapping[str, str]]:
+    """The grounds that have their roles."""
+    return []
+
+
+@pytest.mark.parametrize("one", CASES, ids=lambda one: f"{one.about}-{one}"[:90])
+async def test_as_psql(one: Case, psql: Psql, names: Mapping[str, str], ready: list[Mapping[str, str]]) -> None:
+    if one.needs_tls and psql.libpq is None:
+        pytest.skip("this psql has no TLS")
+    if names not in ready:
+        await make_roles(dict(names))
+        ready.append(names)
+    result = await compare(one, psql, names)
+    assert result.as_expected, f"psql: {result.psql.said}\nours: {result.ours.said}"
+    assert result.ours.said.isprintable()
+    assert "hunter2" not in result.ours.said
+
+
+def test_no_keyword_and_no_variable_is_missing(newest_binaries: Binaries) -> None:
+    library = newest_binaries.bin_dir.parent / "lib" / "libpq.so.5"
+    if not library.exists():
+        pytest.skip("no libpq here")
+    for keyword, variable in _defaults(library).items():
+        assert KEYWORDS[keyword].env == (variable or None)
+
+
+def test_every_keyword_and_variable_has_a_case() -> None:
+    variables = {keyword.env for keyword in KEYWORDS.values() if keyword.env}
+    wanted = {*KEYWORDS, *variables, *DROPPED_VARIABLES, *OTHER_VARIABLES}
+    assert wanted <= {one.about for one in CASES}
