@@ -163,7 +163,9 @@ class Reader:
         self._own_text = clean_query(self._activity)
         self._server: Server | None = None
         self._names = Names()
-        self._facts_due = self._facts_blocked_until = 0.0
+        self._facts_due = self._facts_blocked_until = self._facts_read_at = 0.0
+        #: When the oldest process of the server began, as far as we may see: younger ones are those of a restarted one.
+        self._oldest_start = 0.0
         self._texts: dict[int, _Text] = {}
         self._known: dict[int, tuple[Row, Backend]] = {}
         self._counters: Counters | None = None
@@ -219,6 +221,12 @@ class Reader:
     async def _refresh_facts(self, rows: Rows, now: float) -> Server:
         """Settings, roles and databases, every 30 s and on an unknown oid; stale ones do while a lock is in the way."""
         old = self._server
+        # Behind a pooler a restart costs no connection of ours.
+        starts = (row["backend_start"] for row in rows if row["taken_at"] is None)
+        oldest_start = min((start for start in starts if start is not None), default=0.0)
+        if oldest_start > self._oldest_start:
+            self._facts_due = min(self._facts_due, self._facts_read_at + FACTS_RETRY_S)
+        self._oldest_start = oldest_start
         if old is not None and (
             now < self._facts_blocked_until or (now < self._facts_due and not self._names.unknown(rows))
         ):
@@ -236,7 +244,7 @@ class Reader:
             raise PollFailed("our own role is gone from pg_roles")
         if self._names.learn(roles, databases, rows):
             self._known.clear()
-        self._facts_due = now + FACTS_EVERY_S
+        self._facts_due, self._facts_read_at = now + FACTS_EVERY_S, now
         provider = await self._recognising.provider(self._names.roles, self._names.databases)
         return replace(server_of(servers[0], self._link), provider=provider)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -57,6 +58,14 @@ def _second_handle(connection: Connection) -> socket.socket | None:
     transport = getattr(connection, "_transport", None)
     handle = transport.get_extra_info("socket") if transport is not None else None
     return handle.dup() if handle is not None else None
+
+
+def _say_we_left(witness: socket.socket | None) -> None:
+    """End our half of the connection, so that a server that comes back to life finds nobody there."""
+    if witness is not None:
+        # The other end may be gone already.
+        with suppress(OSError):
+            witness.shutdown(socket.SHUT_WR)
 
 
 class Link:
@@ -156,6 +165,7 @@ class Link:
         if not done:
             self._witness = _second_handle(self._connection)
             self.cut(f"no answer from the server in {ANSWER_S:.0f} s")
+            _say_we_left(self._witness)
             await asyncio.wait({task})
         self._running = None
 

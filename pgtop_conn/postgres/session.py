@@ -10,7 +10,7 @@ from time import monotonic
 from pgtop_conn.model.errors import ConnectError, PollFailed, SlotsExhausted, SourceLost
 from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
 from pgtop_conn.postgres.activity import Reader
 from pgtop_conn.postgres.connecting import connect
@@ -51,6 +51,8 @@ class Session:
         self._connecting: asyncio.Task[Link] | None = None
         self._closed = False
         self._unanswered: list[Unanswered] = []
+        #: The session that was lost last: the server may not know that it is.
+        self._left: BackendKey | None = None
 
     @classmethod
     async def open(cls, info: ConnInfo, *, by_door: bool = False) -> Session:
@@ -73,8 +75,9 @@ class Session:
             try:
                 if link.lost:
                     raise SourceLost(link.why_lost)
-                await self._end_unanswered(link)
+                await self._end_earlier(link)
                 snapshot = await self._reader.read()
+                self._forget_ended(link, snapshot)
                 return await self._in_a_slot() if self._may_move(link, snapshot) else snapshot
             except SourceLost as error:
                 raise self._lost(link, error) from None
@@ -117,7 +120,7 @@ class Session:
         """Give this connection up; what to tell of it."""
         link.cut(str(error))
         if self._link is link:
-            self._link = None
+            self._link, self._left = None, self._reader.own_key
         if not self._gave_no_answer(link):
             return error
         return SourceLost(f"{error}; our session {link.announced_pid} may hold its slot meanwhile")
@@ -148,7 +151,7 @@ class Session:
         witness = link.take_witness()
         if witness is None:
             return False
-        one = Unanswered(witness, link.announced_pid, self._reader.own_key)
+        one = Unanswered(witness, link.host, link.announced_pid, self._reader.own_key)
         if self._closed:
             one.close()
         else:
@@ -161,13 +164,24 @@ class Session:
             pids = ", ".join(str(one.pid) for one in self._unanswered)
             raise SourceLost(f"our sessions {pids} give no answer and may hold their slots: no further one is opened")
 
-    async def _end_unanswered(self, link: Link) -> None:
-        """Tell the server once to end those of ours; a stopped one ends as soon as it runs again."""
+    async def _end_earlier(self, link: Link) -> None:
+        """Tell the server once to end what was lost before; a stopped session ends as soon as it runs again."""
+        left, self._left = self._left, None
         for one in self._unanswered:
-            if one.key is not None and not one.ended:
-                with suppress(PollFailed):
-                    await link.read(statement("end_own"), one.key.pid, one.key.backend_start)
-                one.key = None
+            if one.key is not None and not one.told and not one.ended:
+                one.told = True
+                await _end(link, one.key)
+                left = None if left == one.key else left
+        if left is not None:
+            # A reset that only reached us, as from a firewall between, leaves it there for hours.
+            await _end(link, left)
+
+    def _forget_ended(self, link: Link, snapshot: Snapshot) -> None:
+        """Those that the same server was told to end, and lists no more."""
+        for one in self._unanswered:
+            if one.told and one.host == link.host and one.key not in snapshot.by_key:
+                one.close()
+        self._unanswered = [one for one in self._unanswered if not one.ended]
 
     async def _enter(self) -> Link:
         """An ordinary slot, or the door where that is allowed and no slot is left."""
@@ -197,6 +211,11 @@ class Session:
             link.cut(_CLOSED)
             raise SourceLost(_CLOSED)
         return link
+
+
+async def _end(link: Link, key: BackendKey) -> None:
+    with suppress(PollFailed):
+        await link.read(statement("end_own"), key.pid, key.backend_start)
 
 
 def _being_cancelled() -> bool:

@@ -1,7 +1,8 @@
 """Unanswered: a session of ours that was given up while the server owed it an answer, and may still hold its slot.
 
-A stopped or stuck backend does not see that we have left. Its socket is kept open, unread: the end of the stream, or
-anything to read, is the only news there will ever be of it.
+A stopped or stuck backend does not see that we have left. Our half of its socket is closed (the kernel has told the
+other end, or will as soon as the network lets it), and the other half kept open, unread: the end of the stream, or
+anything to read, is news of it. So is a list of sessions that it is not in.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import socket
 
 from pgtop_conn.model.snapshot import BackendKey
+from pgtop_conn.postgres.conninfo import Host
 
 #: A peer that is gone without a word is taken for gone after about a minute; what a system does not have is left out.
 _KEEPALIVE = {
@@ -21,11 +23,14 @@ _KEEPALIVE = {
 
 
 class Unanswered:
-    """`pid` as it was announced; `key` where the session's identity is known and is ours alone (no pooler)."""
+    """`pid` as it was announced by `host`; `key` where its identity is known and is ours alone (no pooler)."""
 
-    def __init__(self, witness: socket.socket, pid: int, key: BackendKey | None) -> None:
+    def __init__(self, witness: socket.socket, host: Host, pid: int, key: BackendKey | None) -> None:
+        self.host = host
         self.pid = pid
         self.key = key
+        #: Whether the server was told to end it.
+        self.told = False
         self._socket = witness
         self._ended = False
         witness.setblocking(False)

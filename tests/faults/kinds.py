@@ -157,6 +157,12 @@ async def reset(ground: Ground) -> str:
     return ""
 
 
+async def half_reset(ground: Ground) -> str:
+    """Only the monitor hears of it: its session stays on the server, idle for ever."""
+    ground.proxy.reset(only_client=True)
+    return ""
+
+
 async def refused(ground: Ground) -> str:
     await ground.proxy.refuse()
     ground.proxy.reset()
@@ -307,6 +313,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("packets dropped", packets_dropped, _BEHIND_PROXY, hangs=True),
     Kind("connection forgotten", flow_forgotten, _BEHIND_PROXY, hangs=True),
     Kind("connection reset", reset, _BEHIND_PROXY),
+    Kind("reset, server not told", half_reset, _BEHIND_PROXY, hangs=True),
     Kind("port closed", refused, _BEHIND_PROXY),
     Kind("slow network", slow_network, _BEHIND_PROXY),
     Kind("slots full", full_slots, ("direct",)),

@@ -230,7 +230,8 @@ class Lane:
         for name, seen in self._sampler.seen.items():
             # Through a pooler the sessions are the pooler's, and how many it keeps is its own business.
             if seen.most_sessions > 1 and name not in hanging and self.order.stage != "pooler":
-                self._complain(f"{name}: {seen.most_sessions} sessions at once for {seen.abandoned_longest_s:.2f} s")
+                times = f"{seen.abandoned} samples, {seen.abandoned_longest_s:.2f} s at most, first {seen.example}"
+                self._complain(f"{name}: {seen.most_sessions} sessions at once, {times}")
 
 
 def _untold(text: str) -> bool:

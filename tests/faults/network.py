@@ -67,9 +67,14 @@ class Proxy:
         for flow in self._flows:
             flow.forgotten = True
 
-    def reset(self) -> None:
+    def reset(self, *, only_client: bool = False) -> None:
+        """An RST to both ends, or only to the client: then the server's end stays, and nothing passes there."""
         for flow in self._flows:
-            flow.reset()
+            if only_client:
+                flow.forgotten = True
+                flow.client.transport.abort()
+            else:
+                flow.reset()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

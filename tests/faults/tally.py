@@ -70,14 +70,19 @@ def notes(results: Sequence[Result]) -> list[str]:
     for result in results:
         samples = sum(one.instants for one in result.seen.values())
         gap = max((one.gap_longest_s for one in result.seen.values()), default=0.0)
-        first, last = quarters(result.memory_kb)
-        more, most = quarters(result.descriptors)
+        late = sum(one.late for one in result.seen.values())
         lines.append(
-            f"{result.order.stage}, seed {result.order.seed}: {len(result.ones)} faults, {samples} samples"
-            f" (longest gap {gap:.2f} s), memory {first / 1000:.1f} -> {last / 1000:.1f} MB,"
-            f" descriptors {more:.0f} -> {most:.0f} (first and last quarter)"
+            f"{result.order.stage}, seed {result.order.seed}: {len(result.ones)} faults;"
+            f" {samples} samples, {late} more than 50 ms after the one before, {gap * 1000:.0f} ms at most;"
+            f" first and last quarter: {_growth(result)}"
         )
     return lines
+
+
+def _growth(result: Result) -> str:
+    first, last = quarters(result.memory_kb)
+    before, after = quarters(result.descriptors)
+    return f"memory {first / 1000:.1f} and {last / 1000:.1f} MB, descriptors {before:.0f} and {after:.0f}"
 
 
 def quarters(figures: Sequence[int]) -> tuple[float, float]:
