@@ -19,15 +19,25 @@ from tests.waiting import wait_until
 
 ENTER_ALTERNATE_SCREEN = b"\x1b[?1049h"
 LEAVE_ALTERNATE_SCREEN = b"\x1b[?1049l"
+PROGRAM = (sys.executable, "-m", "pgtop_conn")
 
 
 class Terminal:
-    """`async with Terminal([...]) as terminal:` runs pgtop-conn in a pty of `columns` × `rows`."""
+    """`async with Terminal([...]) as terminal:` runs pgtop-conn in a pty of `columns` × `rows`.
+
+    `program` runs instead of it, with the same arguments; it is the leader of the terminal's session.
+    """
 
     def __init__(
-        self, arguments: Sequence[str], *, columns: int = 120, rows: int = 36, environ: Mapping[str, str] | None = None
+        self,
+        arguments: Sequence[str],
+        *,
+        columns: int = 120,
+        rows: int = 36,
+        environ: Mapping[str, str] | None = None,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
-        self._arguments = arguments
+        self._command = [*program, *arguments]
         self._environ = {**os.environ, "TERM": "xterm-256color", **(environ or {})}
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
@@ -45,7 +55,7 @@ class Terminal:
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
         self.modes_before = termios.tcgetattr(self.slave)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pgtop_conn", *self._arguments],
+            self._command,
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,
@@ -55,12 +65,18 @@ class Terminal:
         )
 
     async def __aexit__(self, *_error: object) -> None:
-        asyncio.get_running_loop().remove_reader(self._master)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self.slave)
-        os.close(self._master)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """The terminal is gone, as when the line is cut or its window closed."""
+        if self._master >= 0:
+            asyncio.get_running_loop().remove_reader(self._master)
+            os.close(self.slave)
+            os.close(self._master)
+            self._master = -1
 
     def _read(self) -> None:
         try:
@@ -104,7 +120,8 @@ class Terminal:
             await wait_until(ended, "the command ends", within_s=within_s)
         except AssertionError as error:
             raise AssertionError(f"{error}; it shows:\n{self.text}") from None
-        self._read()
+        if self._master >= 0:
+            self._read()
         assert self.process.returncode is not None
         return self.process.returncode
 

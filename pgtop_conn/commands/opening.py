@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from pgtop_conn import config
 from pgtop_conn.audit import Audited
@@ -68,7 +71,8 @@ def _ask(user: str) -> str:
     if not _can_ask():
         raise ConnectError("a password is needed and there is no terminal to ask for it: use .pgpass or PGPASSWORD")
     try:
-        return getpass.getpass(f"Password for user {user}: ")
+        with _interruptible():
+            return getpass.getpass(f"Password for user {user}: ")
     except EOFError:
         raise ConnectError("no password was given") from None
 
@@ -77,9 +81,35 @@ def _yes(question: str) -> bool:
     """Asked on the terminal; anything but y is no."""
     try:
         terminal = Path(os.ctermid())
-        with terminal.open("w", encoding="utf-8") as asks, terminal.open(encoding="utf-8", errors="replace") as answers:
+        with (
+            terminal.open("w", encoding="utf-8") as asks,
+            terminal.open(encoding="utf-8", errors="replace") as answers,
+            _interruptible(),
+        ):
             asks.write(f"{question} [y/N] ")
             asks.flush()
             return answers.readline().strip().lower() in ("y", "yes")
     except OSError:
         return False
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A signal ends the question at once, and the terminal echoes again.
+
+    The event loop that we are asked from would only take note of Ctrl-C, and the others would leave nobody to clean up.
+    """
+
+    def leave(number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    taken = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    try:
+        for number in taken:
+            signal.signal(number, leave)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])

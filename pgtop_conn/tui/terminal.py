@@ -13,9 +13,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Seconds between looks, and what an orderly end gets before the process is ended without it.
-LOOK_EVERY_S = 0.5
-GRACE_S = 3.0
+#: Seconds between looks, and what an orderly end gets before the process is ended without it; together with what the
+#: kernel takes to close our connection they stay well below two seconds.
+LOOK_EVERY_S = 0.2
+GRACE_S = 1.0
 
 
 @contextmanager
@@ -26,7 +27,8 @@ def watched(leave: Callable[[], None]) -> Iterator[None]:
     if descriptor is None:
         yield
         return
-    thread = threading.Thread(target=_watch, args=(descriptor, leave, done), name="terminal-watch", daemon=True)
+    gone = _lost_session if _is_ours(descriptor) else _no_terminal
+    thread = threading.Thread(target=_watch, args=(descriptor, gone, leave, done), name="terminal-watch", daemon=True)
     thread.start()
     try:
         yield
@@ -42,9 +44,27 @@ def _terminal() -> int | None:
     return stdin.fileno()
 
 
-def _watch(descriptor: int, leave: Callable[[], None], done: threading.Event) -> None:
+def _is_ours(descriptor: int) -> bool:
+    """Whether it is the terminal of our own session."""
+    try:
+        os.tcgetpgrp(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _no_terminal(descriptor: int) -> bool:
+    return not os.isatty(descriptor)
+
+
+def _lost_session(descriptor: int) -> bool:
+    """Also when the leader of the session is dead, be it that something still holds the terminal's other end."""
+    return not _is_ours(descriptor)
+
+
+def _watch(descriptor: int, gone: Callable[[int], bool], leave: Callable[[], None], done: threading.Event) -> None:
     while not done.wait(LOOK_EVERY_S):
-        if not os.isatty(descriptor):
+        if gone(descriptor):
             leave()
             if not done.wait(GRACE_S):
                 os._exit(128 + signal.SIGHUP)

@@ -1,0 +1,226 @@
+"""Every way out, in calm and in trouble: the terminal as it was, and nothing left on the server within two seconds.
+
+What a hung server does is its own affair; there it is the kernel's word that counts: our connection is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pgtop_conn.demo.server import Cluster
+from tests.conftest import MakeCluster
+from tests.faults.kinds import TERMINATE, stopped
+from tests.faults.sampler import Sampler, connections_to, reach
+from tests.faults.stage import children_of
+from tests.servers import is_alive
+from tests.terminal import ENTER_ALTERNATE_SCREEN, LEAVE_ALTERNATE_SCREEN, PROGRAM, Terminal
+from tests.waiting import wait_until
+
+#: From the key, the signal or the end of the terminal.
+GONE_WITHIN_S = 2.0
+#: Each pair switches something on and off: cursor hidden, mouse in its four forms, pasting in brackets.
+MODES = ((b"?25l", b"?25h"), *((b"?%dh" % mode, b"?%dl" % mode) for mode in (1000, 1003, 1006, 1015, 2004)))
+#: As nohup does, which would take standard output away from the terminal as well.
+HANGUP_IGNORED = ("/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *PROGRAM)
+UNDER_A_SHELL = ("/bin/sh", "-c", '"$@"; exit $?', "sh", *PROGRAM)
+FAILING = """
+import sys
+from pgtop_conn.tui.main import MainScreen
+
+def fail(screen):
+    raise KeyError("hunter2")
+
+MainScreen.action_pause = fail
+from pgtop_conn.cli import main
+sys.exit(main())
+"""
+
+Way = Callable[[Terminal], None]
+
+
+def key(keys: str) -> Way:
+    return lambda terminal: terminal.type(keys)
+
+
+def sent(number: signal.Signals) -> Way:
+    return lambda terminal: os.kill(terminal.process.pid, number)
+
+
+WAYS: dict[str, tuple[Way, int]] = {
+    "q": (key("q"), 0),
+    "Ctrl-C": (key("\x03"), 0),
+    "Ctrl-C in a dialog": (key("?\x03"), 0),
+    "SIGINT": (sent(signal.SIGINT), 0),
+    "SIGTERM": (sent(signal.SIGTERM), 128 + signal.SIGTERM),
+    "SIGHUP": (sent(signal.SIGHUP), 128 + signal.SIGHUP),
+}
+SOME_WAYS = ("q", "Ctrl-C", "SIGTERM")
+
+
+@pytest.fixture(scope="module")
+def server(module_clusters: MakeCluster) -> Cluster:
+    return module_clusters(tcp=True)
+
+
+@pytest.fixture
+async def sampler(server: Cluster) -> AsyncIterator[Sampler]:
+    server.start()
+    sampler = Sampler([server], [server.port])
+    await sampler.start()
+    yield sampler
+    await sampler.stop()
+
+
+def arguments(server: Cluster) -> list[str]:
+    return ["--interval", "0.5", server.uri(tcp=True)]
+
+
+@contextmanager
+def hung(server: Cluster, sampler: Sampler, *, backends: bool = True) -> Iterator[None]:
+    """The postmaster, and every process of the server but the sampler's own."""
+    pid = server.postmaster_pid
+    assert pid is not None
+    children = [child for child in children_of(pid) if child not in sampler.own_pids()] if backends else []
+    with stopped([pid, *children]):
+        yield
+
+
+async def leaves(terminal: Terminal, server: Cluster, sampler: Sampler, way: Way, *, hanging: bool = False) -> int:
+    """Take the way out; its exit code, when everything is closed and ended in time."""
+    began = time.monotonic()
+    way(terminal)
+
+    def closed() -> bool:
+        return not connections_to([server.port]) and (hanging or not sampler.pids())
+
+    await wait_until(closed, "our session is closed", within_s=GONE_WITHIN_S, every_s=0.01)
+    code = await terminal.ends(within_s=max(0.1, began + GONE_WITHIN_S - time.monotonic()))
+    return code
+
+
+def assert_restored(terminal: Terminal) -> None:
+    written = terminal.written
+    assert terminal.modes() == terminal.modes_before
+    assert written.count(ENTER_ALTERNATE_SCREEN) == written.count(LEAVE_ALTERNATE_SCREEN) == 1
+    for on, off in MODES:
+        assert written.rfind(b"\x1b[" + off) > written.rfind(b"\x1b[" + on) or b"\x1b[" + on not in written
+    assert b"Traceback" not in written
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_in_calm(server: Cluster, sampler: Sampler, way: str) -> None:
+    leave, code = WAYS[way]
+    async with Terminal(arguments(server)) as terminal:
+        await terminal.shows("Headroom")
+        await wait_until(lambda: len(sampler.pids()) == 1, "one session is seen")
+        assert await leaves(terminal, server, sampler, leave) == code
+        assert_restored(terminal)
+
+
+@pytest.mark.parametrize("way", SOME_WAYS)
+async def test_while_the_server_hangs(server: Cluster, sampler: Sampler, way: str) -> None:
+    leave, code = WAYS[way]
+    async with Terminal(arguments(server)) as terminal:
+        await terminal.shows("Headroom")
+        with hung(server, sampler):
+            # The question that is open now is the one that is not answered.
+            await terminal.shows("STALE")
+            assert await leaves(terminal, server, sampler, leave, hanging=True) == code
+            assert_restored(terminal)
+    await wait_until(lambda: not sampler.pids(), "the session ends as soon as the server runs again")
+
+
+@pytest.mark.parametrize("way", SOME_WAYS)
+async def test_in_the_middle_of_a_reconnect(server: Cluster, sampler: Sampler, way: str) -> None:
+    leave, code = WAYS[way]
+    async with Terminal(arguments(server)) as terminal:
+        await terminal.shows("Headroom")
+        admin = await reach(server)
+        with hung(server, sampler, backends=False):
+            await admin.execute(TERMINATE)
+            await terminal.shows("STALE", "reconnecting")
+            await wait_until(lambda: connections_to([server.port]) == 1, "a login is under way")
+            assert await leaves(terminal, server, sampler, leave, hanging=True) == code
+            assert_restored(terminal)
+        await admin.close()
+    await wait_until(lambda: not sampler.pids(), "no session is left")
+
+
+@pytest.mark.parametrize("way", SOME_WAYS)
+async def test_while_there_is_no_server(server: Cluster, sampler: Sampler, way: str) -> None:
+    leave, code = WAYS[way]
+    async with Terminal(arguments(server)) as terminal:
+        await terminal.shows("Headroom")
+        server.stop()
+        await terminal.shows("STALE", "no server at")
+        assert await leaves(terminal, server, sampler, leave) == code
+        assert_restored(terminal)
+
+
+@pytest.mark.parametrize("program", [PROGRAM, HANGUP_IGNORED], ids=["", "SIGHUP ignored"])
+@pytest.mark.parametrize("hanging", [False, True], ids=["in calm", "server hangs"])
+async def test_the_terminal_is_gone(server: Cluster, sampler: Sampler, program: tuple[str, ...], hanging: bool) -> None:
+    async with Terminal(arguments(server), program=program) as terminal:
+        await terminal.shows("Headroom")
+        with hung(server, sampler) if hanging else stopped(()):
+            if hanging:
+                await terminal.shows("STALE")
+            await leaves(terminal, server, sampler, Terminal.hang_up, hanging=hanging)
+    await wait_until(lambda: not sampler.pids(), "no session is left")
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "SIGHUP ignored"])
+async def test_the_shell_above_is_killed(server: Cluster, sampler: Sampler, ignored: bool) -> None:
+    """The leader of the session ends, as sshd's shell does: the terminal is taken from all that run in it."""
+    shell = (
+        UNDER_A_SHELL if not ignored else (*UNDER_A_SHELL[:2], f"trap '' HUP; {UNDER_A_SHELL[2]}", *UNDER_A_SHELL[3:])
+    )
+    async with Terminal(arguments(server), program=shell) as terminal:
+        await terminal.shows("Headroom")
+        (monitor,) = children_of(terminal.process.pid)
+        await leaves(terminal, server, sampler, sent(signal.SIGKILL))
+        await wait_until(lambda: not is_alive(monitor), "the monitor ends", within_s=GONE_WITHIN_S)
+
+
+async def test_an_error_of_our_own(server: Cluster, sampler: Sampler) -> None:
+    async with Terminal(arguments(server), program=(sys.executable, "-c", FAILING)) as terminal:
+        await terminal.shows("Headroom")
+        assert await leaves(terminal, server, sampler, key("p")) == 1
+        assert_restored(terminal)
+        assert b"unexpected KeyError" in terminal.written
+        assert b"hunter2" not in terminal.written
+
+
+@pytest.mark.parametrize(
+    ("way", "code"),
+    [(key("\x03"), 130), (sent(signal.SIGTERM), -signal.SIGTERM), (sent(signal.SIGHUP), -signal.SIGHUP)],
+)
+async def test_while_connecting(server: Cluster, sampler: Sampler, way: Way, code: int) -> None:
+    async with Terminal(arguments(server)) as terminal:
+        with hung(server, sampler, backends=False):
+            await wait_until(lambda: connections_to([server.port]) == 1, "a login is under way")
+            assert await leaves(terminal, server, sampler, way, hanging=True) == code
+            assert terminal.modes() == terminal.modes_before
+            assert b"Traceback" not in terminal.written
+    await wait_until(lambda: not sampler.pids(), "no session is left")
+
+
+@pytest.mark.parametrize(
+    ("way", "code"),
+    [(key("\x03"), 130), (sent(signal.SIGTERM), 128 + signal.SIGTERM), (sent(signal.SIGHUP), 128 + signal.SIGHUP)],
+)
+async def test_at_the_password_prompt(server: Cluster, sampler: Sampler, way: Way, code: int) -> None:
+    """Where the terminal echoes nothing, and must again."""
+    async with Terminal(["-W", *arguments(server)]) as terminal:
+        await terminal.shows("Password for user postgres:")
+        await wait_until(lambda: terminal.modes() != terminal.modes_before, "nothing is echoed")
+        assert await leaves(terminal, server, sampler, way) == code
+        assert terminal.modes() == terminal.modes_before
+        assert b"Traceback" not in terminal.written
