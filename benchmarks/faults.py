@@ -10,19 +10,17 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.faults.lane import STAGES, Order, run_lane
+from tests.faults.lane import STAGES, Order, run_lanes
 from tests.faults.stage import pooler_program
 from tests.faults.tally import notes, table, wrong
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the faults, shared between the lanes; each lane is a process with servers and a monitor of its own."""
+    """Run the faults, shared between the lanes."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.randrange(100_000))
@@ -34,8 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number, lane in enumerate(lanes)
     ]
     began = time.monotonic()
-    with ProcessPoolExecutor(len(orders), mp_context=get_context("spawn")) as pool:
-        results = list(pool.map(run_lane, orders))
+    results = run_lanes(orders)
     found = wrong(results)
     lines = [*table(results), "", *notes(results), "", f"seed {given.seed}, {time.monotonic() - began:.0f} s"]
     sys.stdout.write("\n".join([*lines, f"{len(found)} wrong", *found]) + "\n")

@@ -7,10 +7,12 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -253,6 +255,12 @@ def deck(stage: str, count: int, random: Random) -> list[Kind]:
     while len(dealt) < count:
         dealt += random.sample(fitting, len(fitting))
     return dealt[:count]
+
+
+def run_lanes(orders: Sequence[Order]) -> list[Result]:
+    """All at once; each lane is a process with servers and a monitor of its own."""
+    with ProcessPoolExecutor(len(orders), mp_context=get_context("spawn")) as pool:
+        return list(pool.map(run_lane, orders))
 
 
 def run_lane(order: Order) -> Result:
