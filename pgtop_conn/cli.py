@@ -74,6 +74,7 @@ def _main(argv: list[str]) -> int:
     command = COMMANDS[name]
     parser = parser_of(name, COMMANDS)
     arguments = parser.parse_intermixed_args(rest)
+    arguments.typed = argv
     given = {
         setting.field: getattr(arguments, setting.field) for setting in config.SETTINGS if setting.field in arguments
     }

@@ -5,6 +5,7 @@ Add a setting: one field of Settings and one entry in SETTINGS; --help, the envi
 
 from __future__ import annotations
 
+import pwd
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -202,6 +203,16 @@ def state_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("pgtop-conn", appauthor=False)
+
+
+def state_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Ours, and behind sudo that of whoever became us: what they have seen counts, too."""
+    invoker = environ.get("SUDO_USER", "")
+    try:
+        home = Path(pwd.getpwnam(invoker).pw_dir) if invoker else None
+    except KeyError:
+        home = None
+    return (state_folder(), home / ".local" / "state" / "pgtop-conn") if home is not None else (state_folder(),)
 
 
 def journal_file() -> Path:

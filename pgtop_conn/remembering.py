@@ -5,9 +5,12 @@ The host door has only names to go by; these are what it protects when the serve
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
+import socket
+import stat
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,18 +22,39 @@ from pgtop_conn.model.source import Action, Outcome, Source, Target
 log = logging.getLogger(__name__)
 
 FILE = "privileged-roles.json"
-_LOCAL = ("localhost", "127.0.0.1", "::1")
+#: A file of ours is far shorter.
+_MOST_BYTES = 4 * 1024 * 1024
+
+
+def local(port: int) -> str:
+    """What a server on this machine is called in the file, however it was reached."""
+    return f"local:{port}"
 
 
 def place(host: str, port: int) -> str:
-    """What a server is called in the file; one on this machine is the same by socket and by loopback."""
-    return f"local:{port}" if host.startswith("/") or host in _LOCAL else f"{host}:{port}"
+    """What a server is called in the file. Blocks for as long as it takes to look a name up."""
+    return local(port) if host.startswith(("/", "@")) or _is_ours(host) else f"{host}:{port}"
 
 
-def recall(folder: Path, places: Sequence[str]) -> frozenset[str]:
-    """Every name that was seen at one of these places; none when nothing was written down."""
-    known = _read(folder / FILE)
-    return frozenset(name for one in places for name in known.get(one, ()))
+def _is_ours(host: str) -> bool:
+    """Whether this machine has the address: only then may a socket be bound to it."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except OSError:
+        return False
+    for family, kind, protocol, _, address in found:
+        try:
+            with socket.socket(family, kind, protocol) as one:
+                one.bind(address)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def recall(folders: Sequence[Path], port: int) -> frozenset[str]:
+    """Every name that was seen on the server of this machine at this port; none when nothing was written down."""
+    return frozenset(name for folder in folders for name in _read(folder / FILE).get(local(port), ()))
 
 
 class Remembered:
@@ -46,7 +70,7 @@ class Remembered:
         snapshot = await self._source.poll()
         if snapshot.roles is not self._roles and snapshot.server.door != HOST_DOOR:
             self._roles = snapshot.roles
-            self._remember(snapshot)
+            await asyncio.to_thread(self._remember, snapshot)
         return snapshot
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
@@ -82,7 +106,12 @@ class Remembered:
 def _read(path: Path) -> dict[str, list[str]]:
     """What the file says; nothing when it is not there, or is none of ours."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            # Behind sudo it is another user's, who may have put anything there.
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return {}
+            found = json.loads(file.read(_MOST_BYTES))
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):

@@ -6,23 +6,28 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pgtop_conn.commands.advising import host_command
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.snapshot import HOST_DOOR, WALSENDER_DOOR
 from pgtop_conn.model.source import Source
-from pgtop_conn.remembering import place, recall
+from pgtop_conn.remembering import recall
 
 if TYPE_CHECKING:
     from pgtop_conn.postgres.conninfo import ConnInfo
 
 #: Between two attempts, drawn anew each time: a login costs the server a process, and others wait, too.
 WAIT_S = (0.2, 0.6)
-#: The server may be starting again meanwhile.
-_MAY_PASS = (None, "57P03")
+#: The server is starting or stopping, or it is not there at the moment.
+_RESTARTING = "57P03"
+_MAY_PASS = (None, _RESTARTING)
+
+Opening = Callable[[], Awaitable[Source]]
 
 
 @dataclass(slots=True)
@@ -32,7 +37,8 @@ class Way:
     info: ConnInfo
     #: Asks for the password of a role; None where nobody may be asked.
     ask: Callable[[str], str] | None
-    state_folder: Path
+    #: Where what was remembered of servers may be.
+    state_folders: Sequence[Path]
 
     async def session(self, *, by_door: bool = False) -> Source:
         """A session in an ordinary slot, or through the walsender door."""
@@ -48,10 +54,20 @@ class Way:
 
     async def host(self) -> Source:
         """The server's processes, from its host."""
-        from pgtop_conn.postgres.hostdoor import HostDoor
+        from pgtop_conn.postgres.hostdoor import HostDoor, NotOurs
 
-        places = [place(host.name, host.port) for host in self.info.hosts]
-        return await HostDoor.open(self.info, recall(self.state_folder, places))
+        try:
+            return await HostDoor.open(self.info, partial(recall, self.state_folders))
+        except NotOurs as error:
+            host = self.info.hosts[0]
+            raise ConnectError(f"{error}: {host_command(host.name, host.port, sudo=True)}") from None
+
+    @property
+    def host_is_at_hand(self) -> bool:
+        """Whether the host door would open."""
+        from pgtop_conn.postgres.hostdoor import is_at_hand
+
+        return is_at_hand(self.info)
 
 
 async def enter(way: Way, *, door: str, wait: bool, offer: Callable[[str], bool] | None) -> Source:
@@ -61,27 +77,27 @@ async def enter(way: Way, *, door: str, wait: bool, offer: Callable[[str], bool]
     """
     if door == HOST_DOOR:
         return await way.host()
-    if door == WALSENDER_DOOR:
-        return await way.session(by_door=True)
+    opening = partial(way.session, by_door=door == WALSENDER_DOOR)
     try:
-        return await way.session()
-    except SlotsExhausted as error:
-        if wait:
-            return await waited(way.session, error)
-        if offer is None:
+        return await opening()
+    except ConnectError as error:
+        if wait and (isinstance(error, SlotsExhausted) or error.sqlstate == _RESTARTING):
+            return await waited(opening, error)
+        if offer is None or not isinstance(error, SlotsExhausted):
             raise
         return await _offered(way, error, offer)
 
 
 async def _offered(way: Way, error: SlotsExhausted, offer: Callable[[str], bool]) -> Source:
-    """Each way in turn; the first error when none is taken."""
+    """Each way that may be open, in turn; the first error when none is taken."""
     tell(str(error))
-    doors: tuple[tuple[str, Callable[[], Awaitable[Source]]], ...] = (
-        ("Go in by the walsender door?", lambda: way.session(by_door=True)),
-        ("Go in by the host door?", way.host),
-        ("Wait for the first slot that is freed?", lambda: waited(way.session, error)),
-    )
-    for question, opening in doors:
+    ways: list[tuple[str, Opening]] = []
+    if error.kind != "max_wal_senders":
+        ways.append(("Go in by the walsender door, which takes no slot?", lambda: way.session(by_door=True)))
+    if way.host_is_at_hand:
+        ways.append(("Go in by the host door, by the server's processes?", way.host))
+    ways.append(("Wait for the first slot that is freed?", lambda: waited(way.session, error)))
+    for question, opening in ways:
         if offer(question):
             try:
                 return await opening()
@@ -90,7 +106,7 @@ async def _offered(way: Way, error: SlotsExhausted, offer: Callable[[str], bool]
     raise error
 
 
-async def waited(opening: Callable[[], Awaitable[Source]], error: SlotsExhausted) -> Source:
+async def waited(opening: Opening, error: ConnectError) -> Source:
     """Try until a slot is free; what else may pass meanwhile (a restart) is waited for, too."""
     tell(f"{error}; waiting for a slot (Ctrl-C ends it)")
     began, refusals, said = time.monotonic(), 1, str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from typing import NoReturn
 
 from pgtop_conn import config
 from pgtop_conn.audit import Audited
+from pgtop_conn.commands.advising import Refused, advice
 from pgtop_conn.commands.entering import Way, enter
-from pgtop_conn.model.errors import ConnectError
+from pgtop_conn.model.errors import ConnectError, SlotsExhausted
 from pgtop_conn.model.source import Source
 from pgtop_conn.remembering import Remembered
 
@@ -30,6 +32,8 @@ class Login:
     database: str | None = None
     never_ask: bool = False
     always_ask: bool = False
+    #: The whole command line, for the next one to type.
+    typed: tuple[str, ...] = ()
 
 
 async def open_source(
@@ -38,7 +42,7 @@ async def open_source(
     """Open the one session, asking for a password on the terminal when the server wants one.
 
     `offers`: when no slot is free, the ways that are left are offered one after another on the terminal.
-    Raises BadInput or ConnectError, each a line for the user.
+    Raises BadInput or ConnectError, each a line for the user; SlotsExhausted comes with advice.
     """
     from pgtop_conn.postgres.conninfo import resolve
 
@@ -53,9 +57,24 @@ async def open_source(
     if login.always_ask:
         info = info.with_password(_ask(info.user))
     may_ask = not (login.never_ask or login.always_ask) and _can_ask()
-    way = Way(info, _ask if may_ask else None, config.state_folder())
-    source = await enter(way, door=settings.door, wait=settings.wait, offer=_yes if offers and _can_ask() else None)
+    way = Way(info, _ask if may_ask else None, config.state_folders(environ))
+    # -w asks for a monitor that puts no question.
+    may_offer = offers and not login.never_ask and sys.stdin.isatty() and _can_ask()
+    try:
+        source = await enter(way, door=settings.door, wait=settings.wait, offer=_yes if may_offer else None)
+    except SlotsExhausted as error:
+        error.advice = advice(Refused(error, info, login.typed, way.host_is_at_hand, _nearby(error)))
+        raise
     return Audited(Remembered(source, config.state_folder()), config.journal_file())
+
+
+def _nearby(error: SlotsExhausted) -> bool:
+    """Whether the server may be on this machine, as far as the address tells."""
+    from pgtop_conn.postgres.conninfo import Host
+    from pgtop_conn.postgres.refused import is_loopback
+
+    host = Host(error.host, error.port)
+    return host.is_socket or is_loopback(host)
 
 
 def _can_ask() -> bool:

@@ -113,4 +113,5 @@ def login_of(arguments: argparse.Namespace) -> Login:
         database=database,
         never_ask=found.get("no_password", False),
         always_ask=found.get("password", False),
+        typed=tuple(found.get("typed", ())),
     )

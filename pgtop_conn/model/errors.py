@@ -52,15 +52,18 @@ class PasswordNeeded(ConnectError):
 class SlotsExhausted(ConnectError):
     """The server has no slot for this login (SQLSTATE 53300).
 
-    `kind` names the limit that refused; `advice` is a line for each way in that is left, with its command.
+    `kind` names the limit that refused, `host` (a name, an address or the folder of a socket) and `port` who did;
+    `advice` is a line for each way in that is left, with its command, put there by whoever knows what was typed.
     """
 
     def __init__(
-        self, message: str, sqlstate: str | None = None, kind: str = "unknown", advice: tuple[str, ...] = ()
+        self, message: str, sqlstate: str | None = None, kind: str = "unknown", host: str = "", port: int = 0
     ) -> None:
         super().__init__(message, sqlstate)
         self.kind = kind
-        self.advice = advice
+        self.host = host
+        self.port = port
+        self.advice: tuple[str, ...] = ()
 
 
 class SourceLost(PgtopError):

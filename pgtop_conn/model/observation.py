@@ -8,7 +8,7 @@ from pgtop_conn.model.habits import Habits
 from pgtop_conn.model.history import History
 from pgtop_conn.model.leaks import Leak, find_leaks
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.snapshot import HOST_DOOR, Backend, Snapshot
 
 Counter = Callable[[Sequence[Backend]], Mapping[Hashable, int]]
 
@@ -38,7 +38,9 @@ class Observation:
         return self.history.per_minute((("app", app),))
 
     def leaks(self, snapshot: Snapshot) -> tuple[Leak, ...]:
-        """What looks leaked in this snapshot, worst first; found once a poll."""
+        """What looks leaked in this snapshot, worst first; found once a poll. Process titles tell too little for it."""
+        if snapshot.server.door == HOST_DOOR:
+            return ()
         if self._leaks is None or self._leaks[0] is not snapshot:
             self._leaks = (snapshot, find_leaks(snapshot, self.habits, self.growth_of))
         return self._leaks[1]

@@ -21,6 +21,9 @@ CLIENT_BACKEND = "client backend"
 WALSENDER = "walsender"
 #: Our word for a hidden row that is known to take no slot, whatever else it is.
 BACKGROUND = "background"
+#: Our word for a connection that has not said who it is: it takes no slot, but the server lets in only so many.
+NEWCOMER = "newcomer"
+STARTUP = "startup"
 
 ACTIVE = "active"
 IDLE = "idle"
@@ -107,6 +110,8 @@ class Backend:
     walsender: bool
     query: str = ""
     blocked_by: tuple[int, ...] = ()
+    #: Read from the title of its process: what it ran, and when, is not known.
+    by_title: bool = False
 
     @property
     def pid(self) -> int:
@@ -147,7 +152,7 @@ class Backend:
     @property
     def never_queried(self) -> bool:
         """Connected and idle without ever having run a statement."""
-        return self.state == IDLE and self.query_start is None and not self.query
+        return self.state == IDLE and self.query_start is None and not self.query and not self.by_title
 
 
 def age(at: float, since: float | None) -> float | None:

@@ -65,5 +65,5 @@ def _refused(error: asyncpg.PostgresError, info: ConnInfo, host: Host) -> Connec
             return PasswordNeeded(text, code)
         return PasswordNeeded(clean(f"the server at {host} asks for the password of {info.user}") + why, code)
     if code == SQLSTATE:
-        return exhausted(str(error), info, host)
+        return exhausted(str(error), host, getattr(error, "server_source_function", None) or "")
     return ConnectError(text, code)

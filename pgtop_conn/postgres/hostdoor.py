@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
-import shlex
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -22,8 +19,10 @@ from types import MappingProxyType
 from pgtop_conn.model.errors import ConnectError, SourceLost
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import (
+    BACKGROUND,
     CLIENT_BACKEND,
-    HOST_DOOR,
+    NEWCOMER,
+    STARTUP,
     WALSENDER,
     Backend,
     BackendKey,
@@ -35,26 +34,29 @@ from pgtop_conn.model.snapshot import (
 from pgtop_conn.model.source import BEFORE, Action, Outcome, Status, Target
 from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.conninfo import ConnInfo
-from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS
+from pgtop_conn.postgres.hostserver import name_of, server_of
 from pgtop_conn.postgres.processes import (
     Postmaster,
     Process,
     boot_time,
     children,
     look,
+    others,
     postmaster_at,
     postmasters,
     send,
     ticks_per_second,
 )
-from pgtop_conn.postgres.refused import is_local
+from pgtop_conn.postgres.refused import is_loopback
 from pgtop_conn.postgres.titles import Title, cluster_prefix, parse
 
 #: What each action sends.
 _SIGNALS = MappingProxyType({Action.TERMINATE: signal.SIGTERM, Action.CANCEL: signal.SIGINT})
-#: Asked of the server's own program: what it says is what the files say, which a restart may be due for.
-_SETTINGS = ("max_connections", "superuser_reserved_connections", "reserved_connections", "max_wal_senders")
-_ASKING_S = 5.0
+_CHANGED = "its process has run, or has another title, since it was chosen"
+
+
+class NotOurs(ConnectError):
+    """A server is there, and we are neither its OS user nor root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,48 +74,50 @@ class HostDoor:
     def __init__(self, postmaster: Postmaster, server: Server, privileged: frozenset[str]) -> None:
         self._postmaster = postmaster
         self._server = server
-        self._privileged = privileged | {_owner(postmaster), "postgres"}
+        # initdb calls the bootstrap superuser like the OS user.
+        self._privileged = privileged | {name_of(postmaster.owner), "postgres"}
         self._boot = boot_time()
         self._seen: dict[BackendKey, _Seen] = {}
         self._oids: dict[str, int] = {}
         self._closed = False
 
     @classmethod
-    async def open(cls, info: ConnInfo, privileged: frozenset[str] = frozenset()) -> HostDoor:
-        """Find the server. Raises ConnectError when it is not here, or not ours to signal."""
-        postmaster = find(info)
-        if os.geteuid() not in (0, _owner_id(postmaster)):
-            raise ConnectError(
-                f"the host door is for the server's OS user, {_owner(postmaster)}, or root: run it with sudo"
-            )
-        server = await asyncio.to_thread(_server_of, postmaster)
-        return cls(postmaster, server, privileged)
+    async def open(cls, info: ConnInfo, recall: Callable[[int], frozenset[str]] = lambda _: frozenset()) -> HostDoor:
+        """Find the server; `recall` gives the privileged of the one at a port.
+
+        Raises ConnectError when it is not here, NotOurs when it is not ours to signal.
+        """
+        postmaster = await asyncio.to_thread(find, info)
+        if os.geteuid() not in (0, postmaster.owner):
+            raise NotOurs(f"the host door is for the server's OS user, {name_of(postmaster.owner)}, or root")
+        server = await asyncio.to_thread(server_of, postmaster)
+        return cls(postmaster, server, recall(postmaster.port))
 
     async def poll(self) -> Snapshot:
         """One look at every process of the server. Raises SourceLost when the server is gone."""
         now = time.time()
-        await self._still_there()
-        found = await asyncio.to_thread(lambda: list(children(self._postmaster.pid)))
+        first = await self._still_there()
+        found = await asyncio.to_thread(lambda: list(children(first.pid)))
         titles = {process.pid: clean(decode(process.title)) for process in found}
         prefix = cluster_prefix(list(titles.values()))
         before, self._seen = self._seen, {}
         for process in found:
-            backend = self._backend(process, parse(titles[process.pid], prefix), titles[process.pid])
+            title = parse(titles[process.pid], prefix)
+            if title.kind is None:
+                # Until a login says who it is, its process has the title of the first one; and it holds no slot.
+                title = replace(title, kind=NEWCOMER if process.title == first.title else BACKGROUND)
+            backend = self._backend(process, title)
             old = before.get(backend.key)
             since = old.since if old is not None and old.process == process else now
             backend = replace(backend, state_change=since if backend.state else None)
             self._seen[backend.key] = _Seen(process, backend, since)
         backends = tuple(seen.backend for seen in self._seen.values())
-        # A child that has not named itself yet may be a login.
-        unborn = sum(backend.backend_type is None for backend in backends)
         return Snapshot(
             taken_at=now,
-            server=self._server,
-            backends=tuple(backend for backend in backends if backend.backend_type is not None),
+            server=replace(self._server, in_recovery=any(one.backend_type == STARTUP for one in backends)),
+            backends=backends,
             roles=MappingProxyType({oid: self._role(name, oid) for name, oid in self._oids.items()}),
             databases=MappingProxyType[int, Database]({}),
-            authenticating=unborn,
-            counted_exact=not unborn,
             poll_s=time.time() - now,
         )
 
@@ -130,34 +134,38 @@ class HostDoor:
         """There is no session to end."""
         self._closed = True
 
-    async def _still_there(self) -> None:
-        process = look(self._postmaster.pid)
+    async def _still_there(self) -> Process:
+        """The server's first process."""
         if self._closed:
             raise SourceLost("the host door was closed")
-        if process is None or process.started != self._postmaster.started:
-            # Perhaps it was started again.
-            again = postmaster_at(self._postmaster.socket_folder, self._postmaster.port)
-            if again is None:
-                raise SourceLost("the server's first process is gone")
-            self._postmaster = again
-            self._server = await asyncio.to_thread(_server_of, again)
+        process = look(self._postmaster.pid)
+        if process is not None and process.started == self._postmaster.started:
+            return process
+        # Perhaps it was started again.
+        again = postmaster_at(self._postmaster.socket_folder, self._postmaster.port)
+        process = look(again.pid) if again is not None else None
+        if again is None or process is None or again.owner != self._postmaster.owner:
+            raise SourceLost("the server's first process is gone")
+        self._postmaster = again
+        self._server = await asyncio.to_thread(server_of, again)
+        return process
 
     def _signal(self, action: Action, target: Target) -> Outcome:
         seen = self._seen.get(target.key)
         if seen is None:
             return Outcome(target, Status.GONE, BEFORE)
         if not target.still_is(seen.backend) or target.role != seen.backend.role:
-            return Outcome(target, Status.CHANGED, "its title has changed since it was chosen")
+            return Outcome(target, Status.CHANGED, _CHANGED)
         if seen.backend.backend_type != CLIENT_BACKEND or seen.backend.role in self._privileged:
             return Outcome(target, Status.DENIED, "left alone: it is guarded")
         why = send(seen.process, _SIGNALS[action])
         if why == "gone":
             return Outcome(target, Status.GONE, BEFORE)
         if why == "changed":
-            return Outcome(target, Status.CHANGED, "its title has changed since it was chosen")
+            return Outcome(target, Status.CHANGED, _CHANGED)
         return Outcome(target, Status.DENIED, clean(why)) if why else Outcome(target, Status.SIGNALLED)
 
-    def _backend(self, process: Process, title: Title, text: str) -> Backend:
+    def _backend(self, process: Process, title: Title) -> Backend:
         role, database = title.names[0] if title.names and not title.ambiguous else ("", "")
         oid = self._oids.setdefault(role, len(self._oids) + 1) if role else 0
         return Backend(
@@ -184,6 +192,7 @@ class HostDoor:
             hidden=False,
             walsender=title.kind == WALSENDER,
             query=title.tag,
+            by_title=True,
         )
 
     def _role(self, name: str, oid: int) -> Role:
@@ -197,99 +206,40 @@ def find(info: ConnInfo) -> Postmaster:
     """The server that this connection string names, on this host. Raises ConnectError that lists what is here."""
     if not sys.platform.startswith("linux"):
         raise ConnectError("the host door needs Linux")
-    here = postmasters(tuple(dict.fromkeys((*DEFAULT_SOCKET_FOLDERS, *(h.name for h in info.hosts if h.is_socket)))))
+    try:
+        found = _named(info)
+        told = ", ".join(_where(one) for one in postmasters()) or "none that is ours to see"
+        strange = "; ".join(others())
+    except OSError as error:
+        raise ConnectError(f"the host door can't look at the processes of this host: {error.strerror}") from None
+    if found is not None:
+        return found
+    where = ", ".join(str(host) for host in info.hosts)
+    beside = f"; and {strange}" if strange else ""
+    text = clean(f"the host door found no server for {where} on this host; here are: {told}{beside}")
+    raise NotOurs(text) if strange and os.geteuid() != 0 else ConnectError(text)
+
+
+def _named(info: ConnInfo) -> Postmaster | None:
     for host in info.hosts:
         if host.is_socket:
             found = postmaster_at(Path(host.name), host.port)
             if found is not None:
                 return found
-        elif is_local(host):
-            same = [one for one in here if one.port == host.port]
+        elif is_loopback(host):
+            same = [one for one in postmasters() if one.tcp and one.port == host.port]
             if len(same) == 1:
                 return same[0]
-    listed = ", ".join(f"-h {one.socket_folder} -p {one.port} ({one.data_folder})" for one in here)
-    where = ", ".join(str(host) for host in info.hosts)
-    raise ConnectError(clean(f"the host door found no server for {where} on this host; here are: {listed or 'none'}"))
+    return None
 
 
-def _owner_id(postmaster: Postmaster) -> int:
-    """Nobody's number when the server has just ended."""
+def _where(postmaster: Postmaster) -> str:
+    return f"-h {postmaster.socket_folder} -p {postmaster.port} ({postmaster.data_folder})"
+
+
+def is_at_hand(info: ConnInfo) -> bool:
+    """Whether this door would open: the server is on this host, and we are its OS user or root."""
     try:
-        return Path(f"/proc/{postmaster.pid}").stat().st_uid
-    except OSError:
-        return -1
-
-
-def _owner(postmaster: Postmaster) -> str:
-    """The OS user of the server: initdb names the bootstrap superuser after it."""
-    return _name_of(_owner_id(postmaster))
-
-
-def _name_of(user: int) -> str:
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return str(user)
-
-
-def _server_of(postmaster: Postmaster) -> Server:
-    settings = _settings(postmaster)
-    version = _version(postmaster)
-    major, _, minor = version.partition(".")
-    return Server(
-        host=clean(str(postmaster.socket_folder)),
-        port=postmaster.port,
-        database="",
-        version_num=int(major) * 10000 + (int(minor) if minor.isdigit() else 0),
-        version=version,
-        in_recovery=(postmaster.data_folder / "standby.signal").exists(),
-        pooled=False,
-        role=f"OS user {_name_of(os.geteuid())}",
-        superuser=True,
-        sees_all=True,
-        can_signal=True,
-        uses_reserved=False,
-        own_pid=0,
-        max_connections=settings.get("max_connections", 0),
-        superuser_reserved=settings.get("superuser_reserved_connections", 0),
-        reserved=settings.get("reserved_connections", 0),
-        provider_reserved=MappingProxyType({}),
-        max_wal_senders=settings.get("max_wal_senders", 0),
-        door=HOST_DOOR,
-        started_at=boot_time() + postmaster.started / ticks_per_second(),
-    )
-
-
-def _version(postmaster: Postmaster) -> str:
-    text = _ask(postmaster, "--version").rpartition(") ")[2].split(" ")[0].strip()
-    return text if text[:1].isdigit() else (postmaster.data_folder / "PG_VERSION").read_text("ascii").strip()
-
-
-def _settings(postmaster: Postmaster) -> Mapping[str, int]:
-    """What the running server was started with; a name that it does not know is left out."""
-    try:
-        options = shlex.split((postmaster.data_folder / "postmaster.opts").read_text("utf-8", "surrogateescape"))[1:]
-    except (OSError, ValueError):
-        options = ["-D", str(postmaster.data_folder)]
-    found = {}
-    for name in _SETTINGS:
-        value = _ask(postmaster, "-C", name, *options).strip()
-        if value.isdigit():
-            found[name] = int(value)
-    return found
-
-
-def _ask(postmaster: Postmaster, *arguments: str) -> str:
-    """Run the server's own program for a question that it answers and ends; "" when it doesn't."""
-    try:
-        answer = subprocess.run(
-            [Path(f"/proc/{postmaster.pid}/exe").readlink(), *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_ASKING_S,
-            cwd="/",
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return answer.stdout.decode("utf-8", "replace")
+        return os.geteuid() in (0, find(info).owner)
+    except ConnectError:
+        return False

@@ -1,15 +1,26 @@
-"""Processes of a server on this host (Linux): found by the server's own lock file, and never mistaken for others."""
+"""Processes of a server on this host (Linux): found by its own files, and never mistaken for others.
+
+Another user may have put files where a server's are looked for, so what a file says of a process counts only when the
+process owns it and works in the folder that it names.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import signal
+import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _PROC = Path("/proc")
+#: Longer than any lock file, or set of options, of a server.
+_MOST_BYTES = 65536
+#: What the program of a server is called, by the kernel.
+_NAMES = ("postgres", "postmaster", "edb-postgres")
+#: Where stat() has the parent and the moment of the start, counted behind the name.
+_PARENT, _STARTED = 1, 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,8 @@ class Process:
     started: int
     #: As it stands there, bytes of any encoding.
     title: bytes
+    #: How often it went to sleep, or was put aside: unchanged means that it has done nothing meanwhile.
+    switches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +42,55 @@ class Postmaster:
 
     pid: int
     started: int
+    #: The number of the OS user it runs as.
+    owner: int
     data_folder: Path
     socket_folder: Path
     port: int
+    #: Whether it listens on TCP.
+    tcp: bool = False
 
 
 def look(pid: int) -> Process | None:
     """None when there is no such process, or it is none of a program (a zombie has no title)."""
+    fields = _stat(pid)
+    if fields is None:
+        return None
     try:
-        stat = (_PROC / str(pid) / "stat").read_bytes()
         title = (_PROC / str(pid) / "cmdline").read_bytes()
+        status = (_PROC / str(pid) / "status").read_bytes()
     except OSError:
         return None
-    # The name in parentheses may hold anything, parentheses too.
-    fields = stat.rpartition(b")")[2].split()
-    if len(fields) < 20 or not title:
+    if not title:
         return None
-    return Process(pid, int(fields[1]), int(fields[19]), title.rstrip(b"\0 "))
+    counted = [line.rpartition(b":")[2] for line in status.splitlines() if b"ctxt_switches:" in line]
+    switches = sum(int(count) for count in counted if count.strip().isdigit())
+    return Process(pid, int(fields[_PARENT]), int(fields[_STARTED]), title.rstrip(b"\0 "), switches)
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """The fields behind the name, which may hold anything, parentheses too."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return fields if len(fields) > _STARTED else None
+
+
+def _pids() -> Iterator[int]:
+    for entry in os.scandir(_PROC):
+        if entry.name.isdigit():
+            yield int(entry.name)
 
 
 def children(parent: int) -> Iterator[Process]:
     """Every child process; those that begin or end meanwhile may be missing."""
-    for entry in os.scandir(_PROC):
-        if entry.name.isdigit() and (process := look(int(entry.name))) is not None and process.parent == parent:
-            yield process
+    for pid in _pids():
+        fields = _stat(pid)
+        if fields is not None and int(fields[_PARENT]) == parent:
+            process = look(pid)
+            if process is not None and process.parent == parent:
+                yield process
 
 
 def boot_time() -> float:
@@ -70,28 +108,90 @@ def ticks_per_second() -> int:
 
 def postmaster_at(socket_folder: Path, port: int) -> Postmaster | None:
     """The server whose socket is there, by the lock file beside it; None when there is none, or it has died."""
+    lines, owner = _read(socket_folder / f".s.PGSQL.{port}.lock")
+    found = _postmaster(int(lines[0])) if lines and lines[0].strip().isdigit() else None
+    if found is None or found.owner != owner:
+        return None
+    return replace(found, socket_folder=socket_folder, port=port)
+
+
+def postmasters() -> list[Postmaster]:
+    """Every server whose files we may read: our own, and as root everybody's."""
+    return [found for pid in _pids() if (found := _postmaster(pid)) is not None]
+
+
+def others() -> list[str]:
+    """The first processes of servers that are none of postmasters(), and why, in words."""
+    known = {one.pid for one in postmasters()}
+    named = {pid for pid in _pids() if _name(pid) in _NAMES}
+    told = []
+    for pid in sorted(named - known):
+        fields = _stat(pid)
+        if fields is None or int(fields[_PARENT]) in named:
+            continue
+        owner = owner_of(pid)
+        if os.geteuid() not in (0, owner):
+            told.append(f"process {pid} of another OS user (number {owner})")
+        elif _inner_pid(pid) != pid:
+            told.append(f"process {pid} in a container: go in there")
+    return told
+
+
+def owner_of(pid: int) -> int:
+    """The number of a process's OS user; nobody's number, -1, when it has just ended."""
     try:
-        lines = (socket_folder / f".s.PGSQL.{port}.lock").read_text("utf-8", "surrogateescape").splitlines()
-        pid, data_folder = int(lines[0]), Path(lines[1])
-        first = int((data_folder / "postmaster.pid").read_text("utf-8", "surrogateescape").splitlines()[0])
-    except (OSError, ValueError, IndexError):
-        return None
-    process = look(pid)
-    if process is None or abs(first) != pid:
-        return None
-    return Postmaster(pid, process.started, data_folder, socket_folder, port)
+        return (_PROC / str(pid)).stat().st_uid
+    except OSError:
+        return -1
 
 
-def postmasters(folders: tuple[str, ...]) -> list[Postmaster]:
-    """Every server with a socket in one of these folders."""
-    found: dict[int, Postmaster] = {}
-    for folder in folders:
-        for lock in sorted(Path(folder).glob(".s.PGSQL.*.lock")):
-            port = lock.name.removeprefix(".s.PGSQL.").removesuffix(".lock")
-            server = postmaster_at(Path(folder), int(port)) if port.isdecimal() else None
-            if server is not None:
-                found.setdefault(server.pid, server)
-    return list(found.values())
+def _postmaster(pid: int) -> Postmaster | None:
+    """The server that this is the first process of: it works in a folder of its own with its lock file in it."""
+    folder = _PROC / str(pid) / "cwd"
+    lines, owner = _read(folder / "postmaster.pid")
+    process = look(pid) if lines[:1] == [str(pid)] and len(lines) >= 6 else None
+    if process is None or owner != owner_of(pid) or not lines[3].strip().isdigit():
+        return None
+    try:
+        data_folder = folder.readlink()
+    except OSError:
+        return None
+    port, sockets, listens = int(lines[3]), Path(lines[4]), bool(lines[5].strip())
+    return Postmaster(pid, process.started, owner, data_folder, sockets, port, listens)
+
+
+def _read(path: Path) -> tuple[list[str], int]:
+    """The lines of a regular file and its owner; none of what is no such file, which might keep us waiting."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return [], -1
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return [], -1
+        text = os.read(descriptor, _MOST_BYTES).decode("utf-8", "surrogateescape")
+    except OSError:
+        return [], -1
+    finally:
+        os.close(descriptor)
+    return text.splitlines(), found.st_uid
+
+
+def _name(pid: int) -> str:
+    try:
+        return (_PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _inner_pid(pid: int) -> int:
+    """What the process itself takes for its pid; another one in a container."""
+    try:
+        lines = (_PROC / str(pid) / "status").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return pid
+    return next((int(line.split()[-1]) for line in lines if line.startswith("NSpid:")), pid)
 
 
 def send(target: Process, number: signal.Signals) -> str:
@@ -107,7 +207,7 @@ def send(target: Process, number: signal.Signals) -> str:
         now = look(target.pid)
         if now is None or (now.started, now.parent) != (target.started, target.parent):
             return "gone"
-        if now.title != target.title:
+        if now != target:
             return "changed"
         signal.pidfd_send_signal(descriptor, number)
     except OSError as error:

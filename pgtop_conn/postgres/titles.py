@@ -114,15 +114,14 @@ def parse(title: str, prefix: str = PREFIX) -> Title:
     if not title.startswith(prefix):
         return Title(None)
     text = title[len(prefix) :].rstrip()
-    for beginning, kind in _BACKGROUND.items():
-        if text == beginning or text.startswith(f"{beginning} "):
-            return Title(kind)
     walsender = text.startswith("walsender ")
     if walsender:
         text = text.removeprefix("walsender ")
     found = _address(text, anything=walsender)
     if found is None:
-        return Title(None)
+        # Only without a client's address: a role may be called archiver, too.
+        kinds = (kind for word, kind in _BACKGROUND.items() if text == word or text.startswith(f"{word} "))
+        return Title(next(kinds, None))
     address, activity = found
     waiting = activity.endswith(_WAITING)
     activity = activity.removesuffix(_WAITING)

@@ -89,7 +89,7 @@ async def test_the_guards_of_this_door(cluster: Cluster, clients: Clients) -> No
     await clients(cluster, role=seen)
     await clients(cluster, role="postgres", app="admin")
     running = asyncio.create_task(busy.execute("SELECT pg_sleep(60)"))
-    door = await HostDoor.open(info_of(cluster), frozenset({"streaming"}))
+    door = await HostDoor.open(info_of(cluster), lambda _port: frozenset({"streaming"}))
     snapshot = await door.poll()
 
     async def shown() -> bool:
