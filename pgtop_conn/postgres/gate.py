@@ -1,7 +1,7 @@
 """What stands between the transport and the driver until the login is done, and sees each request before it does.
 
 The driver answers whatever way of authentication a server asks for. The gate ends the connection first, before any
-answer, when that is none of require_auth's; or when what arrives is no PostgreSQL at all.
+answer, when that is none of require_auth's; or when what arrives is no PostgreSQL at all, or proves nothing.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ class Gate(asyncio.Protocol):
             if self._method not in self._allowed:
                 asked = f"asked for {self._method}" if self._method != "none" else "asked for no password at all"
                 self._refuse(f"require_auth does not allow what the server wanted: it {asked}")
-            elif code == _OK and not self._proven and len(self._allowed) < len(METHODS):
-                self._refuse("require_auth: the server ended the SCRAM exchange without proving itself")
+            elif code == _OK and not self._proven:
+                self._refuse("the server ended the SCRAM exchange without proving that it knows the password")
         return code == _OK
 
     def _step_aside(self, message: bytes) -> None:

@@ -106,8 +106,10 @@ async def _attempt(trying: _Login, with_tls: bool) -> Link:
         _close(handed, handle)
         if handed is not None and handed.gate is not None and handed.gate.refusal is not None:
             raise handed.gate.refusal from None
-        if isinstance(error, ssl.SSLError) or (with_tls and _is_handshake(error, handed)):
+        if isinstance(error, ssl.SSLError):
             raise Handshake(str(explained(error, trying.info, trying.host))) from None
+        if with_tls and _is_handshake(error, handed):
+            raise Handshake(f"SSL with {trying.host} failed: the connection was closed in the handshake") from None
         if is_trouble(error):
             raise explained(error, trying.info, trying.host) from None
         raise

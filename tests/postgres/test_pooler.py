@@ -94,6 +94,14 @@ async def answers(uri: str) -> bool:
     return True
 
 
+async def test_options_that_a_pooler_refuses_are_left_out_and_said(bouncer: StartBouncer) -> None:
+    uri = f"{await bouncer()}?options=-c%20geqo_threshold%3D77&application_name=x"
+    session = await Session.open(resolve(uri, environ={}))
+    notes = (await session.poll()).server.notes
+    assert [note.partition(" ")[0] for note in notes] == ["application_name", "options"]
+    await session.close()
+
+
 async def test_hundreds_of_polls_through_transaction_pooling(
     cluster: Cluster, bouncer: StartBouncer, clients: Clients
 ) -> None:
