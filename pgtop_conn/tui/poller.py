@@ -8,7 +8,7 @@ from contextlib import suppress
 from random import random
 from time import monotonic
 
-from pgtop_conn.model.errors import ConnectError, PgtopError, PollFailed, SourceLost
+from pgtop_conn.model.errors import ConnectError, PgtopError, PollFailed, SlotsExhausted, SourceLost
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 
@@ -16,6 +16,8 @@ from pgtop_conn.model.source import Source
 #: to come back should not wait longer for its monitor.
 BACK_OFF_FIRST_S = 0.5
 BACK_OFF_MOST_S = 3.0
+#: A slot that is freed is somebody's at once: whoever is late stays out.
+BACK_OFF_FULL_S = 1.0
 #: Who is refused by name (SQLSTATE class 28) fills the server's log, and may lock the account.
 BACK_OFF_REFUSED_S = 30.0
 
@@ -40,25 +42,23 @@ def back_off_s(failures: int, chance: float, most_s: float = BACK_OFF_MOST_S) ->
     return longest * (0.5 + 0.5 * chance)
 
 
-def slowness_s(before_s: float, last_s: float, took_s: float) -> float:
-    """How slow the server is to be taken for, from what that was before and how long the last two answers took.
+def stretched_s(interval_s: float, before_s: float, took_s: float) -> float:
+    """The interval after an answer that took so long: as long as it takes to spend SHARE_MOST of the time on asking.
 
-    One slow answer among fast ones is none; what was slow is forgotten by half with each fast one.
+    It gets at most twice as long or half as short as it was `before_s`, so that a server that hung for a moment is
+    looked at again soon. An interval of 0 stays without pause.
 
-    >>> slowness_s(0.0, 0.1, 2.0), slowness_s(0.0, 2.0, 3.0), slowness_s(2.0, 2.0, 0.1)
-    (0.1, 2.0, 1.0)
+    >>> [stretched_s(2.0, before, 1.5) for before in (2.0, 4.0, 6.0, 20.0)]
+    [4.0, 6.0, 6.0, 10.0]
+    >>> stretched_s(2.0, 6.0, 0.1), stretched_s(2.0, 3.0, 0.1), stretched_s(2.0, 2.0, 0.5)
+    (3.0, 2.0, 2.0)
     """
-    return max(min(last_s, took_s), before_s / 2)
-
-
-def stretched_s(interval_s: float, slow_s: float) -> float:
-    """The interval at which answers that take `slow_s` use no more than SHARE_MOST of the time; 0 stays without pause.
-
-    >>> stretched_s(2.0, 0.5), stretched_s(2.0, 1.5), stretched_s(2.0, 100.0), stretched_s(60.0, 100.0)
-    (2.0, 6.0, 60.0, 60.0)
-    """
-    wanted = min(slow_s / SHARE_MOST, STRETCHED_MOST_S)
-    return wanted if wanted > interval_s * STRETCHED_LEAST and interval_s > 0 else interval_s
+    wanted = min(took_s / SHARE_MOST, STRETCHED_MOST_S)
+    if wanted <= interval_s * STRETCHED_LEAST or not interval_s:
+        wanted = interval_s
+    # The user may have chosen another one meanwhile.
+    before_s = max(before_s, interval_s)
+    return max(interval_s, before_s / 2, min(wanted, before_s * 2))
 
 
 class Poller:
@@ -84,14 +84,13 @@ class Poller:
         self.turn = asyncio.Lock()
         #: When the question that is still open was asked, on the monotonic clock.
         self.asking_since: float | None = None
+        #: The interval as slow answers have made it, and how long the last answer took on this connection.
         self._slow_s = self._took_s = 0.0
 
     @property
     def stretched_s(self) -> float | None:
         """The interval as slow answers have stretched it; None while they have not."""
-        interval_s = self._interval_s()
-        longer_s = stretched_s(interval_s, self._slow_s)
-        return longer_s if longer_s > interval_s else None
+        return self._slow_s if self._slow_s > self._interval_s() else None
 
     async def run(self, *, wait_first: bool = False) -> None:
         """Poll until stop(); cancelling this leaves the open question to stop(), which ends it in an orderly way."""
@@ -140,26 +139,27 @@ class Poller:
                     pause = back_off_s(failures, random(), _most_s(error))
                     if isinstance(error, PollFailed):
                         # The session lives, and what was asked in vain was work for the server, too.
-                        self._took(monotonic() - began)
                         pause = max(pause, self._pause_s(began))
+                    else:
+                        # The next answer takes a login longer, and tells nothing of the one after it.
+                        self._took_s = 0.0
                     self._tell_failed(error)
                     _fail(awaited, error)
                 else:
                     failures = 0
-                    self._took(monotonic() - began)
+                    pause = self._pause_s(began)
                     self._tell_polled(snapshot)
                     _answer(awaited, snapshot)
-                    pause = self._pause_s(began)
                 await self._sleep(pause)
         finally:
             _fail([*awaited, *self._awaited], SourceLost(CLOSING))
 
-    def _took(self, seconds: float) -> None:
-        self._slow_s = slowness_s(self._slow_s, self._took_s, seconds)
-        self._took_s = seconds
-
     def _pause_s(self, began: float) -> float:
-        return stretched_s(self._interval_s(), self._slow_s) - (monotonic() - began)
+        """What is left of the interval; one slow answer after a fast one does not stretch it."""
+        took_s = monotonic() - began
+        self._slow_s = stretched_s(self._interval_s(), self._slow_s, min(took_s, self._took_s))
+        self._took_s = took_s
+        return self._slow_s - took_s
 
     def _tell_polled(self, snapshot: Snapshot) -> None:
         self.asking_since = None
@@ -178,6 +178,8 @@ class Poller:
 
 
 def _most_s(error: PgtopError) -> float:
+    if isinstance(error, SlotsExhausted):
+        return BACK_OFF_FULL_S
     refused = isinstance(error, ConnectError) and (error.sqlstate or "").startswith("28")
     return BACK_OFF_REFUSED_S if refused else BACK_OFF_MOST_S
 

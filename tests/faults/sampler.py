@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -71,7 +72,8 @@ class Sampler:
     def __init__(self, clusters: Sequence[Cluster], ports: Sequence[int]) -> None:
         self._eyes = [_Eye(cluster) for cluster in clusters]
         self._ports = tuple(ports)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+        self._looking, self._done = threading.Event(), threading.Event()
         self._since_two: float | None = None
         self.kind = "none"
         self.seen: dict[str, Seen] = {}
@@ -79,19 +81,31 @@ class Sampler:
         self.wrong: Counter[str] = Counter()
 
     async def start(self) -> None:
-        for eye in self._eyes:
-            await self._look(eye)
-            self._tasks.append(asyncio.create_task(self._watch(eye), name="sampler"))
+        """In a thread of its own: an emulated screen that is being drawn must not delay a sample."""
+        self._thread.start()
+        await asyncio.to_thread(self._looking.wait, 10.0)
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if not isinstance(ended, asyncio.CancelledError):
-                self.wrong[f"the sampler itself failed: {ended!r}"] += 1
+        self._done.set()
+        await asyncio.to_thread(self._thread.join, 40.0)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._watch_all())
+        finally:
+            if not self._done.is_set():
+                self.wrong["the sampler itself failed"] += 1
+
+    async def _watch_all(self) -> None:
         for eye in self._eyes:
-            if eye.connection is not None:
-                eye.connection.terminate()
+            await self._look(eye)
+        self._looking.set()
+        try:
+            await asyncio.gather(*(self._watch(eye) for eye in self._eyes))
+        finally:
+            for eye in self._eyes:
+                if eye.connection is not None:
+                    eye.connection.terminate()
 
     def pids(self) -> list[int]:
         """Our sessions, as seen last."""
@@ -102,7 +116,7 @@ class Sampler:
         return [eye.connection.get_server_pid() for eye in self._eyes if eye.connection is not None]
 
     async def _watch(self, eye: _Eye) -> None:
-        while True:
+        while not self._done.is_set():
             began = time.monotonic()
             await self._look(eye)
             await asyncio.sleep(max(0.0, EVERY_S - (time.monotonic() - began)))
