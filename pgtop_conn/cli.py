@@ -176,16 +176,17 @@ async def _show(source: Source, settings: config.Settings) -> int:
     from pgtop_conn.tui.options import ScreenOptions
     from pgtop_conn.view.table import ViewState
 
+    first = await source.poll()
     options = ScreenOptions(
         interval_s=settings.interval_s,
         policy=policy_of(settings),
-        view=ViewState(grouping=settings.group, filter=parse(settings.filter)),
+        view=ViewState(grouping=settings.grouping(first.server.door), filter=parse(settings.filter)),
         warning_percent=settings.warning,
         critical_percent=settings.critical,
         ascii=settings.ascii,
         mouse=settings.mouse,
         theme=settings.theme or None,
-        first=await source.poll(),
+        first=first,
         labels=settings.labels,
         write_report=_write_report,
     )

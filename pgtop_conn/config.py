@@ -32,7 +32,8 @@ class Settings:
 
     interval_s: float = 2.0
     filter: str = ""
-    group: str = "app"
+    #: "" until somebody chose: then by application, or by role where no application is known.
+    group: str = ""
     read_only: bool = False
     allow_replication: bool = False
     allow_superuser: bool = False
@@ -47,6 +48,10 @@ class Settings:
     replication_roles: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
     log_file: str = ""
+
+    def grouping(self, door: str) -> str:
+        """By what the table is grouped for whoever came in by this door: a process title names no application."""
+        return self.group or ("role" if door == "host" else "app")
 
 
 @dataclass(frozen=True, slots=True)

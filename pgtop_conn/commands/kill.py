@@ -24,7 +24,7 @@ from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import Ask, Plan, make_plan
 from pgtop_conn.model.quoting import filter_value
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import BackendKey, Snapshot
+from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format, plans
@@ -33,6 +33,9 @@ from pgtop_conn.view.columns import STATE_SHORT
 DONE, NOT_ALL, REFUSED = 0, 1, 2
 
 DEFAULTS = Settings()
+
+#: Keys of the filter language that compare how long something has been so.
+AGES = ("idle", "state_age", "xact", "query_age")
 
 #: Columns of a table that goes to a file or a pipe, where a reason is better whole than folded.
 WIDE = 200
@@ -61,7 +64,9 @@ async def kill(
     plan = plan_of(order, seen, policy, tags if order.wanted.mentions("leak") else Tags(tags.source))
     count = len(plan.targets)
     if not plan.chosen:
-        return Answer(DONE, _told(order, plan, seen, plan.headroom_after), "no session matches the filter")
+        aged = any(order.wanted.mentions(key) for key in AGES) and seen.server.door == HOST_DOOR
+        why = ": by the host door ages count from our first look on, which was this one" if aged else ""
+        return Answer(DONE, _told(order, plan, seen, plan.headroom_after), f"no session matches the filter{why}")
     if not count:
         if all(item.target.key in plan.kept for item in plan.excluded):
             why = f"every match is one of the newest {len(plan.kept)} that are kept"
@@ -69,16 +74,18 @@ async def kill(
         why = f"refused: {_all_of(plan)} excluded, nothing was sent"
         return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), why)
     too_many = f"{plans.plural(count, 'session')} planned, which is more than --max {order.most}"
+    unspelled = _unspelled(order, plan)
+    unnamed = f"by this door a role is named in the filter: role:{','.join(map(filter_value, unspelled))}"
     if order.dry_run:
-        note = f"without --dry-run this is refused: {too_many}" if count > order.most else ""
+        refusals = [why for why, holds in ((too_many, count > order.most), (unnamed, unspelled)) if holds]
+        note = f"without --dry-run this is refused: {'; '.join(refusals)}" if refusals else ""
         return Answer(DONE, _told(order, plan, seen, plan.headroom_after), note)
     if count > order.most:
         why = f"refused: {too_many}; nothing was sent"
         return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), why)
-    unspelled = _unspelled(order, plan)
     if unspelled:
-        why = f"refused: by this door a role is named in the filter: role:{','.join(map(filter_value, unspelled))}"
-        return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), f"{why}; nothing was sent")
+        why = f"refused: {unnamed}; nothing was sent"
+        return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), why)
     campaign = _campaign(source, order, plan, policy)
     # Kept until the report is made, so that one more Ctrl-C does not take it away.
     with _stopped_by_signals(campaign):

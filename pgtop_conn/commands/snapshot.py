@@ -23,6 +23,7 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import GROUP_COLUMNS, fit, present
 from pgtop_conn.view.document import csv_rows, document
+from pgtop_conn.view.doors import banner_line
 from pgtop_conn.view.groups import GROUPINGS, group
 from pgtop_conn.view.table import Frame, shown
 
@@ -31,6 +32,7 @@ async def snapshot(source: Source, settings: Settings, policy: Policy, form: str
     """One look as text. `form` is table, json or csv."""
     wanted = parse(settings.filter)
     seen, tags = await look(source, wanted, settings)
+    settings = replace(settings, group=settings.grouping(seen.server.door))
     budget = SlotBudget.of(seen, settings.warning, settings.critical)
     if form == "json":
         told = document(seen, budget, policy, wanted, settings.group, tags)
@@ -58,6 +60,7 @@ def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Polic
         gauge.headroom_line(budget, width),
         gauge.states_line(seen, budget, width),
         gauge.notice_line(seen, largest, None, status),
+        *([banner] if (banner := banner_line(seen, width)) else []),
     ]
     without_rate = tuple(column for column in GROUP_COLUMNS if column.name != "growth")
     places = fit(present(without_rate, tags.labelled), width)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from pgtop_conn.model.snapshot import BackendKey, Snapshot
+from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
 from pgtop_conn.model.waits import Link, chains
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog, closing
 from pgtop_conn.tui.lineview import LineView, RowList
@@ -38,11 +38,20 @@ class Blockers(Dialog[BackendKey | None]):
         self.draw()
 
     def draw(self) -> None:
+        if self._snapshot.server.door == HOST_DOOR:
+            self._draw_by_title()
+            return
         waiting = sum(1 for backend in self._snapshot.backends if backend.blocked_by)
         self.set_title(f"{plural(waiting, 'session')} blocked" if waiting else "Nobody waits for a lock")
         at = self._snapshot.taken_at
         self.show_rows([link_line(link, at) for link in self._links] or [[Cell(" No session is blocked.", "dim")]])
         self.set_hint(Cell("Enter", "key"), Cell(" go to the session   "), Cell("Esc", "key"), Cell(" close"))
+
+    def _draw_by_title(self) -> None:
+        waiting = sum(1 for backend in self._snapshot.backends if backend.wait)
+        self.set_title("Who blocks whom can't be told by the host door")
+        self.show_rows([[Cell(f" {plural(waiting, 'process title')} with a lock that is waited for.", "dim")]])
+        self.set_hint(Cell("Esc", "key"), Cell(" close"))
 
     def _chosen(self) -> BackendKey | None:
         index = self.body.cursor

@@ -11,7 +11,7 @@ from textual.screen import Screen
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
 from pgtop_conn.model.plan import make_plan
-from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
+from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.tui import keys
 from pgtop_conn.tui.blockers import Blockers
@@ -242,6 +242,9 @@ class BrowseScreen(Screen[None]):
             self.tell(f"Query of {line.backend.pid} copied")
 
     def action_copy_signal(self) -> None:
+        if self.snapshot is not None and self.snapshot.server.door == HOST_DOOR:
+            self.tell("By the host door there is no SQL that ends a session: x signals its process", "warning")
+            return
         chosen = self.chosen()
         if not chosen or self.snapshot is None:
             return

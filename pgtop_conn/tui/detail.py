@@ -70,6 +70,9 @@ class Detail(Dialog[None]):
         self.notify("query copied", markup=False)
 
     def action_copy_signal(self) -> None:
+        if self._backend.by_title:
+            self.notify("by the host door no SQL ends a session", severity="warning", markup=False)
+            return
         statement = plans.signal_sql(Action.TERMINATE, Target.of(self._backend))
         if statement is None:
             self.notify("its identity is hidden: nothing can be bound to it", severity="warning", markup=False)

@@ -14,10 +14,14 @@ from pgtop_conn.tui.lines import Row
 from pgtop_conn.tui.lineview import CellBlock
 from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import Cell
+from pgtop_conn.view.doors import banner_line
 from pgtop_conn.view.gauge import Status
 from pgtop_conn.view.groups import Group
 from pgtop_conn.view.heading import heading
 from pgtop_conn.view.table import ViewState
+
+#: Without the one that tells of an emergency door.
+LINES = 5
 
 
 class Gauges(CellBlock):
@@ -37,14 +41,18 @@ class Gauges(CellBlock):
         """Always the newest poll, whatever the table shows."""
 
         def draw(width: int) -> list[Row]:
-            return [
+            rows: list[Row] = [
                 gauge.server_line(snapshot, budget, status, width),
                 gauge.slots_line(budget, history, width, ascii_only=ascii_only),
                 gauge.headroom_line(budget, width),
                 gauge.states_line(snapshot, budget, width, history.churn()),
                 gauge.notice_line(snapshot, *largest, status, history, width, leaks),
             ]
+            return [*rows, banner] if (banner := banner_line(snapshot, width)) else rows
 
+        height = LINES + bool(snapshot.server.door)
+        if self.styles.height is None or self.styles.height.value != height:
+            self.styles.height = height
         self.show(draw)
 
     def show_waiting(self, status: Status) -> None:

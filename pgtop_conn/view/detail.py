@@ -24,6 +24,8 @@ CARE_WORDS = {
 
 Row = list[Cell]
 
+_BY_TITLE = "not known: the title of its process does not tell"
+
 
 def detail(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags = NO_TAGS) -> list[Row]:
     """The rows above the query; `snapshot` is the last one the session was in, and `tags` are of that one."""
@@ -44,7 +46,7 @@ def query_rows(backend: Backend) -> list[Row]:
     query_id = "" if backend.query_id is None else f"   query_id {backend.query_id}"
     heading = [Cell("Query" if backend.state == "active" else "Last query", "header"), Cell(query_id, "dim")]
     if not backend.query:
-        return [heading, [Cell("  none", "faint")]]
+        return [heading, [Cell(f"  {_BY_TITLE if backend.by_title else 'none'}", "faint")]]
     return [heading, *([Cell("  " + line.expandtabs(4), "query")] for line in backend.query.split("\n"))]
 
 
@@ -102,8 +104,8 @@ def _times(backend: Backend, at: float) -> list[Row]:
         _fact("state", Cell(state, STATE_STYLES.get(state, "")), Cell(_since(backend.state_change, at), "dim")),
         _fact("wait", backend.wait or Cell("does not wait", "faint")),
         _fact("connected", _moment(backend.key.backend_start, at)),
-        _fact("transaction", _moment(backend.xact_start, at)),
-        _fact("query began", _moment(backend.query_start, at)),
+        _fact("transaction", Cell(_BY_TITLE, "faint") if backend.by_title else _moment(backend.xact_start, at)),
+        _fact("query began", Cell(_BY_TITLE, "faint") if backend.by_title else _moment(backend.query_start, at)),
     ]
 
 

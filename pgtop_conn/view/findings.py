@@ -11,7 +11,7 @@ from pgtop_conn.model.facts import REFUSALS, Facts
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy
 from pgtop_conn.model.history import RATE_NEEDS_S
 from pgtop_conn.model.slots import HIDDEN_STATE, Level
-from pgtop_conn.model.snapshot import DISABLED, Counters
+from pgtop_conn.model.snapshot import DISABLED, HOST_DOOR, Counters
 from pgtop_conn.view import format
 
 Document = dict[str, object]
@@ -186,6 +186,15 @@ def _pooled(case: Case) -> str:
     )
 
 
+def _by_title(case: Case) -> str:
+    if case.snapshot.server.door != HOST_DOOR:
+        return ""
+    return (
+        "we are in by the host door: what sessions ran, since when they are idle, who blocks whom, what roles may do"
+        " and the limits of roles and databases can't be asked for, so no leak, blocker or limit is found"
+    )
+
+
 def _hidden(case: Case) -> str:
     hidden = case.budget.states.get(HIDDEN_STATE, 0)
     if not hidden:
@@ -226,12 +235,21 @@ def _memory(case: Case) -> str:
 
 
 #: Each gives a sentence, or '' where it is known.
-UNKNOWNS: tuple[Callable[[Case], str], ...] = (_pooled, _hidden, _inexact, _untracked, _short, _refusals, _memory)
+UNKNOWNS: tuple[Callable[[Case], str], ...] = (
+    _pooled,
+    _by_title,
+    _hidden,
+    _inexact,
+    _untracked,
+    _short,
+    _refusals,
+    _memory,
+)
 
 
 def cautions(case: Case) -> list[str]:
     """What puts everything else in doubt, and is therefore said first."""
-    return [sentence for tell in (_pooled, _hidden) if (sentence := tell(case))]
+    return [sentence for tell in (_pooled, _by_title, _hidden) if (sentence := tell(case))]
 
 
 def unknowns(case: Case, filter_text: str = "") -> Iterable[str]:

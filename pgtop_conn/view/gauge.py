@@ -12,7 +12,7 @@ from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.slots import HIDDEN_STATE, Level, Limit, SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, OWN_APPLICATION_NAME, Server, Snapshot
 from pgtop_conn.model.text import one_line
-from pgtop_conn.view import comebacks, format
+from pgtop_conn.view import comebacks, doors, format
 from pgtop_conn.view.columns import LIMIT_SHOWN_FROM, STATE_STYLES, Cell
 from pgtop_conn.view.groups import Group
 
@@ -232,6 +232,8 @@ def notice_line(
         return [Cell(f" {status.trouble}", "critical")]
     if status.comeback is not None:
         return comebacks.notice(status.comeback, width)
+    if flood := doors.newcomers_line(snapshot):
+        return flood
     if leaks:
         return _leak(leaks, status, width)
     hidden = sum(1 for backend in snapshot.backends if backend.hidden and may_hold_slot(backend))

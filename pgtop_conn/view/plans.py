@@ -124,6 +124,9 @@ def relief_of(plan: Plan, snapshot: Snapshot) -> Relief | None:
 def prompt(plan: Plan) -> str:
     """What the user is asked to do."""
     if plan.ask is Ask.TYPE_ROLE:
+        roles = len({item.target.role for item in plan.planned})
+        if roles > 1:
+            return f"Type the names of the {roles} roles, a blank between, to confirm: {plan.answer}"
         return f"Type the role's name to confirm: {plan.answer}"
     if plan.ask is Ask.TYPE_COUNT:
         return f"Type the number of sessions to confirm: {plan.answer}"

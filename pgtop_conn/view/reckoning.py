@@ -9,13 +9,20 @@ from collections import Counter
 from dataclasses import dataclass
 
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import ACTIVE, Backend, Snapshot
+from pgtop_conn.model.snapshot import ACTIVE, HOST_DOOR, Backend, Snapshot
+from pgtop_conn.view.doors import newcomers
 
 #: Wherever backend_type is hidden from our role.
 HIDDEN_KIND = "hidden from us"
 
 #: Since 18 a session that still logs in has a row of its own.
 STARTING = "starting"
+
+
+NEWCOMERS = (
+    "they take no slot, but the server has processes for only about twice max_connections; each has"
+    " authentication_timeout to log in"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,13 @@ class Reckoning:
 
 
 def reckonings(snapshot: Snapshot, budget: SlotBudget) -> list[Reckoning]:
-    """Every recipe for this snapshot, ours first."""
+    """Every recipe for this snapshot, ours first; by the host door ours alone, which nothing else can be asked for."""
+    if snapshot.server.door == HOST_DOOR:
+        return [
+            Reckoning("slots used (this program)", budget.used, "processes of the server whose titles name a client"),
+            Reckoning("max_connections", budget.max, f"as its files say; {_reserves(snapshot, budget)}"),
+            Reckoning("connections that have not said who they are", newcomers(snapshot), NEWCOMERS),
+        ]
     numbackends = snapshot.counters.numbackends if snapshot.counters else None
     visible = sum(backend.is_client for backend in snapshot.backends)
     consoles = visible if snapshot.counted_used is None else None
