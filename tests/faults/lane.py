@@ -89,6 +89,7 @@ class Lane:
         await self._sampler.start()
         try:
             async with Terminal([*arguments, self._stage.uri], columns=150) as terminal:
+                self._sampler.monitor = terminal.process.pid
                 await self._begin(terminal)
                 for kind in deck(self._stage.name, self.order.faults, self._random):
                     if not await self._one(terminal, kind):

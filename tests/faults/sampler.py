@@ -25,6 +25,8 @@ from tests.servers import Connection
 EVERY_S = 0.02
 #: Samples should not be further apart; on a busy machine some are.
 LATE_S = 0.05
+#: Those that an event loop has for itself.
+EVENT_LOOP_SOCKETS = 2
 #: States of /proc/net/tcp.
 _OPEN = frozenset({"01", "02"})
 _SESSIONS = """
@@ -37,6 +39,16 @@ def connections_to(ports: Sequence[int]) -> int:
     wanted = {f"0100007F:{port:04X}" for port in ports}
     rows = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
     return sum(1 for row in rows if row[2] in wanted and row[3] in _OPEN)
+
+
+def sockets_of(pid: int) -> int:
+    """How many sockets a process has; that is told much faster than what they are connected to (0.1 against 5 ms)."""
+    count = 0
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                count += str(entry.readlink()).startswith("socket:")
+    return count
 
 
 @dataclass(slots=True)
@@ -76,6 +88,8 @@ class Sampler:
         self._looking, self._done = threading.Event(), threading.Event()
         self._since_two: float | None = None
         self.kind = "none"
+        #: The monitor's process, once it has started.
+        self.monitor: int | None = None
         self.seen: dict[str, Seen] = {}
         #: Sets of more sessions than two, or of two connections: what must never be.
         self.wrong: Counter[str] = Counter()
@@ -143,10 +157,7 @@ class Sampler:
             seen.gap_longest_s = max(seen.gap_longest_s, now - eye.looked_at)
             seen.late += now - eye.looked_at > LATE_S
         eye.looked_at = now
-        sessions, connections = len(self.pids()), connections_to(self._ports)
-        if connections > 1:
-            # The file is not read in one instant: one closed and one opened meanwhile would both be in it.
-            connections = connections_to(self._ports)
+        sessions, connections = len(self.pids()), self._connections()
         seen.instants += 1
         seen.most_sessions = max(seen.most_sessions, sessions)
         seen.most_connections = max(seen.most_connections, connections)
@@ -161,6 +172,15 @@ class Sampler:
             seen.abandoned_longest_s = max(seen.abandoned_longest_s, now - self._since_two)
         else:
             self._since_two = None
+
+    def _connections(self) -> int:
+        if self.monitor is None:
+            return 0
+        sockets = sockets_of(self.monitor) - EVENT_LOOP_SOCKETS
+        if sockets <= 1:
+            return max(0, sockets)
+        # The file is not read in one instant: one closed and one opened meanwhile would both be in it.
+        return min(connections_to(self._ports), connections_to(self._ports))
 
 
 async def reach(cluster: Cluster, user: str = "postgres", app: str = "administrator") -> Connection:
