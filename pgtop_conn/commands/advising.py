@@ -59,9 +59,10 @@ def _walsender(refused: Refused) -> Iterator[tuple[str, str]]:
 def _host(refused: Refused) -> Iterator[tuple[str, str]]:
     error = refused.error
     if refused.at_hand:
-        yield "in by the host door", host_command(error.host, error.port, sudo=False)
+        yield "in by the host door", host_command(refused.typed, error.host, error.port, sudo=False)
     elif refused.nearby and os.geteuid() != 0:
-        yield "in by the host door, as the server's OS user or root", host_command(error.host, error.port, sudo=True)
+        command = host_command(refused.typed, error.host, error.port, sudo=True)
+        yield "in by the host door, as the server's OS user or root", command
     elif not refused.nearby:
         yield "or on the database's host, as its OS user or root", f"{PROGRAM} --door host -p {error.port}"
 
@@ -101,6 +102,7 @@ def _wait(refused: Refused) -> Iterator[tuple[str, str]]:
 #: By the limit that refused (postgres/refused.py).
 WAYS: dict[str, tuple[Way, ...]] = {
     "full": (_walsender, _host, _wait),
+    "newcomers": (_host, _wait),
     "reserved_connections": (_superuser, _walsender, _host, _wait),
     "superuser_reserved": (_superuser, _walsender, _host, _wait),
     "provider": (_rds, _walsender, _wait),
@@ -139,10 +141,17 @@ def again(typed: Sequence[str], *extra: str, user: str = "", database: str = "")
     return shlex.join([*_program(absolute=False), *words[:end], *options, *words[end:]])
 
 
-def host_command(host: str, port: int, *, sudo: bool) -> str:
-    """The host door to this very server: nothing else that was typed matters there, and sudo keeps no environment."""
+def host_command(typed: Sequence[str], host: str, port: int, *, sudo: bool) -> str:
+    """The host door to this very server. Who connects, and how, means nothing there, and sudo keeps no environment."""
+    words: list[str] = []
+    for word in typed:
+        if _conninfo(word) is None and word not in ("-W", "--password"):
+            words.append(word)
+        elif words[-1:] in (["-d"], ["--dbname"]):
+            words.pop()
     where = ("--door", "host", "-h", host, "-p", str(port))
-    return shlex.join([*(("sudo",) if sudo else ()), *_program(absolute=sudo), *where])
+    end = words.index("--") if "--" in words else len(words)
+    return shlex.join([*(("sudo",) if sudo else ()), *_program(absolute=sudo), *words[:end], *where, *words[end:]])
 
 
 def _conninfo(word: str) -> tuple[str, dict[str, str]] | None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 WAIT_S = (0.2, 0.6)
 #: The server is starting or stopping, or it is not there at the moment.
 _RESTARTING = "57P03"
+#: Limits that keep walsenders out, too.
+SHUTS_WALSENDERS = ("max_wal_senders", "newcomers")
 _MAY_PASS = (None, _RESTARTING)
 
 Opening = Callable[[], Awaitable[Source]]
@@ -39,6 +41,8 @@ class Way:
     ask: Callable[[str], str] | None
     #: Where what was remembered of servers may be.
     state_folders: Sequence[Path]
+    #: The command line, for the next one to type.
+    typed: Sequence[str] = ()
 
     async def session(self, *, by_door: bool = False) -> Source:
         """A session in an ordinary slot, or through the walsender door."""
@@ -60,7 +64,7 @@ class Way:
             return await HostDoor.open(self.info, partial(recall, self.state_folders))
         except NotOurs as error:
             host = self.info.hosts[0]
-            raise ConnectError(f"{error}: {host_command(host.name, host.port, sudo=True)}") from None
+            raise ConnectError(f"{error}: {host_command(self.typed, host.name, host.port, sudo=True)}") from None
 
     @property
     def host_is_at_hand(self) -> bool:
@@ -92,7 +96,7 @@ async def _offered(way: Way, error: SlotsExhausted, offer: Callable[[str], bool]
     """Each way that may be open, in turn; the first error when none is taken."""
     tell(str(error))
     ways: list[tuple[str, Opening]] = []
-    if error.kind != "max_wal_senders":
+    if error.kind not in SHUTS_WALSENDERS:
         ways.append(("Go in by the walsender door, which takes no slot?", lambda: way.session(by_door=True)))
     if way.host_is_at_hand:
         ways.append(("Go in by the host door, by the server's processes?", way.host))

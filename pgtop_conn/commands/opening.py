@@ -57,7 +57,7 @@ async def open_source(
     if login.always_ask:
         info = info.with_password(_ask(info.user))
     may_ask = not (login.never_ask or login.always_ask) and _can_ask()
-    way = Way(info, _ask if may_ask else None, config.state_folders(environ))
+    way = Way(info, _ask if may_ask else None, config.state_folders(environ), login.typed)
     # -w asks for a monitor that puts no question.
     may_offer = offers and not login.never_ask and sys.stdin.isatty() and _can_ask()
     try:

@@ -26,8 +26,8 @@ class Refusal:
     meaning: str
     #: What stands in a text of any language, a name of PostgreSQL's own.
     mark: str = ""
-    #: The function of the server's source that speaks, where it speaks of nothing else.
-    function: str = ""
+    #: Functions of the server's source that speak of nothing else with this code.
+    functions: tuple[str, ...] = ()
 
 
 #: More than one text begins alike: the first that fits counts.
@@ -41,9 +41,8 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         "full",
         "sorry, too many clients already",
-        "every slot of max_connections is taken, those of superusers too; or it is connections that never finish"
-        " logging in",
-        function="InitProcess",
+        "every slot of max_connections is taken, those of superusers too",
+        functions=("InitProcess", "ProcArrayAdd"),
     ),
     Refusal(
         "reserved_connections",
@@ -61,20 +60,28 @@ REFUSALS: tuple[Refusal, ...] = (
         "superuser_reserved",
         "remaining connection slots are reserved",
         "only the slots of superusers (superuser_reserved_connections) are left",
-        function="InitPostgres",
+        functions=("InitPostgres",),
     ),
     Refusal(
         "role",
         "too many connections for role",
         "this role is at its CONNECTION LIMIT; other roles, and superusers, still get in",
-        function="InitializeSessionUserId",
+        functions=("InitializeSessionUserId",),
     ),
     Refusal(
         "database",
         "too many connections for database",
         "this database is at its CONNECTION LIMIT; other databases, and superusers, still get in",
-        function="CheckMyDatabase",
+        functions=("CheckMyDatabase",),
     ),
+)
+#: The same words as for "full", by the server's first process before it asks who it is: canAcceptConnections().
+NEWCOMERS = Refusal(
+    "newcomers",
+    "",
+    "connections that have not finished logging in use up the server's processes, however many slots are free; each"
+    " ends after authentication_timeout (a minute by default), and until then nobody gets in",
+    functions=("ProcessStartupPacket", "BackendInitialize"),
 )
 #: A text that none of the servers we know has, as one of a pooler.
 UNKNOWN = Refusal("unknown", "", "the server has no slot for this login (53300)")
@@ -85,11 +92,13 @@ _NAMELESS = ("role", "database")
 def refusal_of(text: str, function: str = "") -> Refusal:
     """The limit that speaks in this text, which `function` of the server sent (PG_DIAG_SOURCE_FUNCTION)."""
     plain = one_line(text)
+    if function in NEWCOMERS.functions:
+        return NEWCOMERS
     for one in REFUSALS:
         if plain.startswith(one.beginning):
             return one
     # A role's name may hold anything, so that the function goes first where it says enough.
-    by_function = next((one for one in REFUSALS if function and one.function == function), None)
+    by_function = next((one for one in REFUSALS if function in one.functions), None)
     if by_function is not None and by_function.kind in _NAMELESS:
         return by_function
     return next((one for one in REFUSALS if one.mark and one.mark in plain), by_function or UNKNOWN)
