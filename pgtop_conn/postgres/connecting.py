@@ -75,8 +75,13 @@ async def _connect_to(info: ConnInfo, host: Host, wanted: str, kind: type[Link])
             link = await login(info, host, kind)
             await _prepare(link, wanted)
     except BaseException as error:
-        if link is not None:
+        if isinstance(error, ConnectError) and link is not None:
+            # It answers, and is not the one: its session has ended before another one is opened.
+            await link.close()
+        elif link is not None:
             link.cut("the login was given up")
+            if (witness := link.take_witness()) is not None:
+                witness.close()
         if isinstance(error, TimeoutError):
             raise ConnectError(f"no answer from {host} within {info.connect_timeout_s:.0f} s") from None
         if isinstance(error, SourceLost):

@@ -229,6 +229,8 @@ class Lane:
         self.result.seen = self._sampler.seen
         for text, count in self._sampler.wrong.items():
             self._complain(f"{text}, in {count} samples")
+        for name, example in self._sampler.examples.items():
+            self._complain(f"{name}: {example}")
         hanging = {kind.name for kind in KINDS if kind.hangs}
         for name, seen in self._sampler.seen.items():
             # Through a pooler the sessions are the pooler's, and how many it keeps is its own business.

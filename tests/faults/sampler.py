@@ -36,9 +36,14 @@ SELECT coalesce(array_agg(pid ORDER BY backend_start), '{}') FROM pg_stat_get_ac
 
 def connections_to(ports: Sequence[int]) -> int:
     """How many connections to these ports on 127.0.0.1 are open or being opened, seen from their client's side."""
+    return len(_open_to(ports))
+
+
+def _open_to(ports: Sequence[int]) -> list[str]:
+    """Local address, state, queues and inode of each."""
     wanted = {f"0100007F:{port:04X}" for port in ports}
     rows = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
-    return sum(1 for row in rows if row[2] in wanted and row[3] in _OPEN)
+    return [" ".join((row[1], *row[3:5], row[9])) for row in rows if row[2] in wanted and row[3] in _OPEN]
 
 
 def sockets_of(pid: int) -> int:
@@ -75,6 +80,8 @@ class _Eye:
     cluster: Cluster
     connection: Connection | None = None
     pids: list[int] = field(default_factory=list)
+    #: Seen in the look before that one.
+    before: list[int] = field(default_factory=list)
     looked_at: float = 0.0
 
 
@@ -93,6 +100,8 @@ class Sampler:
         self.seen: dict[str, Seen] = {}
         #: Sets of more sessions than two, or of two connections: what must never be.
         self.wrong: Counter[str] = Counter()
+        #: What two connections at once looked like to the kernel, by kind of fault.
+        self.examples: dict[str, str] = {}
 
     async def start(self) -> None:
         """In a thread of its own: an emulated screen that is being drawn must not delay a sample."""
@@ -142,7 +151,7 @@ class Sampler:
                 eye.connection = await asyncpg.connect(
                     eye.cluster.uri(), timeout=5, server_settings={"application_name": "sampler"}
                 )
-            eye.pids = await eye.connection.fetchval(_SESSIONS, OWN_APPLICATION_NAME, timeout=30)
+            eye.before, eye.pids = eye.pids, await eye.connection.fetchval(_SESSIONS, OWN_APPLICATION_NAME, timeout=30)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError):
             if eye.connection is not None:
                 eye.connection.terminate()
@@ -157,7 +166,10 @@ class Sampler:
             seen.gap_longest_s = max(seen.gap_longest_s, now - eye.looked_at)
             seen.late += now - eye.looked_at > LATE_S
         eye.looked_at = now
-        sessions, connections = len(self.pids()), self._connections()
+        # The other server was looked at between our last two looks: who was in both of these was there at that instant.
+        lasting = len(set(eye.before) & set(eye.pids))
+        others = sum(len(other.pids) for other in self._eyes if other is not eye)
+        sessions, connections = max(len(eye.pids), lasting + others), self._connections()
         seen.instants += 1
         seen.most_sessions = max(seen.most_sessions, sessions)
         seen.most_connections = max(seen.most_connections, connections)
@@ -180,7 +192,10 @@ class Sampler:
         if sockets <= 1:
             return max(0, sockets)
         # The file is not read in one instant: one closed and one opened meanwhile would both be in it.
-        return min(connections_to(self._ports), connections_to(self._ports))
+        found = sorted(set(_open_to(self._ports)) & set(_open_to(self._ports)))
+        if len(found) > 1:
+            self.examples.setdefault(self.kind, "; ".join(found))
+        return len(found)
 
 
 async def reach(cluster: Cluster, user: str = "postgres", app: str = "administrator") -> Connection:
