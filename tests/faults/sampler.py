@@ -39,11 +39,11 @@ def connections_to(ports: Sequence[int]) -> int:
     return len(_open_to(ports))
 
 
-def _open_to(ports: Sequence[int]) -> list[str]:
-    """Local address, state, queues and inode of each."""
+def _open_to(ports: Sequence[int]) -> dict[str, str]:
+    """State and queues of each by its local address and inode."""
     wanted = {f"0100007F:{port:04X}" for port in ports}
     rows = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
-    return [" ".join((row[1], *row[3:5], row[9])) for row in rows if row[2] in wanted and row[3] in _OPEN]
+    return {f"{row[1]} {row[9]}": f"{row[3]} {row[4]}" for row in rows if row[2] in wanted and row[3] in _OPEN}
 
 
 def sockets_of(pid: int) -> int:
@@ -192,9 +192,10 @@ class Sampler:
         if sockets <= 1:
             return max(0, sockets)
         # The file is not read in one instant: one closed and one opened meanwhile would both be in it.
-        found = sorted(set(_open_to(self._ports)) & set(_open_to(self._ports)))
+        first, second = _open_to(self._ports), _open_to(self._ports)
+        found = sorted(first.keys() & second.keys())
         if len(found) > 1:
-            self.examples.setdefault(self.kind, "; ".join(found))
+            self.examples.setdefault(self.kind, "; ".join(f"{one}: {second[one]}" for one in found))
         return len(found)
 
 
