@@ -86,6 +86,7 @@ async def enter(way: Way, *, door: str, wait: bool, offer: Callable[[str], bool]
         return await opening()
     except ConnectError as error:
         if wait and (isinstance(error, SlotsExhausted) or error.sqlstate == _RESTARTING):
+            tell(str(error))
             return await waited(opening, error)
         if offer is None or not isinstance(error, SlotsExhausted):
             raise
@@ -111,8 +112,8 @@ async def _offered(way: Way, error: SlotsExhausted, offer: Callable[[str], bool]
 
 
 async def waited(opening: Opening, error: ConnectError) -> Source:
-    """Try until a slot is free; what else may pass meanwhile (a restart) is waited for, too."""
-    tell(f"{error}; waiting for a slot (Ctrl-C ends it)")
+    """Try until a slot is free; what else may pass meanwhile (a restart) is waited for, too. `error` is told already."""
+    tell("waiting for a slot (Ctrl-C ends it)")
     began, refusals, said = time.monotonic(), 1, str(error)
     while True:
         await asyncio.sleep(random.uniform(*WAIT_S))

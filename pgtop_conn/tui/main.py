@@ -14,7 +14,7 @@ from textual.app import ComposeResult
 from pgtop_conn.campaign import Phase
 from pgtop_conn.model.errors import PgtopError, PollFailed, SlotsExhausted
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.snapshot import HOST_DOOR, Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui import keys
 from pgtop_conn.tui.dialogs import Dialog
@@ -37,6 +37,8 @@ INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 SLOW_ANSWER_S = 4.0
 
 LARGEST = GROUPINGS["app"]
+#: A process title names no application.
+LARGEST_BY_TITLE = GROUPINGS["role"]
 
 
 class MainScreen(ExplainingScreen):
@@ -150,7 +152,8 @@ class MainScreen(ExplainingScreen):
             self._gauges.show_waiting(self._status())
             return
         budget = self.budget_of(snapshot)
-        groups = group_sessions(snapshot.backends, LARGEST, snapshot.taken_at, budget.used)
+        dimension = LARGEST_BY_TITLE if snapshot.server.door == HOST_DOOR else LARGEST
+        groups = group_sessions(snapshot.backends, dimension, snapshot.taken_at, budget.used)
         largest = groups[0] if groups and not groups[0].walsenders else None
         rate = self._per_minute(largest) if largest else None
         self._gauges.show_snapshot(

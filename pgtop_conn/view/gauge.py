@@ -78,7 +78,7 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         cells.append(Cell("  read-only", "dim"))
     cells.append(Cell(_others_like_us(snapshot), "dim"))
     # That the interval is stretched says why the figures are older than expected: it goes last.
-    order = (3, 1, 2) if status.stretched_s is None else (1, 2, 3)
+    order = (3, 1, 2) if status.stretched_s is None and not server.door else (1, 2, 3)
     return _dropping(cells, width, order if server.is_in_the_clear else (_SAFETY, *order))
 
 
