@@ -112,7 +112,7 @@ async def _offered(way: Way, error: SlotsExhausted, offer: Callable[[str], bool]
 
 
 async def waited(opening: Opening, error: ConnectError) -> Source:
-    """Try until a slot is free; what else may pass meanwhile (a restart) is waited for, too. `error` is told already."""
+    """Try until a slot is free; a restart meanwhile is waited for, too. `error` is told already."""
     tell("waiting for a slot (Ctrl-C ends it)")
     began, refusals, said = time.monotonic(), 1, str(error)
     while True:

@@ -67,12 +67,17 @@ def _version(postmaster: Postmaster) -> str:
         return "of an unknown version"
 
 
+def _command(postmaster: Postmaster) -> list[str]:
+    """How the server was started."""
+    try:
+        return shlex.split((postmaster.data_folder / "postmaster.opts").read_text("utf-8", "surrogateescape"))
+    except (OSError, ValueError):
+        return []
+
+
 def _settings(postmaster: Postmaster) -> Mapping[str, int]:
     """What the running server was started with; a name that it does not know is left out."""
-    try:
-        options = shlex.split((postmaster.data_folder / "postmaster.opts").read_text("utf-8", "surrogateescape"))[1:]
-    except (OSError, ValueError):
-        options = ["-D", str(postmaster.data_folder)]
+    options = _command(postmaster)[1:] or ["-D", str(postmaster.data_folder)]
     found = {}
     for name in _SETTINGS:
         value = _ask(postmaster, "-C", name, *options).strip()
@@ -85,7 +90,7 @@ def _ask(postmaster: Postmaster, *arguments: str) -> str:
     """Run the server's own program for a question that it answers and ends; "" when it doesn't."""
     try:
         answer = subprocess.run(
-            [Path(f"/proc/{postmaster.pid}/exe").readlink(), *arguments],
+            [_program(postmaster), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_ASKING_S,
@@ -97,6 +102,14 @@ def _ask(postmaster: Postmaster, *arguments: str) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return bytes(answer.stdout).decode("utf-8", "replace")
+
+
+def _program(postmaster: Postmaster) -> str:
+    try:
+        return str(Path(f"/proc/{postmaster.pid}/exe").readlink())
+    except PermissionError:
+        # With another group than the server's; a file of its owner says the same.
+        return (_command(postmaster) or ["postgres"])[0]
 
 
 def _as_owner(postmaster: Postmaster) -> dict[str, Any]:

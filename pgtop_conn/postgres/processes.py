@@ -109,7 +109,11 @@ def ticks_per_second() -> int:
 def postmaster_at(socket_folder: Path, port: int) -> Postmaster | None:
     """The server whose socket is there, by the lock file beside it; None when there is none, or it has died."""
     lines, owner = _read(socket_folder / f".s.PGSQL.{port}.lock")
-    found = _postmaster(int(lines[0])) if lines and lines[0].strip().isdigit() else None
+    if len(lines) < 2 or not lines[0].strip().isdigit():
+        return None
+    pid = int(lines[0])
+    # With another group than the server's we may not see where it works, and its files say the same.
+    found = _postmaster(pid) or _postmaster(pid, Path(lines[1]))
     if found is None or found.owner != owner:
         return None
     return replace(found, socket_folder=socket_folder, port=port)
@@ -145,15 +149,18 @@ def owner_of(pid: int) -> int:
         return -1
 
 
-def _postmaster(pid: int) -> Postmaster | None:
-    """The server that this is the first process of: it works in a folder of its own with its lock file in it."""
-    folder = _PROC / str(pid) / "cwd"
+def _postmaster(pid: int, told: Path | None = None) -> Postmaster | None:
+    """The server that this is the first process of: it works in a folder of its own with its lock file in it.
+
+    `told` is where another file of its owner says that it works.
+    """
+    folder = told or _PROC / str(pid) / "cwd"
     lines, owner = _read(folder / "postmaster.pid")
     process = look(pid) if lines[:1] == [str(pid)] and len(lines) >= 6 else None
     if process is None or owner != owner_of(pid) or not lines[3].strip().isdigit():
         return None
     try:
-        data_folder = folder.readlink()
+        data_folder = told or folder.readlink()
     except OSError:
         return None
     port, sockets, listens = int(lines[3]), Path(lines[4]), bool(lines[5].strip())

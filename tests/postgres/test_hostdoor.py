@@ -6,21 +6,25 @@ import asyncio
 import os
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.errors import ConnectError, SourceLost
+from pgtop_conn.model.errors import SourceLost
 from pgtop_conn.model.guards import Care, Policy, judge
 from pgtop_conn.model.plan import Ask, make_plan
 from pgtop_conn.model.slots import Level, SlotBudget
-from pgtop_conn.model.snapshot import CLIENT_BACKEND, Backend, Snapshot
+from pgtop_conn.model.snapshot import CLIENT_BACKEND, WALSENDER, Backend, Snapshot
 from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.postgres.conninfo import ConnInfo, resolve
 from pgtop_conn.postgres.hostdoor import HostDoor
 from pgtop_conn.postgres.processes import children, look, send
+from pgtop_conn.postgres.session import Session
+from pgtop_conn.remembering import FILE, Remembered, place, recall
+from pgtop_conn.view import plans
 from tests.conftest import VERSIONS, MakeCluster
 from tests.servers import Clients, Connection
 from tests.waiting import wait_until
@@ -149,6 +153,120 @@ async def test_a_recycled_pid_is_never_hit(cluster: Cluster, clients: Clients) -
     assert await session.fetchval("SELECT 1") == 1
 
 
+async def test_the_kernel_gives_the_pid_to_another_session(cluster: Cluster, clients: Clients) -> None:
+    """The same server, the same role, the same title and the same pid: another session all the same."""
+    last_pid = Path("/proc/sys/kernel/ns_last_pid")
+    if not os.access(last_pid, os.W_OK):
+        pytest.skip("the kernel does not let the next pid be chosen")
+    (session,) = await web(cluster, clients, 1)
+    door = await HostDoor.open(info_of(cluster))
+    (before,) = sessions_of(await door.poll(), "web")
+    session.terminate()
+    await wait_until(lambda: look(before.pid) is None, "it is gone")
+    while True:
+        # Other processes may be born between the two.
+        await asyncio.to_thread(last_pid.write_text, str(before.pid - 1))
+        again = await clients(cluster, role="web", app="web")
+        if again.get_server_pid() == before.pid:
+            break
+        await again.close()
+    (outcome,) = await door.signal(Action.TERMINATE, [Target.of(before)])
+    assert outcome.status is Status.GONE
+    assert await again.fetchval("SELECT 1") == 1
+
+
+async def test_a_session_that_has_run_and_is_idle_again_is_left_alone(cluster: Cluster, clients: Clients) -> None:
+    """Its title is the same as before; that its process has run tells."""
+    (session,) = await web(cluster, clients, 1)
+    door = await HostDoor.open(info_of(cluster))
+    (before,) = sessions_of(await door.poll(), "web")
+    await session.fetchval("SELECT 1")
+    (outcome,) = await door.signal(Action.TERMINATE, [Target.of(before)])
+    assert outcome.status is Status.CHANGED
+    (after,) = sessions_of(await door.poll(), "web")
+    assert (after.state, after.never_queried) == ("idle", False)
+    assert before.state_change is not None
+    assert after.state_change is not None
+    assert after.state_change > before.state_change
+
+
+async def test_a_role_seen_by_sql_stays_protected(
+    cluster: Cluster, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the address it was seen at, whatever has become of its rights."""
+    names = [
+        await clients.role(cluster, "replica_of_old", "LOGIN REPLICATION"),
+        await clients.role(cluster, "boss", "LOGIN SUPERUSER"),
+        await clients.role(cluster, "web"),
+    ]
+    for name in names:
+        await clients(cluster, role=name)
+    source = Remembered(await Session.open(info_of(cluster)), tmp_path)
+    await source.poll()
+    await source.close()
+    admin = await clients(cluster)
+    await admin.execute("ALTER ROLE replica_of_old NOREPLICATION")
+    nowhere = tmp_path / "nowhere"
+    door = await HostDoor.open(info_of(cluster), partial(recall, (nowhere, tmp_path)))
+    snapshot = await door.poll()
+    cares = {one.role: judge(one, snapshot, Policy(allow_superuser=True)).care for one in snapshot.backends}
+    assert (cares["replica_of_old"], cares["boss"], cares["web"]) == (Care.REFUSE, Care.REFUSE, Care.TYPE_ROLE)
+    targets = [Target.of(one) for name in names for one in sessions_of(snapshot, name)]
+    outcomes = {one.target.role: one.status for one in await door.signal(Action.TERMINATE, targets)}
+    assert outcomes == {"replica_of_old": Status.DENIED, "boss": Status.DENIED, "web": Status.SIGNALLED}
+
+
+def test_a_server_of_this_machine_is_the_same_by_each_of_its_names(tmp_path: Path) -> None:
+    for host in ("/var/run/postgresql", "@abstract", "localhost", "127.0.0.1", "127.3.2.1", "::1"):
+        assert place(host, 5433) == "local:5433", host
+    assert place("192.0.2.1", 5433) == "192.0.2.1:5433"
+    assert place("no-such-host.invalid", 5433) == "no-such-host.invalid:5433"
+    for content in (b"", b"[]", b'{"local:5433": [1]}', b"\xff", b'{"local:5433": "web"}'):
+        (tmp_path / FILE).write_bytes(content)
+        assert recall([tmp_path], 5433) == frozenset()
+    (tmp_path / FILE).unlink()
+    os.mkfifo(tmp_path / FILE)
+    assert recall([tmp_path], 5433) == frozenset()
+
+
+async def test_several_roles_are_typed_once_each(cluster: Cluster, clients: Clients) -> None:
+    for name in ("web", "batch"):
+        await clients.role(cluster, name)
+        await clients.many(2, cluster, role=name)
+    snapshot = await (await HostDoor.open(info_of(cluster))).poll()
+    chosen = [Target.of(one) for one in snapshot.backends if one.role in ("web", "batch")]
+    plan = make_plan(Action.TERMINATE, chosen, snapshot, Policy())
+    assert len(plan.planned) == 4
+    assert set(plan.answer.split(" ")) == {"web", "batch"}
+    assert plans.prompt(plan) == f"Type the names of the 2 roles, a blank between, to confirm: {plan.answer}"
+
+
+async def test_roles_called_like_processes_of_the_server(small: Cluster, clients: Clients) -> None:
+    for name in ("archiver", "logger", "walsender", "startup"):
+        await clients.role(small, name)
+        await clients(small, role=name)
+    snapshot = await (await HostDoor.open(info_of(small))).poll()
+    assert SlotBudget.of(snapshot).used == 4 - 1
+    kinds = {one.role: one.backend_type for one in snapshot.backends if one.role}
+    # The word is the server's own in front of a walsender.
+    assert kinds == {
+        "archiver": CLIENT_BACKEND,
+        "logger": CLIENT_BACKEND,
+        "startup": CLIENT_BACKEND,
+        "postgres": WALSENDER,
+    }
+
+
+async def test_titles_that_the_server_does_not_keep_up(make_cluster: MakeCluster, clients: Clients) -> None:
+    cluster = make_cluster(settings={"update_process_title": "off"})
+    await web(cluster, clients, 2)
+    snapshot = await (await HostDoor.open(info_of(cluster))).poll()
+    sessions = sessions_of(snapshot, "web")
+    assert [one.state for one in sessions] == [None, None]
+    assert {judge(one, snapshot, Policy(), bulk=True).care for one in sessions} == {Care.REFUSE}
+    assert {judge(one, snapshot, Policy()).care for one in sessions} == {Care.TYPE_ROLE}
+
+
 async def test_a_server_that_goes_and_comes_back(make_cluster: MakeCluster, clients: Clients) -> None:
     cluster = make_cluster()
     door = await HostDoor.open(info_of(cluster))
@@ -162,19 +280,3 @@ async def test_a_server_that_goes_and_comes_back(make_cluster: MakeCluster, clie
     await door.close()
     with pytest.raises(SourceLost):
         await door.poll()
-
-
-async def test_several_servers_are_told_apart(make_cluster: MakeCluster, clients: Clients) -> None:
-    one, other = make_cluster(), make_cluster()
-    await web(one, clients, 2)
-    assert len(sessions_of(await (await HostDoor.open(info_of(one))).poll(), "web")) == 2
-    assert not sessions_of(await (await HostDoor.open(info_of(other))).poll(), "web")
-
-
-async def test_no_server_there(tmp_path: Path) -> None:
-    with pytest.raises(ConnectError, match="found no server"):
-        await HostDoor.open(resolve(f"host={tmp_path} user=x", environ={}))
-    (tmp_path / ".s.PGSQL.5432.lock").write_text(f"{os.getpid()}\n{tmp_path}\n")
-    with pytest.raises(ConnectError, match="found no server"):
-        await HostDoor.open(resolve(f"host={tmp_path} user=x", environ={}))
-    assert look(os.getpid()) is not None
