@@ -64,11 +64,13 @@ def pool_room(case: Case) -> int:
 
 
 def sessions_of(case: Case) -> tuple[Backend, ...]:
-    """Every client session that is no pgtop-conn."""
-    if case.clients:
-        return case.clients
-    backends = case.snapshot.backends
-    return tuple(one for one in backends if may_hold_slot(one) and one.app != OWN_APPLICATION_NAME)
+    """Every client session that is no pgtop-conn; Case.clients may be narrowed, and sums are about the server."""
+    own_pid = case.snapshot.server.own_pid
+    return tuple(
+        one
+        for one in case.snapshot.backends
+        if may_hold_slot(one) and one.pid != own_pid and one.app != OWN_APPLICATION_NAME
+    )
 
 
 def role_named(case: Case, name: str) -> Role | None:

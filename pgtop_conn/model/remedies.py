@@ -145,8 +145,9 @@ def _blocker(finding: Finding, case: Case) -> Iterator[Remedy]:
             f"{frees} sessions wait for a transaction that no session holds",
         )
         return
+    then = "" if untouchable(case, role) else ", then x (terminate)"
     yield step(
-        f"Press b (blockers), go to {pid}, look at its query, then x (terminate)",
+        f"Press b (blockers), go to {pid}, look at its query{then}",
         f"{frees} sessions wait behind it and hold their slots meanwhile",
     )
     yield from end_one(case, pid, f"lets {frees} waiting sessions go on")
@@ -210,12 +211,15 @@ def _databases_of(case: Case, role: str) -> list[str]:
 def _oversized_pool(finding: Finding, case: Case) -> Iterator[Remedy]:
     app, role, database = (text_of(finding, name) for name in ("app", "role", "database"))
     count, peak = whole(finding, "count"), whole(finding, "peak_active")
+    # Where it is about many small pools together, no application is named.
+    many = finding.evidence.get("app") is None
+    which = "the pools of the largest applications" if many else f"the pool of {shown_app(app)}"
     yield step(
-        f"Make the pool of {shown_app(app)} smaller; its sessions are healthy, ending them only makes it open new ones",
+        f"Make {which} smaller; the sessions are healthy, ending them only makes new ones",
         f"{count} sessions for {peak} that were active at once in {whole(finding, 'watched_s')} s",
         Effect.NEW_SESSIONS,
     )
-    yield from driver_settings(case, (app,))
+    yield from driver_settings(case, None if many else (app,))
     yield from role_limit(case, role)
     yield from database_limit(case, database)
 
@@ -253,15 +257,18 @@ def _reconnect_storm(finding: Finding, case: Case) -> Iterator[Remedy]:
     apps = largest(finding, "by_app")
     rate = number_in(finding, "per_second") or 0.0
     named = ", ".join(shown_app(app) for app in apps) or "the applications"
+    restarted_s, lifetime_s = number_in(finding, "restarted_s"), number_in(finding, "lifetime_s")
+    after = f" after the server's restart {restarted_s:.0f} s ago" if restarted_s is not None else ""
     yield step(
         f"Let {named} connect again with growing pauses and jitter, and hold back half of the instances until it calms",
-        f"{rate:.1f} logins a second; each costs a process, and fails while no slot is free",
+        f"{rate:.1f} logins a second{after}; each costs a process, and fails while no slot is free",
     )
-    yield step(
-        f"Use one pool in each process of {named} instead of a connection for each request",
-        f"sessions live {number_in(finding, 'lifetime_s') or 0.0:.1f} s on average",
-        Effect.NEW_SESSIONS,
-    )
+    if lifetime_s is not None:
+        yield step(
+            f"Use one pool in each process of {named} instead of a connection for each request",
+            f"sessions live about {lifetime_s:.1f} s",
+            Effect.NEW_SESSIONS,
+        )
     yield from driver_settings(case, apps[:2])
     stormy = [one for one in sessions_of(case) if one.app in apps]
     for role in _roles_of(stormy):
