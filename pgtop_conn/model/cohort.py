@@ -33,6 +33,8 @@ PAUSE = 20.0
 #: by less than this share of their mean, as those of a job that runs over and over, they show it at once.
 CERTAIN_BIRTHS = 24
 REGULAR = 0.5
+#: So many births that were watched can be judged without the ones before.
+FEWEST_SEEN = 8
 #: From this share on the last statement points at one code path.
 DOMINANT = 0.6
 
@@ -138,7 +140,7 @@ def measure(
         statement=statement,
         share=count / len(idle),
         clients=Counter(backend.client for backend in members),
-        arrivals=arrivals_of(births, at, newest if full else None),
+        arrivals=_clearest(births, habit, at, newest if full else None),
         births=births,
         median_idle_s=median(at - (backend.state_change or at) for backend in idle),
         habit=habit,
@@ -152,6 +154,16 @@ def _beyond(backend: Backend, idle_s: float, gap_s: float | None) -> bool:
     if backend.state in TRANSACTION_STATES:
         return idle_s >= max(FORGOTTEN_XACT_S, STALE_GAPS * (gap_s or 0.0))
     return gap_s is not None and idle_s >= STALE_GAPS * gap_s
+
+
+def _clearest(births: Sequence[float], habit: Habit, at: float, full_since: float | None) -> Arrivals:
+    """What all births show, or those since the watch began where they show it better: a pool may have been filled
+    at once before it began to lose sessions."""
+    whole = arrivals_of(births, at, full_since)
+    seen = [birth for birth in births if habit.since is not None and birth > habit.since]
+    if not FEWEST_SEEN <= len(seen) < len(births):
+        return whole
+    return max(whole, arrivals_of(seen, at, full_since), key=lambda found: (found.evenness, found.going_on))
 
 
 def arrivals_of(births: Sequence[float], at: float, full_since: float | None = None) -> Arrivals:
@@ -173,7 +185,7 @@ def arrivals_of(births: Sequence[float], at: float, full_since: float | None = N
     gaps = [later - earlier for earlier, later in pairwise(births)]
     certain = 1.0 if stdev(gaps) < REGULAR * pace_s else min(1.0, count / CERTAIN_BIRTHS)
     evenness = _within(1.0 - _unevenness([(birth - first) / (until - first) for birth in births[1:]]) / 0.15)
-    going_on = _within(1.0 - ((at - last) / pace_s - 2.0) / 2.0)
+    going_on = _within(1.0 - ((at - last) / pace_s - 3.0) / 3.0)
     if full_since is not None and last < at:
         # Nobody knows how long they would have gone on: what lasted an eighth of the time since may be either, what was
         # over much sooner was a rush.

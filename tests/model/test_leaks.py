@@ -171,6 +171,12 @@ def test_a_leak_that_begins_long_after_the_pool_was_filled_is_seen() -> None:
     assert len(leak.sessions) == 60 - 1
 
 
+def test_a_leak_in_a_pool_that_was_filled_just_before_is_seen_while_it_is_watched() -> None:
+    filled = [session(900 + pid, -0.5 + 0.01 * pid) for pid in range(12)]
+    (leak,) = watched(lambda now_s: [*filled, *losing(0.3)(now_s)], 10.0)
+    assert leak.score > 0.9
+
+
 def test_two_pools_of_one_name_are_told_apart_in_the_sentence() -> None:
     (leak,) = at_once([*lost(30, 1.0), make_backend(900, role="other", role_oid=9)])
     assert leak.sentence.startswith("web (app in shop) holds 30 of 32")
