@@ -8,14 +8,21 @@ from dataclasses import dataclass
 from math import ceil
 
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
-from pgtop_conn.model.pools import POOLED_PERCENT, PoolUse, pool_room, pool_uses, sessions_of, shares, with_headroom
+from pgtop_conn.model.pools import (
+    POOLED_PERCENT,
+    WATCHED_ENOUGH_S,
+    PoolUse,
+    pool_room,
+    pool_uses,
+    sessions_of,
+    shares,
+    with_headroom,
+)
 from pgtop_conn.model.providers import provider_named
 from pgtop_conn.model.quoting import bouncer_key, bouncer_value, shown, typable
 
 MOST_RESERVE = 5
 LEAST_CLIENTS = 100
-#: Below this the habits of a day are not known.
-WATCHED_ENOUGH_S = 3600.0
 #: Roles from one address that look like a pooler there rather than like one application.
 MANY_ROLES = 4
 POOLERS = ("pgbouncer", "supavisor", "odyssey", "pgcat", "pgpool", "pgagroal", "rds proxy")

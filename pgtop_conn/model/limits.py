@@ -6,7 +6,15 @@ from collections.abc import Collection
 from math import ceil
 
 from pgtop_conn.model.findings import Case, Remedy
-from pgtop_conn.model.pools import HEADROOM_PERCENT, pool_room, pool_uses, role_named, sessions_of, untouchable
+from pgtop_conn.model.pools import (
+    HEADROOM_PERCENT,
+    WATCHED_ENOUGH_S,
+    pool_room,
+    pool_uses,
+    role_named,
+    sessions_of,
+    untouchable,
+)
 from pgtop_conn.model.quoting import shown
 from pgtop_conn.model.snapshot import Backend
 from pgtop_conn.model.tuning import alter_database, alter_role
@@ -66,7 +74,9 @@ def _healthy(case: Case, own: list[Backend], leaked: Collection[int], kind: str,
     peak = sum(use.peak_active for use in pool_uses(case) if getattr(use.pool, kind) == name)
     in_use = len(own) - lost
     counted = f"it holds {len(own)}, of which {lost} look leaked" if lost else f"it holds {len(own)}"
-    return max(in_use, peak), f"{counted}, and {peak} were active at once at the peak"
+    watched = max((use.habit.watched_s for use in pool_uses(case)), default=0.0)
+    short = f" (watched for only {watched:.0f} s)" if watched < WATCHED_ENOUGH_S else ""
+    return max(in_use, peak), f"{counted}, and {peak} were active at once at the peak{short}"
 
 
 def _present(limit: int) -> str:

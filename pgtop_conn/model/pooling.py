@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from pgtop_conn.model.drivers import main_options, note_of, recognise, settings_text
+from pgtop_conn.model.drivers import main_options, note_of, recognise, settings_text, size_options
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
 from pgtop_conn.model.pools import PoolUse, per_instance, pool_room, pool_uses
 from pgtop_conn.model.quoting import shown
@@ -28,17 +28,20 @@ def driver_settings(case: Case, apps: Collection[str] | None = None) -> tuple[Re
             unknown.append((use, size))
             continue
         text = f"{driver.name}, application {_named(use)}, in each instance:\n{settings_text(driver, size)}"
-        why = f"{arithmetic(case, use, size)}; {note_of(driver, size)}"
+        why = f"{arithmetic(case, use, size)}; {_told_by([use])}; {note_of(driver, size)}"
         remedies.append(Remedy(RemedyKind.DRIVER, text, Effect.NEW_SESSIONS, why))
     if unknown:
-        remedies.append(_generic(case, unknown))
+        remedies.append(_generic(case, unknown, whole=apps is None))
     return tuple(remedies)
 
 
-def _generic(case: Case, unknown: Sequence[tuple[PoolUse, int]]) -> Remedy:
+def _generic(case: Case, unknown: Sequence[tuple[PoolUse, int]], *, whole: bool) -> Remedy:
+    """`whole` lists every option of the main drivers, otherwise only that of the size."""
     sizes = "\n".join(f"application {_named(use)}: at most {size} in each instance" for use, size in unknown)
     why = "; ".join(arithmetic(case, use, size) for use, size in unknown)
-    text = f"Pool sizes (the driver was not recognised):\n{sizes}\nThe options are called\n{main_options()}"
+    why = f"{why}; {_told_by([use for use, _ in unknown])}"
+    options = f"The options are called\n{main_options()}" if whole else f"The option is called {size_options()}"
+    text = f"Pool sizes (the driver was not recognised):\n{sizes}\n{options}"
     return Remedy(RemedyKind.DRIVER, text, Effect.NEW_SESSIONS, why)
 
 
@@ -46,18 +49,22 @@ def _named(use: PoolUse) -> str:
     return f"{shown(use.pool.app)} (role {shown(use.pool.role)}, database {shown(use.pool.database)})"
 
 
+def _told_by(uses: Sequence[PoolUse]) -> str:
+    """What the number of instances was taken from."""
+    if all(backend.client in ("", "local") for use in uses for backend in use.sessions):
+        return "without client addresses the instances can't be told apart: divide by them"
+    return "instances are told by their client addresses"
+
+
 def arithmetic(case: Case, use: PoolUse, size: int) -> str:
     """`4 instances × 25 = 100 > 97 slots; recommended 4 × 12 = 48 …`, with what was seen."""
     instances, capacity = use.instances, case.budget.capacity
-    now = max(1, round(use.peak / instances))
-    product = instances * now
-    held = f"{instances} instance{'s' if instances > 1 else ''} × {now} = {product}"
-    against = f"> {capacity} slots" if product > capacity else f"of {capacity} slots"
+    each, rest = divmod(use.peak, instances)
+    named = f"{instances} instance{'s' if instances > 1 else ''}"
+    held = f"{named} hold {use.peak}" if rest else f"{named} × {each} = {use.peak}"
+    against = f"> {capacity} slots" if use.peak > capacity else f"of {capacity} slots"
     if instances * size > pool_room(case):
         tail = f"; one session for each of them is more than the {pool_room(case)} that pools may take: use a pooler"
     else:
         tail = f"; recommended {instances} × {size} = {instances * size}"
-    return (
-        f"{held} {against}{tail}; {use.peak_active} active at once at the peak, a quarter more for headroom;"
-        " instances are told by their client addresses"
-    )
+    return f"{held} {against}{tail}; {use.peak_active} active at once at the peak, a quarter more for headroom"

@@ -18,6 +18,8 @@ from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, OWN_APPLICATION_NAME, TR
 POOLED_PERCENT = 80
 #: What a peak is multiplied by, in per cent, because the highest one was hardly seen.
 HEADROOM_PERCENT = 125
+#: Watched for less, the habits of a day are not known.
+WATCHED_ENOUGH_S = 3600.0
 _BUSY = frozenset({ACTIVE, FASTPATH}) | TRANSACTION_STATES
 
 
