@@ -33,6 +33,8 @@ PAUSE = 20.0
 #: by less than this share of their mean, as those of a job that runs over and over, they show it at once.
 CERTAIN_BIRTHS = 24
 REGULAR = 0.5
+#: Sessions that filled a server at such a pace were opened at once, however short a time ago that was.
+AT_ONCE_S = 0.1
 #: So many births that were watched can be judged without the ones before.
 FEWEST_SEEN = 8
 #: From this share on the last statement points at one code path.
@@ -104,6 +106,7 @@ def measure(
     gap_s = habit.gap_s if habit.reuses >= HABIT_NEEDS else None
     idle: list[Backend] = []
     births: list[float] = []
+    spans: list[float] = []
     working = judged = 0
     for backend in members:
         state, since, start = backend.state, backend.state_change, backend.key.backend_start
@@ -114,12 +117,15 @@ def measure(
         elif since - start <= ONCE_SHARE * (at - start):
             idle.append(backend)
             births.append(start)
+            spans.append(max(0.0, since - start))
         elif _beyond(backend, at - since, gap_s):
             idle.append(backend)
         judged += 1
     if not idle:
         return None
     births.sort()
+    # Younger ones are at work as long as the others were at their beginning: nobody knows yet that it was all.
+    known_until = min(at, at - median(spans) / ONCE_SHARE) if spans else at
     statements = Counter(map(statement_of, idle))
     # Of equals the least by its text, so that the order of rows decides nothing.
     statement, count = min(statements.items(), key=lambda item: (-item[1], str(item[0])))
@@ -140,7 +146,7 @@ def measure(
         statement=statement,
         share=count / len(idle),
         clients=Counter(backend.client for backend in members),
-        arrivals=_clearest(births, habit, at, newest if full else None),
+        arrivals=_clearest(births, habit, known_until, newest if full else None),
         births=births,
         median_idle_s=median(at - (backend.state_change or at) for backend in idle),
         habit=habit,
@@ -159,6 +165,10 @@ def _beyond(backend: Backend, idle_s: float, gap_s: float | None) -> bool:
 def _clearest(births: Sequence[float], habit: Habit, at: float, full_since: float | None) -> Arrivals:
     """What all births show, or those since the watch began where they show it better: a pool may have been filled
     at once before it began to lose sessions."""
+    known = [birth for birth in births if birth <= at]
+    if 2 * len(known) < len(births):
+        return Arrivals()
+    births, full_since = known, None if full_since is None else min(at, full_since)
     whole = arrivals_of(births, at, full_since)
     seen = [birth for birth in births if habit.since is not None and birth > habit.since]
     if not FEWEST_SEEN <= len(seen) < len(births):
@@ -180,7 +190,7 @@ def arrivals_of(births: Sequence[float], at: float, full_since: float | None = N
     first, last = births[0], births[-1]
     pace_s = (last - first) / count
     until = at if full_since is None else full_since
-    if until <= first or pace_s <= 0:
+    if until <= first or pace_s <= 0 or (full_since is not None and pace_s < AT_ONCE_S):
         return Arrivals(-1.0, -1.0, 0.0)
     gaps = [later - earlier for earlier, later in pairwise(births)]
     certain = 1.0 if stdev(gaps) < REGULAR * pace_s else min(1.0, count / CERTAIN_BIRTHS)

@@ -177,6 +177,14 @@ def test_a_leak_in_a_pool_that_was_filled_just_before_is_seen_while_it_is_watche
     assert leak.score > 0.9
 
 
+def test_sessions_that_are_used_for_a_while_before_they_are_lost_are_a_leak_at_every_poll() -> None:
+    def play(now_s: float) -> list[Backend]:
+        return [session(pid, 0.3 * pid, last_s=min(now_s, 0.3 * pid + 0.5)) for pid in range(1, int(now_s / 0.3) + 1)]
+
+    for seconds in (15.0, 15.25, 15.5, 15.75, 16.0):
+        assert watched(play, seconds, 0.25)
+
+
 def test_two_pools_of_one_name_are_told_apart_in_the_sentence() -> None:
     (leak,) = at_once([*lost(30, 1.0), make_backend(900, role="other", role_oid=9)])
     assert leak.sentence.startswith("web (app in shop) holds 30 of 32")
@@ -302,7 +310,8 @@ def test_threads_that_replace_their_session_at_an_age_are_no_leak_once_they_are_
 
 def test_a_pool_that_filled_the_server_at_once_is_none() -> None:
     server = make_server(max_connections=64)
-    assert at_once([session(pid, -600 + 0.05 * pid) for pid in range(1, 61)], server) == ()
+    for ago_s in (4, 20, 600):
+        assert at_once([session(pid, -ago_s + 0.05 * pid) for pid in range(1, 61)], server) == ()
 
 
 def test_a_pool_that_grows_with_a_spike_of_work_is_none() -> None:
