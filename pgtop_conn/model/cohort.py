@@ -35,6 +35,8 @@ CERTAIN_BIRTHS = 24
 REGULAR = 0.5
 #: Sessions that filled a server at such a pace were opened at once, however short a time ago that was.
 AT_ONCE_S = 0.1
+#: What births that filled a server say at the least, however long ago that was.
+LASTING = 0.35
 #: So many births that were watched can be judged without the ones before.
 FEWEST_SEEN = 8
 #: From this share on the last statement points at one code path.
@@ -197,10 +199,10 @@ def arrivals_of(births: Sequence[float], at: float, full_since: float | None = N
     evenness = _within(1.0 - _unevenness([(birth - first) / (until - first) for birth in births[1:]]) / 0.15)
     going_on = _within(1.0 - ((at - last) / pace_s - 3.0) / 3.0)
     if full_since is not None and last < at:
-        # Nobody knows how long they would have gone on: what lasted an eighth of the time since may be either, what was
-        # over much sooner was a rush.
+        # Nobody knows how long they would have gone on: the shorter it lasted against the time since, the more it may
+        # have been a rush. It never speaks against a leak: a server that is full stays so for hours before anybody looks.
         lasted = _within((log2((last - first) / (at - last)) + 3.0) / 1.5)
-        evenness, going_on = min(evenness, lasted), min(0.0, lasted)
+        evenness, going_on = min(evenness, max(LASTING, lasted)), 0.0
     return Arrivals(_doubted(evenness, certain), _doubted(going_on, certain), pace_s)
 
 
