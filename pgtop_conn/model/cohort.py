@@ -36,7 +36,7 @@ REGULAR = 0.5
 #: Sessions that filled a server at such a pace were opened at once, however short a time ago that was.
 AT_ONCE_S = 0.1
 #: What births that filled a server say at the least, however long ago that was.
-LASTING = 0.35
+LASTING = 0.6
 #: So many births that were watched can be judged without the ones before.
 FEWEST_SEEN = 8
 #: From this share on the last statement points at one code path.
@@ -200,7 +200,7 @@ def arrivals_of(births: Sequence[float], at: float, full_since: float | None = N
     going_on = _within(1.0 - ((at - last) / pace_s - 3.0) / 3.0)
     if full_since is not None and last < at:
         # Nobody knows how long they would have gone on: the shorter it lasted against the time since, the more it may
-        # have been a rush. It never speaks against a leak: a server that is full stays so for hours before anybody looks.
+        # have been a rush. That never speaks against a leak: a full server may stay so for hours before anybody looks.
         lasted = _within((log2((last - first) / (at - last)) + 3.0) / 1.5)
         evenness, going_on = min(evenness, max(LASTING, lasted)), 0.0
     return Arrivals(_doubted(evenness, certain), _doubted(going_on, certain), pace_s)
