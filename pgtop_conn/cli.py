@@ -331,8 +331,6 @@ COMMANDS: dict[str, Command] = {
         _diagnose,
         _diagnose_arguments,
         notes=_diagnose_notes,
-        # It watches at a pace of its own, for as long as --for says.
-        without=frozenset({"interval_s"}),
     ),
     "kill": Command(
         "Cancel or terminate every session that matches a filter, with the guards of the screen.",
