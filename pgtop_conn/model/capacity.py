@@ -8,7 +8,7 @@ from math import ceil
 from pgtop_conn.model.bouncer import pooler_seen
 from pgtop_conn.model.facts import Facts, ServerSetting
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
-from pgtop_conn.model.pools import pool_room, pool_uses
+from pgtop_conn.model.pools import only_watched, pool_room, pool_uses
 from pgtop_conn.model.slots import Level
 from pgtop_conn.model.tuning import alter_system, applied
 
@@ -138,15 +138,20 @@ def _by_memory(case: Case) -> tuple[Remedy, ...]:
         return (Remedy(RemedyKind.STEP, text, Effect.RESTART, why),)
     wanted = _raised(case, safe)
     if wanted is None:
-        busy = sum(use.peak_active for use in pool_uses(case))
-        text = (
-            f"Leave max_connections at {present}: the memory is good for {safe}, and at most {busy} sessions were"
-            " active at once"
-        )
+        text = f"Leave max_connections at {present}: the memory is good for {safe}, and {_seen_active(case)}"
         return (Remedy(RemedyKind.STEP, text, Effect.NOW, why),)
     standbys = "; raise it on standbys first, they must not have less" if not case.snapshot.server.in_recovery else ""
     why = f"from {present} to {wanted}; the memory is good for {safe}: {why}{standbys}"
     return applied((alter_system(case, "max_connections", str(wanted), Effect.RESTART, why),))
+
+
+def _seen_active(case: Case) -> str:
+    uses = pool_uses(case)
+    hidden = sum(use.hidden for use in uses)
+    if hidden:
+        return f"how many of {hidden} sessions are active is hidden from us"
+    watched_s = max((use.habit.watched_s for use in uses), default=0.0)
+    return f"at most {sum(use.peak_active for use in uses)} sessions were active at once{only_watched(watched_s)}"
 
 
 def _raised(case: Case, safe: int) -> int | None:

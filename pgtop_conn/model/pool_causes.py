@@ -10,6 +10,7 @@ from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.leak_words import CLIENTS, span
 from pgtop_conn.model.slots import Level
 from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, IDLE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.upkeep import listens
 from pgtop_conn.model.weighing import (
     SATURATED,
     hidden_note,
@@ -58,12 +59,12 @@ def oversized_pool(case: Case) -> Iterator[Finding]:
 
 
 def _pools(case: Case) -> Pools:
-    """What is left of a pool that leaks is no pool to make smaller."""
+    """What is left of a pool that leaks is no pool to make smaller, nor are sessions that wait for notifications."""
     leaking = {leak.pool for leak in case.observation.leaks(case.snapshot)}
     held: Pools = defaultdict(list)
     for backend in case.clients:
         pool = Pool(backend.app, backend.role, backend.database)
-        if backend.role and not backend.hidden and pool not in leaking:
+        if backend.role and not backend.hidden and pool not in leaking and not listens(backend.query):
             held[pool].append(backend)
     return held
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from pgtop_conn.model.drivers import main_options, note_of, recognise, settings_text, size_options
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
-from pgtop_conn.model.pools import PoolUse, per_instance, pool_room, pool_uses
+from pgtop_conn.model.pools import PoolUse, only_watched, per_instance, pool_room, pool_uses
 from pgtop_conn.model.quoting import shown
 
 #: Applications that get settings of their own; smaller ones are left alone.
@@ -19,7 +19,8 @@ def driver_settings(case: Case, apps: Collection[str] | None = None) -> tuple[Re
     """For the largest pools, or for those of these applications; those of unknown drivers share one remedy."""
     uses = pool_uses(case)
     sizes = per_instance(uses, pool_room(case))
-    wanted = [use for use in uses if (use.peak >= LEAST_SESSIONS if apps is None else use.pool.app in apps)]
+    asked = [use for use in uses if (use.peak >= LEAST_SESSIONS if apps is None else use.pool.app in apps)]
+    wanted = [use for use in asked if use.sizable]
     remedies, unknown = [], []
     for use in wanted[:MOST_APPLICATIONS]:
         driver = recognise(use.pool.app, use.sessions)
@@ -67,4 +68,5 @@ def arithmetic(case: Case, use: PoolUse, size: int) -> str:
         tail = f"; one session for each of them is more than the {pool_room(case)} that pools may take: use a pooler"
     else:
         tail = f"; recommended {instances} × {size} = {instances * size}"
-    return f"{held} {against}{tail}; {use.peak_active} active at once at the peak, a quarter more for headroom"
+    peak = f"{use.peak_active} active at once at the peak{only_watched(use.habit.watched_s)}"
+    return f"{held} {against}{tail}; {peak}, a quarter more for headroom"

@@ -13,6 +13,7 @@ from pgtop_conn.model.habits import Habit, Pool
 from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
 from pgtop_conn.model.slots import may_hold_slot
 from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, OWN_APPLICATION_NAME, TRANSACTION_STATES, Backend, Role
+from pgtop_conn.model.upkeep import listens
 
 #: What pools may take of the slots that ordinary roles may fill; the rest is for people, jobs and a deploy's overlap.
 POOLED_PERCENT = 80
@@ -46,9 +47,28 @@ class PoolUse:
         return with_headroom(self.peak_active)
 
     @property
+    def hidden(self) -> int:
+        """Sessions of which nobody knows whether they are active: the peaks are too low by as many."""
+        return sum(1 for backend in self.sessions if backend.hidden)
+
+    @property
+    def sizable(self) -> bool:
+        """Whether what was active says how large it has to be: not where it is hidden, nor of sessions that listen."""
+        return not self.hidden and not all(listens(backend.query) for backend in self.sessions)
+
+    @property
     def instances(self) -> int:
         """Distinct client addresses; what comes over the Unix socket is counted as one."""
         return max(1, len({backend.client for backend in self.sessions if backend.client}))
+
+
+def only_watched(watched_s: float) -> str:
+    """What is to be said behind a peak that was seen in too short a time; "" where it was long enough.
+
+    >>> only_watched(16.4), only_watched(7200)
+    (' (watched for only 16 s)', '')
+    """
+    return f" (watched for only {watched_s:.0f} s)" if watched_s < WATCHED_ENOUGH_S else ""
 
 
 def with_headroom(peak: int) -> int:

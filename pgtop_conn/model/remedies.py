@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+from pgtop_conn.model.causes_sessions import DUMPS
 from pgtop_conn.model.ending import (
     end_matching,
     end_one,
@@ -27,6 +28,7 @@ from pgtop_conn.model.quoting import shown, shown_app
 from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders
 from pgtop_conn.model.snapshot import ACTIVE, TRANSACTION_STATES, Backend
 from pgtop_conn.model.tuning import applied, for_role, server_wide
+from pgtop_conn.model.upkeep import listens
 
 #: Durations as PostgreSQL shows them, and their seconds.
 DURATIONS: tuple[tuple[str, int], ...] = (
@@ -79,6 +81,9 @@ def _idle_sessions(finding: Finding, case: Case, role: str, database: str) -> It
         yield step(text, "only the pool, or a job that runs the command above, can do it on this server")
         return
     because = f"its own habit is to take a session up again within {habit_s:.0f} s" if habit_s else ""
+    waiting = sum(1 for one in sessions_of(case) if one.role == role and listens(one.query))
+    if waiting:
+        because += f"{'; ' if because else ''}it would end the {waiting} sessions that LISTEN, too"
     value = at_least(max(LEAST_IDLE_S, 4 * habit_s))
     yield from for_role(case, "idle_session_timeout", role, database, value=value, because=because)
 
@@ -172,7 +177,7 @@ def _idle_in_transaction(finding: Finding, case: Case) -> Iterator[Remedy]:
     ordinary = [role for role in roles if untouchable(case, role) is None]
     why = f"{count} sessions hold transactions open, the oldest for {whole(finding, 'oldest_s')} s"
     if ordinary or not roles:
-        wanted = f"state:in-transaction,aborted state_age>1m{_only(apps)}"
+        wanted = f"state:in-transaction,aborted state_age>1m{_only(apps) or _but_dumps(case)}"
         keys = f"Press / and type {wanted}, then x (terminate) on the group"
         yield from end_matching(case, wanted, keys, f"{why}; what they have not committed is rolled back", count)
     else:
@@ -197,6 +202,11 @@ def _idle_in_transaction(finding: Finding, case: Case) -> Iterator[Remedy]:
 def _only(apps: Collection[str]) -> str:
     """The term for one application, where it is the only one."""
     return "".join(f" {pool_filter(app=app)}" for app in apps) if len(apps) == 1 else ""
+
+
+def _but_dumps(case: Case) -> str:
+    """The term that leaves those alone that keep a transaction open on purpose, where there are any."""
+    return f" !app:{','.join(sorted(DUMPS))}" if any(one.app in DUMPS for one in sessions_of(case)) else ""
 
 
 def _overrides(case: Case, name: str) -> list[Override]:
