@@ -105,24 +105,7 @@ def measure(
     pool: Pool, members: Sequence[Backend], at: float, habit: Habit, growth: float | None, full: bool
 ) -> Cohort | None:
     """Look at one pool; None where nothing in it is idle for no reason."""
-    gap_s = habit.gap_s if habit.reuses >= HABIT_NEEDS else None
-    idle: list[Backend] = []
-    births: list[float] = []
-    spans: list[float] = []
-    working = judged = 0
-    for backend in members:
-        state, since, start = backend.state, backend.state_change, backend.key.backend_start
-        if state in (ACTIVE, FASTPATH):
-            working += 1
-        elif state not in (IDLE, *TRANSACTION_STATES) or since is None or start is None or listens(backend.query):
-            continue
-        elif since - start <= ONCE_SHARE * (at - start):
-            idle.append(backend)
-            births.append(start)
-            spans.append(max(0.0, since - start))
-        elif _beyond(backend, at - since, gap_s):
-            idle.append(backend)
-        judged += 1
+    idle, births, spans, judged = _sorted_out(members, at, habit)
     if not idle:
         return None
     births.sort()
@@ -137,7 +120,7 @@ def measure(
         pool=pool,
         at=at,
         size=len(members),
-        working=working,
+        working=sum(backend.state in (ACTIVE, FASTPATH) for backend in members),
         judged=judged,
         idle=idle,
         once=len(births),
@@ -155,6 +138,32 @@ def measure(
         growth=growth,
         full=full,
     )
+
+
+def _sorted_out(
+    members: Sequence[Backend], at: float, habit: Habit
+) -> tuple[list[Backend], list[float], list[float], int]:
+    """Who is idle for no reason, births and seconds of use of those used once, and how many could be judged."""
+    gap_s = habit.gap_s if habit.reuses >= HABIT_NEEDS else None
+    idle: list[Backend] = []
+    births: list[float] = []
+    spans: list[float] = []
+    judged = 0
+    for backend in members:
+        state, since, start = backend.state, backend.state_change, backend.key.backend_start
+        if state in (ACTIVE, FASTPATH):
+            judged += 1
+            continue
+        if state not in (IDLE, *TRANSACTION_STATES) or since is None or start is None or listens(backend.query):
+            continue
+        judged += 1
+        if since - start <= ONCE_SHARE * (at - start):
+            idle.append(backend)
+            births.append(start)
+            spans.append(max(0.0, since - start))
+        elif _beyond(backend, at - since, gap_s):
+            idle.append(backend)
+    return idle, births, spans, judged
 
 
 def _beyond(backend: Backend, idle_s: float, gap_s: float | None) -> bool:
