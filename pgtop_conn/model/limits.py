@@ -35,14 +35,17 @@ def limit_from(healthy: int) -> int:
 
 
 def role_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple[Remedy, ...]:
-    """A limit for one role whose `leaked` pids do not count as use; () where one would change nothing."""
+    """A limit for one role whose `leaked` pids do not count as use; () where one would change nothing.
+
+    A limit that somebody has set and that leaves slots for others is left as it is.
+    """
     if not name or untouchable(case, name):
         return ()
     own = [backend for backend in sessions_of(case) if backend.role == name]
     limit, reckoning = _reckoned(case, own, leaked, "role", name)
     role = role_named(case, name)
     present = role.connection_limit if role is not None else -1
-    if limit > pool_room(case) or 0 <= present <= limit:
+    if limit > pool_room(case) or 0 <= present <= pool_room(case):
         return ()
     why = (
         f"keeps role {shown(name)} from taking every slot: {reckoning}, with headroom {limit} of the"
@@ -60,7 +63,7 @@ def database_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple
     own = [backend for backend in sessions if backend.database == name]
     limit, reckoning = _reckoned(case, own, leaked, "database", name)
     present = next((one.connection_limit for one in case.snapshot.databases.values() if one.name == name), -1)
-    if limit > pool_room(case) or 0 <= present <= limit:
+    if limit > pool_room(case) or 0 <= present <= pool_room(case):
         return ()
     why = (
         f"leaves slots for the other databases in use ({len(others)}): {reckoning}, with headroom {limit} of"

@@ -29,6 +29,7 @@ from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders
 from pgtop_conn.model.snapshot import ACTIVE, TRANSACTION_STATES, Backend
 from pgtop_conn.model.tuning import applied, for_role, server_wide
 from pgtop_conn.model.upkeep import listens
+from pgtop_conn.model.weighing import FILLS_SHARE, leaked_pids
 
 #: Durations as PostgreSQL shows them, and their seconds.
 DURATIONS: tuple[tuple[str, int], ...] = (
@@ -250,16 +251,23 @@ def _at_limit(finding: Finding, case: Case, kind: str) -> Iterator[Remedy]:
         why = f"{kind} {shown(name)} uses {used} of {limit}; each idle session that ends lets one login in"
         yield from end_matching(case, idle, f"Press / and type {idle}, then x (terminate) on the group", why, used)
     reason = untouchable(case, name) if kind == "role" else None
-    raised = raised_limit(case, kind, name, limit, used)
+    held = [one for one in sessions_of(case) if (one.role if kind == "role" else one.database) == name]
+    lost = len(leaked_pids(case).intersection(one.pid for one in held))
+    leaks = lost > 0 and lost >= FILLS_SHARE * len(held)
+    raised = () if leaks else raised_limit(case, kind, name, limit, used)
     yield from raised
     if reason is not None:
         yield step(f"Ask whoever administers role {shown(name)} for a higher limit", f"it {reason}")
+    elif leaks:
+        yield step(
+            f"Leave the limit of {kind} {shown(name)} at {limit}: end what is leaked",
+            f"{lost} of its {len(held)} sessions look leaked, and a higher limit would be taken by more of them",
+        )
     elif not raised:
         yield step(
             f"Leave the limit of {kind} {shown(name)} at {limit}: the server has no slots to back a higher one",
             f"{case.budget.ordinary_free} slots are free for ordinary roles",
         )
-    held = [one for one in sessions_of(case) if (one.role if kind == "role" else one.database) == name]
     yield from driver_settings(case, [app for app, _ in Counter(one.app for one in held).most_common(2)])
 
 

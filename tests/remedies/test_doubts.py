@@ -11,7 +11,7 @@ from pgtop_conn.model.limits import LEAST_UNWATCHED
 from pgtop_conn.model.remedies import remedies_for
 from pgtop_conn.model.sizing import sizing
 from pgtop_conn.model.snapshot import IN_TRANSACTION
-from tests.factories import NOW, make_hidden
+from tests.factories import NOW, make_hidden, make_role
 from tests.remedies.cases import finding, make_case, session, sql, texts
 
 LISTENER = {"query": "LISTEN news", "query_start": NOW - 901, "state_change": NOW - 900}
@@ -63,3 +63,17 @@ def test_a_dump_keeps_its_transaction(dumps: bool) -> None:
     wanted = first.text.partition("pgtop-conn kill ")[2].partition(" --dry-run")[0].strip("'")
     assert not (dumps and parse(wanted).matches(dump, NOW))
     assert ("pg_dump" in wanted) == dumps
+
+
+def test_a_limit_that_a_leak_has_reached_is_neither_raised_nor_lowered() -> None:
+    rows = [
+        session(
+            n, "web", "shop", "web", backend_start=NOW - 60 * n, query_start=NOW - 60 * n, state_change=NOW - 60 * n
+        )
+        for n in range(1, 21)
+    ]
+    case = make_case(rows, roles=[make_role(25_000, "web", connection_limit=20)])
+    found = diagnose(case)
+    assert [one.cause for one in found] == [Cause.LEAK, Cause.ROLE_LIMIT]
+    assert not [text for one in found for text in sql(one.remedies) if "CONNECTION LIMIT" in text]
+    assert 'Leave the limit of role "web" at 20: end what is leaked' in texts(found[1].remedies)
