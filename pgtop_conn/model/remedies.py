@@ -25,7 +25,7 @@ from pgtop_conn.model.limits import database_limit, raised_limit, role_limit
 from pgtop_conn.model.pooling import driver_settings
 from pgtop_conn.model.pools import sessions_of, untouchable
 from pgtop_conn.model.quoting import shown, shown_app
-from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders
+from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders, way_in
 from pgtop_conn.model.snapshot import ACTIVE, TRANSACTION_STATES, Backend
 from pgtop_conn.model.tuning import applied, for_role, server_wide
 from pgtop_conn.model.upkeep import listens
@@ -73,6 +73,7 @@ def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
         yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
     yield from _vanished_clients(case, role)
     yield from driver_settings(case, (app,))
+    yield from way_in(case)
 
 
 def _idle_sessions(finding: Finding, case: Case, role: str, database: str) -> Iterator[Remedy]:
@@ -119,6 +120,7 @@ def _traffic(finding: Finding, case: Case) -> Iterator[Remedy]:
         yield from for_role(case, "statement_timeout", role, value=at_least(4 * _longest_s(case, role, active)))
     yield from server_wide(case, "client_connection_check_interval", roles=_roles_of(active))
     yield from driver_settings(case, apps[:2])
+    yield from way_in(case)
     yield step(
         "Put a pooler in front: its section is in the sizing below",
         "it lets more clients in than there are slots, and queues them where waiting costs nothing",

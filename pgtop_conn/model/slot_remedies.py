@@ -10,6 +10,7 @@ from pgtop_conn.model.ending import number_in, sql, step, whole
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy
 from pgtop_conn.model.quoting import identifier, shown
 from pgtop_conn.model.tuning import alter_system, on_primary, server_wide, untypable
+from pgtop_conn.model.weighing import SATURATED
 
 SUPERUSER_SLOTS = 3
 MONITOR_SLOTS = 2
@@ -30,6 +31,19 @@ def reserve(finding: Finding, case: Case) -> Iterator[Remedy]:
     else:
         yield from _reserves(case, large)
     if server.version_num >= 160_000:
+        yield from _grant(case)
+
+
+def way_in(case: Case) -> Iterator[Remedy]:
+    """Next time it is full somebody should be able to look: slots that applications can't take (16 and newer)."""
+    server = case.snapshot.server
+    if (
+        server.provider is None
+        and server.version_num >= 160_000
+        and case.budget.level in SATURATED
+        and not server.reserved
+    ):
+        yield from _reserves(case, large=False)
         yield from _grant(case)
 
 
