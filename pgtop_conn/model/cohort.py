@@ -37,6 +37,13 @@ REGULAR = 0.5
 AT_ONCE_S = 0.1
 #: What births that filled a server say at the least, however long ago that was.
 LASTING = 0.6
+#: A gap so many times the usual one is a pause, and births go on after it where each side has so many and is at most
+#: so many times faster.
+LONG_GAPS = 5.0
+LEAST_RUN = 3
+SAME_PACE = 2.0
+#: No session in so many times the pace: arrivals have stopped.
+STOPPED = 6.0
 #: So many births that were watched can be judged without the ones before.
 FEWEST_SEEN = 8
 #: From this share on the last statement points at one code path.
@@ -109,13 +116,12 @@ def measure(
     if not idle:
         return None
     births.sort()
-    # Younger ones are at work as long as the others were at their beginning: nobody knows yet that it was all.
-    known_until = min(at, at - median(spans) / ONCE_SHARE) if spans else at
     statements = Counter(map(statement_of, idle))
     # Of equals the least by its text, so that the order of rows decides nothing.
     statement, count = min(statements.items(), key=lambda item: (-item[1], str(item[0])))
     in_transaction = [backend for backend in idle if backend.state in TRANSACTION_STATES]
     newest = max(backend.key.backend_start or 0.0 for backend in members)
+    known_until = _known_until(births, spans, newest, at)
     return Cohort(
         pool=pool,
         at=at,
@@ -138,6 +144,14 @@ def measure(
         growth=growth,
         full=full,
     )
+
+
+def _known_until(births: Sequence[float], spans: Sequence[float], newest: float, at: float) -> float:
+    """Until when births tell of the arrivals: younger sessions are at work as long as the others were at their
+    beginning, and nobody knows yet that it was all. Where none has come for long that is known."""
+    if len(births) < 2 or at - newest > STOPPED * (births[-1] - births[0]) / (len(births) - 1):
+        return at
+    return at - median(spans) / ONCE_SHARE
 
 
 def _sorted_out(
@@ -195,6 +209,10 @@ def arrivals_of(births: Sequence[float], at: float, full_since: float | None = N
     sessions so that few old ones are left. `full_since`: nothing could arrive after it.
     """
     births = _after_pause(births)
+    if full_since is not None or _resumed(births):
+        births, paused_s = _joined(births)
+        at -= paused_s
+        full_since = None if full_since is None else max(births[-1], full_since - paused_s)
     count = len(births) - 1
     if count < 2:
         return Arrivals()
@@ -240,6 +258,31 @@ def _after_pause(births: Sequence[float]) -> Sequence[float]:
         return births
     pace_s = (later[-1] - later[0]) / (len(later) - 1)
     return later if pause_s > PAUSE * pace_s else births
+
+
+def _resumed(births: Sequence[float]) -> bool:
+    """Whether births went on at the same pace after one long pause: the server was full, and somebody made room."""
+    if len(births) < 8:
+        return False
+    gaps = [later - earlier for earlier, later in pairwise(births)]
+    longest = gaps.index(max(gaps))
+    before, after = gaps[:longest], gaps[longest + 1 :]
+    if len(before) < LEAST_RUN or len(after) < LEAST_RUN or gaps[longest] < LONG_GAPS * median(gaps):
+        return False
+    slow, fast = max(median(before), median(after)), min(median(before), median(after))
+    return fast >= AT_ONCE_S and slow <= SAME_PACE * fast
+
+
+def _joined(births: Sequence[float]) -> tuple[Sequence[float], float]:
+    """Births without the pauses in which a full server let nobody in, and the seconds left out."""
+    gaps = [later - earlier for earlier, later in pairwise(births)]
+    if not gaps or (typical := median(gaps)) < AT_ONCE_S:
+        return births, 0.0
+    joined, paused_s = [births[0]], 0.0
+    for gap, birth in zip(gaps, births[1:], strict=True):
+        paused_s += gap - typical if gap > LONG_GAPS * typical else 0.0
+        joined.append(birth - paused_s)
+    return joined, paused_s
 
 
 def forgotten(cohort: Cohort) -> list[Backend]:
