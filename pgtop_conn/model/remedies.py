@@ -66,6 +66,14 @@ def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
         yield step(
             f"Restart the application {shown_app(app)}", f"role {shown(role)} {reason}: it is not ended from here"
         )
+    statement = text_of(finding, "statement")
+    path = f" that last ran {statement}" if statement else ""
+    yield step(
+        f"Find the code in {shown_app(app)}{path}, and have it give its connection back (close, with, finally)",
+        "a leak fills the server again until the code is mended or the application is stopped: ending its sessions"
+        " buys time",
+        Effect.NEW_SESSIONS,
+    )
     yield from role_limit(case, role, finding.sessions)
     yield from database_limit(case, database, finding.sessions)
     yield from _idle_sessions(finding, case, role, database)
