@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.facts import Facts
+from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Target
 from pgtop_conn.model.text import clean
@@ -105,6 +106,7 @@ class Audited:
             "client_host": platform.node(),
             "server": f"{server.host}:{server.port}" if server else None,
             "database_role": server.role if server else None,
+            "slots_used": SlotBudget.of(self._last).used if self._last else None,
             "chosen_by": target.chosen_by or None,
             "reason": target.reason or None,
             "pid": target.key.pid,

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Coroutine, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -120,8 +121,16 @@ def _command_of(argv: list[str]) -> tuple[str, list[str]]:
                 f" (a database of that name: {PROGRAM} watch {word})"
             )
         else:
+            _refuse_misspelt(word, argv[index + 1 :])
             break
     return "watch", argv
+
+
+def _refuse_misspelt(word: str, rest: Sequence[str]) -> None:
+    """A database may be called anything, but there is one: with a second CONNINFO behind it, it is a command."""
+    near = get_close_matches(word, COMMANDS, 1, 0.75)
+    if near and any("://" in other or "=" in other for other in rest if not other.startswith("-")):
+        raise BadInput(f"{word!r} is no command; did you mean {near[0]}?")
 
 
 def _valued() -> set[str]:
@@ -335,8 +344,6 @@ COMMANDS: dict[str, Command] = {
         _diagnose,
         _diagnose_arguments,
         notes=_diagnose_notes,
-        # It watches at a pace of its own, for as long as --for says.
-        without=frozenset({"interval_s"}),
     ),
     "kill": Command(
         "Cancel or terminate every session that matches a filter, with the guards of the screen.",

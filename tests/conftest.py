@@ -21,7 +21,7 @@ from pgtop_conn.demo.binaries import Binaries, find_binaries
 from pgtop_conn.demo.server import Cluster
 from tests.servers import Clients, Servers, server_versions, versions_folder
 
-SCRUBBED = ("PG", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLORFGBG", "TEXTUAL", "PGTOP_CONN_")
+SCRUBBED = ("PG", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLORFGBG", "TEXTUAL", "PGTOP_CONN_")
 VERSIONS = server_versions(versions_folder())
 
 # Textual reads its variables when it is imported, which is before any fixture runs.

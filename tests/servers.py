@@ -119,7 +119,11 @@ class Clients:
     async def _undo(self, cluster: Cluster) -> None:
         admin: Connection = await asyncpg.connect(cluster.uri(), timeout=10)
         pids = [pid for owner, _, pid in self._opened if owner is cluster]
-        ending = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = ANY($1::int[])"
+        # A pid of a session that ended may be our own now.
+        ending = (
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE pid = ANY($1::int[]) AND pid <> pg_backend_pid()"
+        )
 
         async def gone() -> bool:
             return not await admin.fetchval(ending, pids)

@@ -122,9 +122,11 @@ async def test_one_session_and_none_left(cluster: Cluster, clients: Clients) -> 
     [
         (["snapshot", "--filter", "idel>3m"], "did you mean idle"),
         (["snapshot", "--filter", "state:idle age>soon"], "filter: "),
+        (["diagnos", "postgresql://u:s3cret@h/db"], "did you mean diagnose?"),
+        (["snapshot", "a", "postgresql://u:s3cret@h/db"], "expected one CONNINFO"),
         (["snapshot", "--interval", "0.1"], "--interval: expected seconds between 0.25 and 60"),
         (["snapshot", "--group", "table"], "--group: expected one of app, role"),
-        (["snapshot", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["snapshot", "--nonsense"], "unrecognized option --nonsense"),
         (["snapshot", "--json", "--csv"], "not allowed with"),
         (["snapshot", "colour=red"], "colour"),
         (["snapshot", "-p", "many"], "a port is a number from 1 to 65535"),
@@ -157,6 +159,7 @@ async def test_login_errors_name_the_cause(cluster: Cluster) -> None:
         code, out, err = await run("snapshot", "-h", str(cluster.socket_dir), "-p", str(cluster.port), *options)
         assert (code, out, len(err.splitlines())) == (2, "", 1)
         assert expected in err
+        assert "s3cret" not in err
 
 
 async def test_a_wrong_password_is_one_line_and_never_shown(make_cluster: MakeCluster, clients: Clients) -> None:

@@ -221,7 +221,7 @@ class Flickering:
 async def test_polls_that_fail_are_left_out() -> None:
     first, last = make_snapshot(), make_snapshot(taken_at=NOW + 1)
     source = Flickering(first, PollFailed("slow"), SourceLost("gone"), last)
-    seen, budget, observation = await observe(source, Settings(), 0.1, 0.01)
+    seen, budget, observation = await observe(source, Settings(interval_s=0.01), 0.1)
     assert seen is last
     assert budget.used == 2
     assert observation.history.points()[0] == (NOW, 2)

@@ -9,8 +9,9 @@ from pgtop_conn.model.labels import tags_of
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 
-#: What leaks is told by what sessions do, so a filter on it is answered after so long.
-WATCH_S = 5.0
+#: What leaks is told by what sessions do, so a filter on it is answered after so long; workers that are started one
+#: after the other look like a leak for a moment.
+WATCH_S = 10.0
 
 
 async def look(source: Source, wanted: Filter, settings: Settings, watch_s: float = WATCH_S) -> tuple[Snapshot, Tags]:

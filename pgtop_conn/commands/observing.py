@@ -17,12 +17,11 @@ from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.view.groups import group_counts
 
-EVERY_S = 1.0
+#: The longest pause between two polls: few seconds are watched, so a longer interval would see too little.
+MOST_S = 1.0
 
 
-async def observe(
-    source: Source, settings: Settings, seconds: float, every_s: float = EVERY_S
-) -> tuple[Snapshot, SlotBudget, Observation]:
+async def observe(source: Source, settings: Settings, seconds: float) -> tuple[Snapshot, SlotBudget, Observation]:
     """Poll for so many seconds, one question at a time; 0 is one look. Gives the newest poll and all they say together.
 
     The first poll may raise what poll() raises; a later one that fails is left out.
@@ -42,6 +41,7 @@ async def observe(
         observation.add(snapshot, budget)
         return budget
 
+    every_s = min(settings.interval_s, MOST_S)
     until = monotonic() + seconds
     snapshot = await source.poll()
     budget = taken_in(snapshot)

@@ -23,6 +23,11 @@ class _Parser(argparse.ArgumentParser):
     """One clear line instead of a usage text."""
 
     def error(self, message: str) -> NoReturn:
+        what, _, words = message.partition(": ")
+        if what == "unrecognized arguments":
+            # Never what stands beside an option: it may be a CONNINFO with a password.
+            options = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
+            message = f"unrecognized option {options[0]}" if options else "expected one CONNINFO, and there is more"
         raise BadInput(f"{message} (see {PROGRAM} --help)")
 
 

@@ -8,14 +8,21 @@ from dataclasses import dataclass
 from math import ceil
 
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
-from pgtop_conn.model.pools import POOLED_PERCENT, PoolUse, pool_room, pool_uses, sessions_of, shares, with_headroom
+from pgtop_conn.model.pools import (
+    POOLED_PERCENT,
+    WATCHED_ENOUGH_S,
+    PoolUse,
+    pool_room,
+    pool_uses,
+    sessions_of,
+    shares,
+    with_headroom,
+)
 from pgtop_conn.model.providers import provider_named
 from pgtop_conn.model.quoting import bouncer_key, bouncer_value, shown, typable
 
 MOST_RESERVE = 5
 LEAST_CLIENTS = 100
-#: Below this the habits of a day are not known.
-WATCHED_ENOUGH_S = 3600.0
 #: Roles from one address that look like a pooler there rather than like one application.
 MANY_ROLES = 4
 POOLERS = ("pgbouncer", "supavisor", "odyssey", "pgcat", "pgpool", "pgagroal", "rds proxy")
@@ -69,6 +76,13 @@ def bouncer(case: Case) -> tuple[Remedy, ...]:
     if seen is not None:
         text = f"Compare the pooler's own numbers: all its pools, reserve included, should stay within {limit} slots"
         why = f"a pooler seems to be there: {seen}; a second one in front of it would only add waiting"
+        return (Remedy(RemedyKind.STEP, text, Effect.NOW, why),)
+    hidden = sum(use.hidden for use in uses)
+    if hidden:
+        text = f"Look again as a role that may see what {hidden} sessions do (GRANT pg_monitor), to size a pooler"
+        why = (
+            f"a pool is sized by the sessions that are active at once, which is hidden from us; pools may take {limit}"
+        )
         return (Remedy(RemedyKind.STEP, text, Effect.NOW, why),)
     sections = sections_of(uses, room)
     if sections is None:
@@ -129,9 +143,6 @@ def _header(case: Case, uses: tuple[PoolUse, ...], sections: list[Section], rese
     lines = [f"; computed from {len(uses)} pools, watched for {int(watched)} s"]
     if watched < WATCHED_ENOUGH_S:
         lines.append("; that is short: watch through a busy hour before relying on the numbers")
-    hidden = sum(1 for use in uses for backend in use.sessions if backend.hidden)
-    if hidden:
-        lines.append(f"; what {hidden} sessions do is hidden from us, so the peaks may be higher: GRANT pg_monitor")
     provider = provider_named(case.snapshot.server.provider)
     notes = provider.notes if provider is not None else ()
     lines += [f"; {case.snapshot.server.provider}: {note}" for note in notes if "pool" in note.lower()]

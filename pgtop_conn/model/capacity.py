@@ -8,7 +8,7 @@ from math import ceil
 from pgtop_conn.model.bouncer import pooler_seen
 from pgtop_conn.model.facts import Facts, ServerSetting
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
-from pgtop_conn.model.pools import pool_uses
+from pgtop_conn.model.pools import only_watched, pool_room, pool_uses
 from pgtop_conn.model.slots import Level
 from pgtop_conn.model.tuning import alter_system, applied
 
@@ -126,7 +126,9 @@ def _by_memory(case: Case) -> tuple[Remedy, ...]:
         )
         return (Remedy(RemedyKind.STEP, text, Effect.RESTART, why),)
     memory, safe = case.facts.memory, budget.connections
-    source = f"median of {memory.measured} sessions measured" if memory and memory.measured else "as guides say at most"
+    source = "as guides say at most"
+    if memory and memory.measured:
+        source = f"median of {memory.measured} sessions measured, the largest {_size(memory.largest)}"
     why = f"{budget.arithmetic()}; memory of one session: {source}"
     if safe < present:
         text = (
@@ -136,16 +138,28 @@ def _by_memory(case: Case) -> tuple[Remedy, ...]:
         return (Remedy(RemedyKind.STEP, text, Effect.RESTART, why),)
     wanted = _raised(case, safe)
     if wanted is None:
-        text = f"max_connections {present} fits the memory, which is good for {safe}; it need not change"
+        text = f"Leave max_connections at {present}: the memory is good for {safe}, and {_seen_active(case)}"
         return (Remedy(RemedyKind.STEP, text, Effect.NOW, why),)
     standbys = "; raise it on standbys first, they must not have less" if not case.snapshot.server.in_recovery else ""
     why = f"from {present} to {wanted}; the memory is good for {safe}: {why}{standbys}"
     return applied((alter_system(case, "max_connections", str(wanted), Effect.RESTART, why),))
 
 
+def _seen_active(case: Case) -> str:
+    uses = pool_uses(case)
+    hidden = sum(use.hidden for use in uses)
+    if hidden:
+        return f"how many of {hidden} sessions are active is hidden from us"
+    watched_s = max((use.habit.watched_s for use in uses), default=0.0)
+    return f"at most {sum(use.peak_active for use in uses)} sessions were active at once{only_watched(watched_s)}"
+
+
 def _raised(case: Case, safe: int) -> int | None:
-    """Half as many again where slots are short, within memory and within what goes without a pooler."""
-    if case.budget.level is Level.OK:
+    """Half as many again where slots are short of what is really active, within memory and what goes without a pooler.
+
+    More slots for sessions that only sit there would be taken by more of them.
+    """
+    if case.budget.level is Level.OK or sum(use.demand for use in pool_uses(case)) <= pool_room(case):
         return None
     most = safe if pooler_seen(case) else min(safe, MANY_CONNECTIONS)
     wanted = min(most, ceil(case.budget.max * 1.5 / 10) * 10)

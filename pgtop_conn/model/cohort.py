@@ -33,6 +33,19 @@ PAUSE = 20.0
 #: by less than this share of their mean, as those of a job that runs over and over, they show it at once.
 CERTAIN_BIRTHS = 24
 REGULAR = 0.5
+#: Sessions that filled a server at such a pace were opened at once, however short a time ago that was.
+AT_ONCE_S = 0.1
+#: What births that filled a server say at the least, however long ago that was.
+LASTING = 0.6
+#: A gap so many times the usual one is a pause, and births go on after it where each side has so many and is at most
+#: so many times faster.
+LONG_GAPS = 5.0
+LEAST_RUN = 3
+SAME_PACE = 2.0
+#: No session in so many times the pace: arrivals have stopped.
+STOPPED = 6.0
+#: So many births that were watched can be judged without the ones before.
+FEWEST_SEEN = 8
 #: From this share on the last statement points at one code path.
 DOMINANT = 0.6
 
@@ -99,22 +112,7 @@ def measure(
     pool: Pool, members: Sequence[Backend], at: float, habit: Habit, growth: float | None, full: bool
 ) -> Cohort | None:
     """Look at one pool; None where nothing in it is idle for no reason."""
-    gap_s = habit.gap_s if habit.reuses >= HABIT_NEEDS else None
-    idle: list[Backend] = []
-    births: list[float] = []
-    working = judged = 0
-    for backend in members:
-        state, since, start = backend.state, backend.state_change, backend.key.backend_start
-        if state in (ACTIVE, FASTPATH):
-            working += 1
-        elif state not in (IDLE, *TRANSACTION_STATES) or since is None or start is None or listens(backend.query):
-            continue
-        elif since - start <= ONCE_SHARE * (at - start):
-            idle.append(backend)
-            births.append(start)
-        elif _beyond(backend, at - since, gap_s):
-            idle.append(backend)
-        judged += 1
+    idle, births, spans, judged = _sorted_out(members, at, habit)
     if not idle:
         return None
     births.sort()
@@ -123,11 +121,12 @@ def measure(
     statement, count = min(statements.items(), key=lambda item: (-item[1], str(item[0])))
     in_transaction = [backend for backend in idle if backend.state in TRANSACTION_STATES]
     newest = max(backend.key.backend_start or 0.0 for backend in members)
+    known_until = _known_until(births, spans, newest, at)
     return Cohort(
         pool=pool,
         at=at,
         size=len(members),
-        working=working,
+        working=sum(backend.state in (ACTIVE, FASTPATH) for backend in members),
         judged=judged,
         idle=idle,
         once=len(births),
@@ -138,7 +137,7 @@ def measure(
         statement=statement,
         share=count / len(idle),
         clients=Counter(backend.client for backend in members),
-        arrivals=arrivals_of(births, at, newest if full else None),
+        arrivals=_clearest(births, habit, known_until, newest if full else None),
         births=births,
         median_idle_s=median(at - (backend.state_change or at) for backend in idle),
         habit=habit,
@@ -147,11 +146,59 @@ def measure(
     )
 
 
+def _known_until(births: Sequence[float], spans: Sequence[float], newest: float, at: float) -> float:
+    """Until when births tell of the arrivals: younger sessions are at work as long as the others were at their
+    beginning, and nobody knows yet that it was all. Where none has come for long that is known."""
+    if len(births) < 2 or at - newest > STOPPED * (births[-1] - births[0]) / (len(births) - 1):
+        return at
+    return at - median(spans) / ONCE_SHARE
+
+
+def _sorted_out(
+    members: Sequence[Backend], at: float, habit: Habit
+) -> tuple[list[Backend], list[float], list[float], int]:
+    """Who is idle for no reason, births and seconds of use of those used once, and how many could be judged."""
+    gap_s = habit.gap_s if habit.reuses >= HABIT_NEEDS else None
+    idle: list[Backend] = []
+    births: list[float] = []
+    spans: list[float] = []
+    judged = 0
+    for backend in members:
+        state, since, start = backend.state, backend.state_change, backend.key.backend_start
+        if state in (ACTIVE, FASTPATH):
+            judged += 1
+            continue
+        if state not in (IDLE, *TRANSACTION_STATES) or since is None or start is None or listens(backend.query):
+            continue
+        judged += 1
+        if since - start <= ONCE_SHARE * (at - start):
+            idle.append(backend)
+            births.append(start)
+            spans.append(max(0.0, since - start))
+        elif _beyond(backend, at - since, gap_s):
+            idle.append(backend)
+    return idle, births, spans, judged
+
+
 def _beyond(backend: Backend, idle_s: float, gap_s: float | None) -> bool:
     """Whether a session that was used more than once is idle far longer than its pool leaves one."""
     if backend.state in TRANSACTION_STATES:
         return idle_s >= max(FORGOTTEN_XACT_S, STALE_GAPS * (gap_s or 0.0))
     return gap_s is not None and idle_s >= STALE_GAPS * gap_s
+
+
+def _clearest(births: Sequence[float], habit: Habit, at: float, full_since: float | None) -> Arrivals:
+    """What all births show, or those since the watch began where they show it better: a pool may have been filled
+    at once before it began to lose sessions."""
+    known = [birth for birth in births if birth <= at]
+    if 2 * len(known) < len(births):
+        return Arrivals()
+    births, full_since = known, None if full_since is None else min(at, full_since)
+    whole = arrivals_of(births, at, full_since)
+    seen = [birth for birth in births if habit.since is not None and birth > habit.since]
+    if not FEWEST_SEEN <= len(seen) < len(births):
+        return whole
+    return max(whole, arrivals_of(seen, at, full_since), key=lambda found: (found.evenness, found.going_on))
 
 
 def arrivals_of(births: Sequence[float], at: float, full_since: float | None = None) -> Arrivals:
@@ -162,23 +209,27 @@ def arrivals_of(births: Sequence[float], at: float, full_since: float | None = N
     sessions so that few old ones are left. `full_since`: nothing could arrive after it.
     """
     births = _after_pause(births)
+    if full_since is not None or _resumed(births):
+        births, paused_s = _joined(births)
+        at -= paused_s
+        full_since = None if full_since is None else max(births[-1], full_since - paused_s)
     count = len(births) - 1
     if count < 2:
         return Arrivals()
     first, last = births[0], births[-1]
     pace_s = (last - first) / count
     until = at if full_since is None else full_since
-    if until <= first or pace_s <= 0:
+    if until <= first or pace_s <= 0 or (full_since is not None and pace_s < AT_ONCE_S):
         return Arrivals(-1.0, -1.0, 0.0)
     gaps = [later - earlier for earlier, later in pairwise(births)]
     certain = 1.0 if stdev(gaps) < REGULAR * pace_s else min(1.0, count / CERTAIN_BIRTHS)
     evenness = _within(1.0 - _unevenness([(birth - first) / (until - first) for birth in births[1:]]) / 0.15)
-    going_on = _within(1.0 - ((at - last) / pace_s - 2.0) / 2.0)
+    going_on = _within(1.0 - ((at - last) / pace_s - 3.0) / 3.0)
     if full_since is not None and last < at:
-        # Nobody knows how long they would have gone on: what lasted an eighth of the time since may be either, what was
-        # over much sooner was a rush.
+        # Nobody knows how long they would have gone on: the shorter it lasted against the time since, the more it may
+        # have been a rush. That never speaks against a leak: a full server may stay so for hours before anybody looks.
         lasted = _within((log2((last - first) / (at - last)) + 3.0) / 1.5)
-        evenness, going_on = min(evenness, lasted), min(0.0, lasted)
+        evenness, going_on = min(evenness, max(LASTING, lasted)), 0.0
     return Arrivals(_doubted(evenness, certain), _doubted(going_on, certain), pace_s)
 
 
@@ -207,6 +258,31 @@ def _after_pause(births: Sequence[float]) -> Sequence[float]:
         return births
     pace_s = (later[-1] - later[0]) / (len(later) - 1)
     return later if pause_s > PAUSE * pace_s else births
+
+
+def _resumed(births: Sequence[float]) -> bool:
+    """Whether births went on at the same pace after one long pause: the server was full, and somebody made room."""
+    if len(births) < 8:
+        return False
+    gaps = [later - earlier for earlier, later in pairwise(births)]
+    longest = gaps.index(max(gaps))
+    before, after = gaps[:longest], gaps[longest + 1 :]
+    if len(before) < LEAST_RUN or len(after) < LEAST_RUN or gaps[longest] < LONG_GAPS * median(gaps):
+        return False
+    slow, fast = max(median(before), median(after)), min(median(before), median(after))
+    return fast >= AT_ONCE_S and slow <= SAME_PACE * fast
+
+
+def _joined(births: Sequence[float]) -> tuple[Sequence[float], float]:
+    """Births without the pauses in which a full server let nobody in, and the seconds left out."""
+    gaps = [later - earlier for earlier, later in pairwise(births)]
+    if not gaps or (typical := median(gaps)) < AT_ONCE_S:
+        return births, 0.0
+    joined, paused_s = [births[0]], 0.0
+    for gap, birth in zip(gaps, births[1:], strict=True):
+        paused_s += gap - typical if gap > LONG_GAPS * typical else 0.0
+        joined.append(birth - paused_s)
+    return joined, paused_s
 
 
 def forgotten(cohort: Cohort) -> list[Backend]:

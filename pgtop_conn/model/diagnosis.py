@@ -11,6 +11,7 @@ from pgtop_conn.model.findings import Case, Cause, Finding, Severity
 from pgtop_conn.model.pool_causes import oversized_pool
 from pgtop_conn.model.remedies import remedies_for
 from pgtop_conn.model.storms import reconnect_storm
+from pgtop_conn.model.weighing import FILLS_SHARE
 
 #: What is said first among equals comes first: the reason before what follows from it.
 CAUSES: Mapping[Cause, Callable[[Case], Iterable[Finding]]] = {
@@ -31,9 +32,6 @@ _LIMITS = frozenset({Cause.ROLE_LIMIT, Cause.DATABASE_LIMIT})
 _FILL = frozenset({Cause.LEAK, Cause.BLOCKER, Cause.IDLE_IN_TRANSACTION, Cause.RECONNECT_STORM})
 _ORDER = {cause: place for place, cause in enumerate(CAUSES)}
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
-
-#: A cause that holds this share of a limit's sessions is why the limit was reached.
-FILLS_SHARE = 0.5
 
 
 def diagnose(case: Case) -> tuple[Finding, ...]:

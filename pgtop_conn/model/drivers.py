@@ -53,7 +53,7 @@ DRIVERS: tuple[Driver, ...] = (
             r'(?:select|insert|update|delete)\b.*"(?:django|auth)_',
             r"select set_config\('timezone'",
         ),
-        options="CONN_MAX_AGE, CONN_HEALTH_CHECKS",
+        options="max_size (of the pool), CONN_MAX_AGE, CONN_HEALTH_CHECKS",
     ),
     Driver(
         "Rails (ActiveRecord)",
@@ -95,7 +95,7 @@ DRIVERS: tuple[Driver, ...] = (
         "min_size is opened at once by every process; the default is 10",
         apps=(r"asyncpg.*",),
         statements=(r"select pg_advisory_unlock_all\(\); ?close all; ?unlisten \*; ?reset all",),
-        options="min_size, max_size, max_inactive_connection_lifetime",
+        options="max_size, min_size, max_inactive_connection_lifetime",
     ),
     Driver(
         "PHP (PDO)",
@@ -157,3 +157,8 @@ def note_of(driver: Driver, size: int) -> str:
 def main_options() -> str:
     """The option names of the main drivers, a line each, for an application that was not recognised."""
     return "\n".join(f"{driver.name}: {driver.options}" for driver in DRIVERS if driver.options)
+
+
+def size_options() -> str:
+    """What the size of a pool is called in each of them, as the end of a sentence."""
+    return ", ".join(f"{driver.options.split(', ')[0]} in {driver.name}" for driver in DRIVERS if driver.options)

@@ -26,10 +26,9 @@ def sql(text: str, why: str, effect: Effect = Effect.NOW) -> Remedy:
 
 def end_matching(case: Case, wanted: str, keys: str, why: str, count: int = 0) -> tuple[Remedy, ...]:
     """The key and the command line for the sessions of a filter; nobody is ended without a second look."""
-    command = kill_command(wanted)
     most = f" --max {count}" if count > 10 else ""
-    text = f"{keys}; or {command}, and when the list is right the same with --yes{most} instead of --dry-run"
-    return (step(text, f"{why}; {_GUARDED}; the command takes the connection options too"), *ibm_note(case))
+    repeat = f"{why}; the command takes the connection options too; when its list is right: --yes{most} for --dry-run"
+    return (step(keys, f"{why}; {_GUARDED}"), step(kill_command(wanted), repeat), *ibm_note(case))
 
 
 def ibm_note(case: Case) -> tuple[Remedy, ...]:

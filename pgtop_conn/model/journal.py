@@ -55,6 +55,16 @@ class Entry:
         """When its end was seen."""
         return _instant(self.settled)
 
+    @property
+    def slots_before(self) -> int | None:
+        """Slots in use when it was asked; None where the line does not tell."""
+        return _number(self.asked)
+
+    @property
+    def slots_after(self) -> int | None:
+        """Slots in use when its end was seen."""
+        return _number(self.settled)
+
     def word(self, name: str) -> str:
         """A field of what was asked, as clean text on one line; '' where it is missing."""
         return _word(self.asked, name)
@@ -166,6 +176,11 @@ def _told(entry: Entry) -> str:
     if entry.outcome == "signalled":
         return "signalled; its end was not seen"
     return f"{entry.outcome}: {entry.detail}" if entry.detail else entry.outcome
+
+
+def _number(line: Line) -> int | None:
+    used = line.get("slots_used")
+    return used if isinstance(used, int) and not isinstance(used, bool) else None
 
 
 def _instant(line: Line) -> float | None:

@@ -6,12 +6,23 @@ from collections.abc import Collection
 from math import ceil
 
 from pgtop_conn.model.findings import Case, Remedy
-from pgtop_conn.model.pools import HEADROOM_PERCENT, pool_room, pool_uses, role_named, sessions_of, untouchable
+from pgtop_conn.model.pools import (
+    HEADROOM_PERCENT,
+    WATCHED_ENOUGH_S,
+    only_watched,
+    pool_room,
+    pool_uses,
+    role_named,
+    sessions_of,
+    untouchable,
+)
 from pgtop_conn.model.quoting import shown
 from pgtop_conn.model.snapshot import Backend
 from pgtop_conn.model.tuning import alter_database, alter_role
 
 _KEEPS = "a limit ends no session, it refuses further logins"
+#: No lower limit on the word of a short watch: what is quiet now may be busy in an hour.
+LEAST_UNWATCHED = 10
 
 
 def limit_from(healthy: int) -> int:
@@ -24,19 +35,21 @@ def limit_from(healthy: int) -> int:
 
 
 def role_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple[Remedy, ...]:
-    """A limit for one role whose `leaked` pids do not count as use; () where one would change nothing."""
+    """A limit for one role whose `leaked` pids do not count as use; () where one would change nothing.
+
+    A limit that somebody has set and that leaves slots for others is left as it is.
+    """
     if not name or untouchable(case, name):
         return ()
     own = [backend for backend in sessions_of(case) if backend.role == name]
-    healthy, reckoning = _healthy(case, own, leaked, "role", name)
-    limit = limit_from(healthy)
+    limit, reckoning = _reckoned(case, own, leaked, "role", name)
     role = role_named(case, name)
     present = role.connection_limit if role is not None else -1
-    if limit > pool_room(case) or 0 <= present <= limit:
+    if limit > pool_room(case) or 0 <= present <= pool_room(case):
         return ()
     why = (
         f"keeps role {shown(name)} from taking every slot: {reckoning}, with headroom {limit} of the"
-        f" {case.budget.capacity} that ordinary roles share; now {_present(present)}; {_KEEPS}"
+        f" {case.budget.capacity} that ordinary roles share; now {_present(present)}; {_keeps(len(own), limit)}"
     )
     return (alter_role(case, name, f"CONNECTION LIMIT {limit};", why),)
 
@@ -48,25 +61,35 @@ def database_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple
     if not name or not others:
         return ()
     own = [backend for backend in sessions if backend.database == name]
-    healthy, reckoning = _healthy(case, own, leaked, "database", name)
-    limit = limit_from(healthy)
+    limit, reckoning = _reckoned(case, own, leaked, "database", name)
     present = next((one.connection_limit for one in case.snapshot.databases.values() if one.name == name), -1)
-    if limit > pool_room(case) or 0 <= present <= limit:
+    if limit > pool_room(case) or 0 <= present <= pool_room(case):
         return ()
     why = (
         f"leaves slots for the other databases in use ({len(others)}): {reckoning}, with headroom {limit} of"
-        f" {case.budget.capacity}; sessions of superusers count towards it; now {_present(present)}; {_KEEPS}"
+        f" {case.budget.capacity}; sessions of superusers count towards it; now {_present(present)};"
+        f" {_keeps(len(own), limit)}"
     )
     return (alter_database(case, name, f"CONNECTION LIMIT {limit};", why),)
 
 
-def _healthy(case: Case, own: list[Backend], leaked: Collection[int], kind: str, name: str) -> tuple[int, str]:
-    """Sessions that are in use and no leak, or the peak that was active if that is more; and how it was counted."""
+def _keeps(held: int, limit: int) -> str:
+    """What a limit does now."""
+    if held < limit:
+        return _KEEPS
+    return f"{_KEEPS}: end what is leaked first, since all of them are refused while it holds {held}"
+
+
+def _reckoned(case: Case, own: list[Backend], leaked: Collection[int], kind: str, name: str) -> tuple[int, str]:
+    """A limit for the sessions that are in use and no leak, or for the peak that was active if that is more."""
     lost = sum(1 for backend in own if backend.pid in leaked)
     peak = sum(use.peak_active for use in pool_uses(case) if getattr(use.pool, kind) == name)
     in_use = len(own) - lost
     counted = f"it holds {len(own)}, of which {lost} look leaked" if lost else f"it holds {len(own)}"
-    return max(in_use, peak), f"{counted}, and {peak} were active at once at the peak"
+    watched = max((use.habit.watched_s for use in pool_uses(case)), default=0.0)
+    least = LEAST_UNWATCHED if watched < WATCHED_ENOUGH_S else 0
+    limit = max(limit_from(max(in_use, peak)), least)
+    return limit, f"{counted}, and {peak} were active at once at the peak{only_watched(watched)}"
 
 
 def _present(limit: int) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from pgtop_conn.model.findings import Case, Cause, Finding
+from pgtop_conn.model.findings import Case, Cause, Finding, Severity
 from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.leak_words import CLIENTS, span
 from pgtop_conn.model.slots import Level
 from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, IDLE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.upkeep import listens
 from pgtop_conn.model.weighing import (
     SATURATED,
     hidden_note,
-    leaked_pids,
     name,
     pids,
     plural,
@@ -31,6 +31,8 @@ POOL_EXPLAINS_SHARE = 0.25
 #: It is oversized when at most this share was ever busy at once while it was watched for so long.
 PEAK_SHARE = 1 / 3
 WATCHED_S = 5.0
+#: Before that it is said, and no more, as long as the server lets others in.
+WATCHED_WELL_S = 120.0
 #: Without that: when this share is idle, and has been for so long.
 IDLE_SHARE = 0.9
 LONG_IDLE_S = 60.0
@@ -57,11 +59,13 @@ def oversized_pool(case: Case) -> Iterator[Finding]:
 
 
 def _pools(case: Case) -> Pools:
-    leaked = leaked_pids(case)
+    """What is left of a pool that leaks is no pool to make smaller, nor are sessions that wait for notifications."""
+    leaking = {leak.pool for leak in case.observation.leaks(case.snapshot)}
     held: Pools = defaultdict(list)
     for backend in case.clients:
-        if backend.role and not backend.hidden and backend.pid not in leaked:
-            held[Pool(backend.app, backend.role, backend.database)].append(backend)
+        pool = Pool(backend.app, backend.role, backend.database)
+        if backend.role and not backend.hidden and pool not in leaking and not listens(backend.query):
+            held[pool].append(backend)
     return held
 
 
@@ -82,7 +86,7 @@ def _finding(case: Case, pools: Pools) -> Finding | None:
     one = next(iter(pools)) if len(pools) == 1 else None
     return Finding(
         Cause.OVERSIZED_POOL,
-        severity(case, count - peak, share=POOL_EXPLAINS_SHARE),
+        _severity(case, count - peak, watched_s),
         f"{_who(pools)} {count} of {case.budget.used} slots in use, {rest}{hidden_note(case)}",
         {
             # None of the three where it is about many pools.
@@ -98,6 +102,13 @@ def _finding(case: Case, pools: Pools) -> Finding | None:
         pids(sessions),
         weight=float(count - peak),
     )
+
+
+def _severity(case: Case, slots: int, watched_s: float) -> Severity:
+    """A pool that was quiet for a moment may be busy the next, and logins are not refused yet."""
+    if watched_s < WATCHED_WELL_S and case.budget.level not in SATURATED:
+        return Severity.INFO
+    return severity(case, slots, share=POOL_EXPLAINS_SHARE)
 
 
 def _peak(case: Case, pool: Pool, sessions: Sequence[Backend]) -> int:

@@ -13,11 +13,14 @@ from pgtop_conn.model.habits import Habit, Pool
 from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
 from pgtop_conn.model.slots import may_hold_slot
 from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, OWN_APPLICATION_NAME, TRANSACTION_STATES, Backend, Role
+from pgtop_conn.model.upkeep import listens
 
 #: What pools may take of the slots that ordinary roles may fill; the rest is for people, jobs and a deploy's overlap.
 POOLED_PERCENT = 80
 #: What a peak is multiplied by, in per cent, because the highest one was hardly seen.
 HEADROOM_PERCENT = 125
+#: Watched for less, the habits of a day are not known.
+WATCHED_ENOUGH_S = 3600.0
 _BUSY = frozenset({ACTIVE, FASTPATH}) | TRANSACTION_STATES
 
 
@@ -44,9 +47,28 @@ class PoolUse:
         return with_headroom(self.peak_active)
 
     @property
+    def hidden(self) -> int:
+        """Sessions of which nobody knows whether they are active: the peaks are too low by as many."""
+        return sum(1 for backend in self.sessions if backend.hidden)
+
+    @property
+    def sizable(self) -> bool:
+        """Whether what was active says how large it has to be: not where it is hidden, nor of sessions that listen."""
+        return not self.hidden and not all(listens(backend.query) for backend in self.sessions)
+
+    @property
     def instances(self) -> int:
         """Distinct client addresses; what comes over the Unix socket is counted as one."""
         return max(1, len({backend.client for backend in self.sessions if backend.client}))
+
+
+def only_watched(watched_s: float) -> str:
+    """What is to be said behind a peak that was seen in too short a time; "" where it was long enough.
+
+    >>> only_watched(16.4), only_watched(7200)
+    (' (watched for only 16 s)', '')
+    """
+    return f" (watched for only {watched_s:.0f} s)" if watched_s < WATCHED_ENOUGH_S else ""
 
 
 def with_headroom(peak: int) -> int:
@@ -64,11 +86,13 @@ def pool_room(case: Case) -> int:
 
 
 def sessions_of(case: Case) -> tuple[Backend, ...]:
-    """Every client session that is no pgtop-conn."""
-    if case.clients:
-        return case.clients
-    backends = case.snapshot.backends
-    return tuple(one for one in backends if may_hold_slot(one) and one.app != OWN_APPLICATION_NAME)
+    """Every client session that is no pgtop-conn; Case.clients may be narrowed, and sums are about the server."""
+    own_pid = case.snapshot.server.own_pid
+    return tuple(
+        one
+        for one in case.snapshot.backends
+        if may_hold_slot(one) and one.pid != own_pid and one.app != OWN_APPLICATION_NAME
+    )
 
 
 def role_named(case: Case, name: str) -> Role | None:

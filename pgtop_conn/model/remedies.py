@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+from pgtop_conn.model.causes_sessions import DUMPS
 from pgtop_conn.model.ending import (
     end_matching,
     end_one,
@@ -24,9 +25,11 @@ from pgtop_conn.model.limits import database_limit, raised_limit, role_limit
 from pgtop_conn.model.pooling import driver_settings
 from pgtop_conn.model.pools import sessions_of, untouchable
 from pgtop_conn.model.quoting import shown, shown_app
-from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders
+from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders, way_in
 from pgtop_conn.model.snapshot import ACTIVE, TRANSACTION_STATES, Backend
 from pgtop_conn.model.tuning import applied, for_role, server_wide
+from pgtop_conn.model.upkeep import listens
+from pgtop_conn.model.weighing import FILLS_SHARE, leaked_pids
 
 #: Durations as PostgreSQL shows them, and their seconds.
 DURATIONS: tuple[tuple[str, int], ...] = (
@@ -63,6 +66,14 @@ def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
         yield step(
             f"Restart the application {shown_app(app)}", f"role {shown(role)} {reason}: it is not ended from here"
         )
+    statement = text_of(finding, "statement")
+    path = f" that last ran {statement}" if statement else ""
+    yield step(
+        f"Find the code in {shown_app(app)}{path}, and have it give its connection back (close, with, finally)",
+        "a leak fills the server again until the code is mended or the application is stopped: ending its sessions"
+        " buys time",
+        Effect.NEW_SESSIONS,
+    )
     yield from role_limit(case, role, finding.sessions)
     yield from database_limit(case, database, finding.sessions)
     yield from _idle_sessions(finding, case, role, database)
@@ -70,6 +81,7 @@ def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
         yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
     yield from _vanished_clients(case, role)
     yield from driver_settings(case, (app,))
+    yield from way_in(case)
 
 
 def _idle_sessions(finding: Finding, case: Case, role: str, database: str) -> Iterator[Remedy]:
@@ -79,6 +91,9 @@ def _idle_sessions(finding: Finding, case: Case, role: str, database: str) -> It
         yield step(text, "only the pool, or a job that runs the command above, can do it on this server")
         return
     because = f"its own habit is to take a session up again within {habit_s:.0f} s" if habit_s else ""
+    waiting = sum(1 for one in sessions_of(case) if one.role == role and listens(one.query))
+    if waiting:
+        because += f"{'; ' if because else ''}it would end the {waiting} sessions that LISTEN, too"
     value = at_least(max(LEAST_IDLE_S, 4 * habit_s))
     yield from for_role(case, "idle_session_timeout", role, database, value=value, because=because)
 
@@ -113,6 +128,7 @@ def _traffic(finding: Finding, case: Case) -> Iterator[Remedy]:
         yield from for_role(case, "statement_timeout", role, value=at_least(4 * _longest_s(case, role, active)))
     yield from server_wide(case, "client_connection_check_interval", roles=_roles_of(active))
     yield from driver_settings(case, apps[:2])
+    yield from way_in(case)
     yield step(
         "Put a pooler in front: its section is in the sizing below",
         "it lets more clients in than there are slots, and queues them where waiting costs nothing",
@@ -145,8 +161,9 @@ def _blocker(finding: Finding, case: Case) -> Iterator[Remedy]:
             f"{frees} sessions wait for a transaction that no session holds",
         )
         return
+    then = "" if untouchable(case, role) else ", then x (terminate)"
     yield step(
-        f"Press b (blockers), go to {pid}, look at its query, then x (terminate)",
+        f"Press b (blockers), go to {pid}, look at its query{then}",
         f"{frees} sessions wait behind it and hold their slots meanwhile",
     )
     yield from end_one(case, pid, f"lets {frees} waiting sessions go on")
@@ -171,7 +188,7 @@ def _idle_in_transaction(finding: Finding, case: Case) -> Iterator[Remedy]:
     ordinary = [role for role in roles if untouchable(case, role) is None]
     why = f"{count} sessions hold transactions open, the oldest for {whole(finding, 'oldest_s')} s"
     if ordinary or not roles:
-        wanted = f"state:in-transaction,aborted state_age>1m{_only(apps)}"
+        wanted = f"state:in-transaction,aborted state_age>1m{_only(apps) or _but_dumps(case)}"
         keys = f"Press / and type {wanted}, then x (terminate) on the group"
         yield from end_matching(case, wanted, keys, f"{why}; what they have not committed is rolled back", count)
     else:
@@ -198,6 +215,11 @@ def _only(apps: Collection[str]) -> str:
     return "".join(f" {pool_filter(app=app)}" for app in apps) if len(apps) == 1 else ""
 
 
+def _but_dumps(case: Case) -> str:
+    """The term that leaves those alone that keep a transaction open on purpose, where there are any."""
+    return f" !app:{','.join(sorted(DUMPS))}" if any(one.app in DUMPS for one in sessions_of(case)) else ""
+
+
 def _overrides(case: Case, name: str) -> list[Override]:
     return [one for one in case.facts.overrides if one.name == name and one.role]
 
@@ -210,12 +232,15 @@ def _databases_of(case: Case, role: str) -> list[str]:
 def _oversized_pool(finding: Finding, case: Case) -> Iterator[Remedy]:
     app, role, database = (text_of(finding, name) for name in ("app", "role", "database"))
     count, peak = whole(finding, "count"), whole(finding, "peak_active")
+    # Where it is about many small pools together, no application is named.
+    many = finding.evidence.get("app") is None
+    which = "the pools of the largest applications" if many else f"the pool of {shown_app(app)}"
     yield step(
-        f"Make the pool of {shown_app(app)} smaller; its sessions are healthy, ending them only makes it open new ones",
+        f"Make {which} smaller; the sessions are healthy, ending them only makes new ones",
         f"{count} sessions for {peak} that were active at once in {whole(finding, 'watched_s')} s",
         Effect.NEW_SESSIONS,
     )
-    yield from driver_settings(case, (app,))
+    yield from driver_settings(case, None if many else (app,))
     yield from role_limit(case, role)
     yield from database_limit(case, database)
 
@@ -236,16 +261,23 @@ def _at_limit(finding: Finding, case: Case, kind: str) -> Iterator[Remedy]:
         why = f"{kind} {shown(name)} uses {used} of {limit}; each idle session that ends lets one login in"
         yield from end_matching(case, idle, f"Press / and type {idle}, then x (terminate) on the group", why, used)
     reason = untouchable(case, name) if kind == "role" else None
-    raised = raised_limit(case, kind, name, limit, used)
+    held = [one for one in sessions_of(case) if (one.role if kind == "role" else one.database) == name]
+    lost = len(leaked_pids(case).intersection(one.pid for one in held))
+    leaks = lost > 0 and lost >= FILLS_SHARE * len(held)
+    raised = () if leaks else raised_limit(case, kind, name, limit, used)
     yield from raised
     if reason is not None:
         yield step(f"Ask whoever administers role {shown(name)} for a higher limit", f"it {reason}")
+    elif leaks:
+        yield step(
+            f"Leave the limit of {kind} {shown(name)} at {limit}: end what is leaked",
+            f"{lost} of its {len(held)} sessions look leaked, and a higher limit would be taken by more of them",
+        )
     elif not raised:
         yield step(
             f"Leave the limit of {kind} {shown(name)} at {limit}: the server has no slots to back a higher one",
             f"{case.budget.ordinary_free} slots are free for ordinary roles",
         )
-    held = [one for one in sessions_of(case) if (one.role if kind == "role" else one.database) == name]
     yield from driver_settings(case, [app for app, _ in Counter(one.app for one in held).most_common(2)])
 
 
@@ -253,15 +285,18 @@ def _reconnect_storm(finding: Finding, case: Case) -> Iterator[Remedy]:
     apps = largest(finding, "by_app")
     rate = number_in(finding, "per_second") or 0.0
     named = ", ".join(shown_app(app) for app in apps) or "the applications"
+    restarted_s, lifetime_s = number_in(finding, "restarted_s"), number_in(finding, "lifetime_s")
+    after = f" after the server's restart {restarted_s:.0f} s ago" if restarted_s is not None else ""
     yield step(
         f"Let {named} connect again with growing pauses and jitter, and hold back half of the instances until it calms",
-        f"{rate:.1f} logins a second; each costs a process, and fails while no slot is free",
+        f"{rate:.1f} logins a second{after}; each costs a process, and fails while no slot is free",
     )
-    yield step(
-        f"Use one pool in each process of {named} instead of a connection for each request",
-        f"sessions live {number_in(finding, 'lifetime_s') or 0.0:.1f} s on average",
-        Effect.NEW_SESSIONS,
-    )
+    if lifetime_s is not None:
+        yield step(
+            f"Use one pool in each process of {named} instead of a connection for each request",
+            f"sessions live about {lifetime_s:.1f} s",
+            Effect.NEW_SESSIONS,
+        )
     yield from driver_settings(case, apps[:2])
     stormy = [one for one in sessions_of(case) if one.app in apps]
     for role in _roles_of(stormy):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from pgtop_conn.model.causes_limits import DEFAULT_RESERVE, LARGE_RESERVE_SHARE
 from pgtop_conn.model.ending import number_in, sql, step, whole
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy
 from pgtop_conn.model.quoting import identifier, shown
 from pgtop_conn.model.tuning import alter_system, on_primary, server_wide, untypable
+from pgtop_conn.model.weighing import SATURATED
 
 SUPERUSER_SLOTS = 3
 MONITOR_SLOTS = 2
@@ -17,34 +19,55 @@ LEAST_ORDINARY = 0.5
 
 
 def reserve(finding: Finding, case: Case) -> Iterator[Remedy]:
-    """Slots for who has to get in when all others are refused."""
+    """Slots for who has to get in when all others are refused: enough of them, and not too many."""
+    server = case.snapshot.server
+    total = server.superuser_reserved + server.all_reserved
+    large = total > max(DEFAULT_RESERVE, LARGE_RESERVE_SHARE * server.max_connections)
+    if large and server.provider:
+        yield step(
+            f"Count with {server.ordinary_capacity} slots for applications, or take a larger max_connections",
+            f"{total} of {server.max_connections} are reserved, most of them by {server.provider} for its own agents",
+        )
+    else:
+        yield from _reserves(case, large)
+    if server.version_num >= 160_000:
+        yield from _grant(case)
+
+
+def way_in(case: Case) -> Iterator[Remedy]:
+    """Next time it is full somebody should be able to look: slots that applications can't take (16 and newer)."""
+    server = case.snapshot.server
+    if (
+        server.provider is None
+        and server.version_num >= 160_000
+        and case.budget.level in SATURATED
+        and not server.reserved
+    ):
+        yield from _reserves(case, large=False)
+        yield from _grant(case)
+
+
+def _reserves(case: Case, large: bool) -> Iterator[Remedy]:
+    """What the two settings should be, where they are not."""
     server = case.snapshot.server
     most = int(server.max_connections * (1 - LEAST_ORDINARY))
-    superuser = server.superuser_reserved
-    if superuser == 0 and most >= 1:
-        superuser = min(SUPERUSER_SLOTS, most)
+    superuser = min(server.superuser_reserved or SUPERUSER_SLOTS, SUPERUSER_SLOTS if large else most, most)
+    if superuser != server.superuser_reserved:
         why = (
-            f"nobody can log in to end sessions when all {server.max_connections} slots are taken;"
-            f" superuser_reserved_connections is now 0"
+            f"applications lose what nobody needs: {server.ordinary_capacity} of {server.max_connections} are theirs"
+            if server.superuser_reserved
+            else f"nobody can log in to end sessions when all {server.max_connections} slots are taken"
         )
+        why += f"; now {server.superuser_reserved}"
         yield alter_system(case, "superuser_reserved_connections", str(superuser), Effect.RESTART, why)
-    elif server.superuser_reserved + server.all_reserved > most:
-        yield step(
-            f"Lower superuser_reserved_connections ({server.superuser_reserved}) or reserved_connections"
-            f" ({server.reserved}) to what is needed",
-            f"together with the provider's they leave {server.ordinary_capacity} of {server.max_connections} slots to"
-            " applications",
-            Effect.RESTART,
-        )
-    if server.version_num < 160_000:
+    if server.version_num < 160_000 or superuser + MONITOR_SLOTS > most:
         return
-    if server.reserved == 0 and superuser + server.all_reserved + MONITOR_SLOTS <= most:
+    if server.reserved == 0 or (large and server.reserved > MONITOR_SLOTS):
         why = (
             "lets members of pg_use_reserved_connections, a monitor that is no superuser, in when applications have"
-            " taken all other slots; reserved_connections is now 0"
+            f" taken all other slots; now {server.reserved}"
         )
         yield alter_system(case, "reserved_connections", str(MONITOR_SLOTS), Effect.RESTART, why)
-    yield from _grant(case)
 
 
 def _grant(case: Case) -> Iterator[Remedy]:

@@ -13,6 +13,8 @@ from pgtop_conn.model.text import one_line
 
 #: Sessions of such a share of what ordinary roles may use explain why a server is full.
 EXPLAINS_SHARE = 0.1
+#: A cause that holds this share of a limit's sessions is why the limit was reached.
+FILLS_SHARE = 0.5
 #: Names longer than this are cut in a summary.
 NAME_LENGTH = 40
 #: Names given in a summary.

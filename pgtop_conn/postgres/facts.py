@@ -47,6 +47,7 @@ SETTINGS = (
     "tcp_user_timeout",
     "client_connection_check_interval",
     "authentication_timeout",
+    "allow_alter_system",
     "deadlock_timeout",
     "wal_sender_timeout",
     "log_connections",

@@ -95,6 +95,9 @@ class Diagnosis(Dialog[str | None]):
         *SCROLLING,
         *KEYS,
         Binding("left", "back", "back", id="diagnosis_back", tooltip="Back to the findings.", show=False),
+        # What the remedies say to press is pressed here first.
+        Binding("l", "outside('l')", "leaks", id="diagnosis_leaks", tooltip="Leaks only, in the table.", show=False),
+        Binding("b", "outside('b')", "blockers", id="diagnosis_blockers", tooltip="Who blocks whom.", show=False),
         Binding(
             "escape,q,d",
             "close",
@@ -245,6 +248,11 @@ class Diagnosis(Dialog[str | None]):
             self._focus_text(False)
         else:
             self.dismiss(None)
+
+    def action_outside(self, key: str) -> None:
+        """A key of the main screen: close, and press it there."""
+        self.dismiss(None)
+        self.app.call_after_refresh(self.app.simulate_key, key)
 
     def action_hold(self) -> None:
         self._paused = not self._paused

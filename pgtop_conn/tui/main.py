@@ -97,7 +97,8 @@ class MainScreen(ExplainingScreen):
         log.warning("poll failed: %s", error)
         # After a PollFailed the session lives; anything else lost it.
         self.connected = isinstance(error, PollFailed)
-        self.trouble = f"{error}{self._despite_room(error)} — {'asking again' if self.connected else 'reconnecting'}"
+        # First what is done about it: a narrow screen cuts the end.
+        self.trouble = f"{'asking again' if self.connected else 'reconnecting'}: {error}{self._despite_room(error)}"
         self.show_gauges()
 
     def _despite_room(self, error: PgtopError) -> str:

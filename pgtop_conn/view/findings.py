@@ -110,8 +110,12 @@ def evidence(found: Finding) -> list[tuple[str, str]]:
     return [
         (_title(name), text)
         for name, value in found.evidence.items()
-        if (text := _valued(str(name), value)) is not None
+        if name not in INTERNAL and (text := _valued(str(name), value)) is not None
     ]
+
+
+#: How a verdict was reached, for JSON; in words it would only hide the numbers that count.
+INTERNAL = frozenset({"points", "full", "per_minute_estimated"})
 
 
 #: Names of evidence that say too little without their unit.

@@ -28,8 +28,6 @@ GROUPS, SESSIONS, ACTIONS = 10, 12, 40
 QUERY_LENGTH = 500
 #: What signals of one line share.
 ALIKE = ("os_user", "client_host", "database_role", "action", "role", "app", "chosen_by", "reason")
-#: How near a poll must be to a signal to tell the slots before and after it.
-NEAR_S = 60.0
 
 LANGUAGES: Mapping[RemedyKind, str] = {
     RemedyKind.SQL: "sql",
@@ -232,20 +230,17 @@ def _action_row(entries: Sequence[Entry]) -> list[str]:
 
 
 def _around(about: Report) -> list[str]:
-    """The slots before the first and after the last signal, where polls stood near enough to both."""
-    instants = [at for one in about.actions or () for at in (one.asked_at, one.settled_at) if at is not None]
-    points = about.case.observation.history.points()
-    if not instants or not points:
-        return []
-    first, last = min(instants), max(instants)
-    before = [used for at, used in points if first - NEAR_S <= at <= first]
-    after = [used for at, used in points if last <= at <= last + NEAR_S]
+    """The slots in use at the first and after the last signal, as the journal keeps them."""
+    before = [(one.asked_at, one.slots_before) for one in about.actions or () if one.slots_before is not None]
+    after = [(one.settled_at, one.slots_after) for one in about.actions or () if one.slots_after is not None]
     if not before or not after:
         return []
+    used_before = min(before, key=lambda found: found[0] or 0.0)[1] or 0
+    used_after = max(after, key=lambda found: found[0] or 0.0)[1] or 0
     room = about.case.budget.capacity
-    free_before, free_after = max(0, room - before[-1]), max(0, room - after[0])
+    free_before, free_after = max(0, room - used_before), max(0, room - used_after)
     return [
-        f"Slots in use {before[-1]} before the first and {after[0]} after the last of them;"
+        f"Slots in use {used_before} before the first and {used_after} after the last of them;"
         f" room for ordinary logins {free_before} before, {free_after} after.",
         "",
     ]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pgtop_conn.model.cohort import LASTING, arrivals_of
 from pgtop_conn.model.habits import Habits
 from pgtop_conn.model.leaks import BAR, RULES, Leak, find_leaks
 from pgtop_conn.model.observation import Observation
@@ -171,6 +172,20 @@ def test_a_leak_that_begins_long_after_the_pool_was_filled_is_seen() -> None:
     assert len(leak.sessions) == 60 - 1
 
 
+def test_a_leak_in_a_pool_that_was_filled_just_before_is_seen_while_it_is_watched() -> None:
+    filled = [session(900 + pid, -0.5 + 0.01 * pid) for pid in range(12)]
+    (leak,) = watched(lambda now_s: [*filled, *losing(0.3)(now_s)], 10.0)
+    assert leak.score > 0.9
+
+
+def test_sessions_that_are_used_for_a_while_before_they_are_lost_are_a_leak_at_every_poll() -> None:
+    def play(now_s: float) -> list[Backend]:
+        return [session(pid, 0.3 * pid, last_s=min(now_s, 0.3 * pid + 0.5)) for pid in range(1, int(now_s / 0.3) + 1)]
+
+    for seconds in (15.0, 15.25, 15.5, 15.75, 16.0):
+        assert watched(play, seconds, 0.25)
+
+
 def test_two_pools_of_one_name_are_told_apart_in_the_sentence() -> None:
     (leak,) = at_once([*lost(30, 1.0), make_backend(900, role="other", role_oid=9)])
     assert leak.sentence.startswith("web (app in shop) holds 30 of 32")
@@ -296,7 +311,8 @@ def test_threads_that_replace_their_session_at_an_age_are_no_leak_once_they_are_
 
 def test_a_pool_that_filled_the_server_at_once_is_none() -> None:
     server = make_server(max_connections=64)
-    assert at_once([session(pid, -600 + 0.05 * pid) for pid in range(1, 61)], server) == ()
+    for ago_s in (4, 20, 600):
+        assert at_once([session(pid, -ago_s + 0.05 * pid) for pid in range(1, 61)], server) == ()
 
 
 def test_a_pool_that_grows_with_a_spike_of_work_is_none() -> None:
@@ -371,3 +387,21 @@ def test_of_whatever_rows(rows: list[Backend], chance: random.Random, growth: fl
 
 def test_rules_have_names_of_their_own() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("late_s", [15.0, 40.0, 58.0, 600.0])
+@pytest.mark.parametrize("since_s", [0.5, 30.0, 900.0])
+def test_a_slot_that_was_freed_late_does_not_hide_a_leak_that_filled_the_server(late_s: float, since_s: float) -> None:
+    """28 sessions a second apart filled it; one was ended, and the next took its slot much later."""
+    births = [float(second) for second in range(28)] + [27.0 + late_s]
+    at = births[-1] + since_s
+    assert arrivals_of(births, at, births[-1]).evenness >= LASTING
+
+
+@pytest.mark.parametrize("pause_s", [20.0, 300.0])
+def test_a_leak_that_goes_on_after_sessions_were_ended_is_one_leak(pause_s: float) -> None:
+    """The server was full for a while; then a dozen were ended, and it fills again."""
+    births = [*(float(second) for second in range(15)), *(15.0 + pause_s + second for second in range(8))]
+    found = arrivals_of(births, births[-1] + 0.5)
+    assert found.evenness > 0.5
+    assert found.going_on > 0.5

@@ -176,7 +176,8 @@ async def cut_off(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "its newest 0 MB alone" in facts.refused_source
         assert facts.refused_since is not None
         assert whole.refused_since is not None
-        assert facts.refused_since >= whole.refused_since
+        # Neither the beginning of a log nor where it was cut is known better than to a second.
+        assert facts.refused_since >= whole.refused_since - 1.0
 
 
 async def test_the_file_of_pg_ctl(make_cluster: MakeCluster) -> None:

@@ -141,19 +141,28 @@ def test_memory_measured_on_the_host_is_what_counts() -> None:
     ("ram", "server", "statement", "words"),
     [
         (16 * GIB, {"max_connections": 60}, "ALTER SYSTEM SET max_connections = '90';", "raise it on standbys first"),
-        (16 * GIB, {"max_connections": 400}, "", "400 fits the memory"),
+        (16 * GIB, {"max_connections": 400}, "", "Leave max_connections at 400"),
         (1 * GIB, {"max_connections": 300}, "", "300 is more than the memory is good for"),
         (16 * GIB, {"max_connections": 60, "provider": "AWS RDS"}, "", "in the DB parameter group"),
         (64 * GIB, {"max_connections": 600}, "", "no pooler was seen"),
     ],
 )
 def test_max_connections(ram: int, server: dict[str, int], statement: str, words: str) -> None:
-    remedies = sizing(make_case(ram=ram, **server))  # type: ignore[arg-type]
+    rows = [session(n, "web", "shop", "web", state=ACTIVE) for n in range(50)]
+    remedies = sizing(make_case(rows, ram=ram, **server))  # type: ignore[arg-type]
     assert [one for one in sql(remedies) if "max_connections" in one] == ([statement] if statement else [])
     assert words in texts(remedies)
 
 
+def test_it_is_not_raised_for_sessions_that_only_sit_there() -> None:
+    """A leak would take more slots as it took these."""
+    rows = [session(n, "web", "shop", "web") for n in range(57)]
+    said = texts(sizing(make_case(rows, ram=64 * GIB, max_connections=60)))
+    assert "Leave max_connections at 60" in said
+    assert "at most 0 sessions were active" in said
+
+
 def test_it_is_not_raised_beyond_what_goes_without_a_pooler() -> None:
-    rows = [session(n, "web", "shop", "web") for n in range(470)]
+    rows = [session(n, "web", "shop", "web", state=ACTIVE) for n in range(470)]
     said = sql(sizing(make_case(rows, ram=64 * GIB, max_connections=480)))
     assert re.findall(r"max_connections = '(\d+)'", "".join(said)) == ["500"]

@@ -16,7 +16,7 @@ from pgtop_conn.model.quoting import identifier
 from pgtop_conn.model.remedies import remedies_for
 from pgtop_conn.model.sizing import sizing
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import IN_TRANSACTION
+from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION
 from pgtop_conn.model.tuning import RELOAD, TUNINGS, number_of
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
@@ -30,6 +30,7 @@ from tests.remedies.cases import (
     findings,
     make_case,
     ordinary_roles,
+    session,
 )
 from tests.servers import Clients, Connection
 from tests.waiting import wait_until
@@ -74,11 +75,12 @@ def variants(case: Case, version_num: int) -> list[Case]:
         "facts": case.facts,
     }
     roles = ordinary_roles()
+    busy = [session(n, ROLES[0], DATABASES[0], "web", state=ACTIVE) for n in range(55)]
     return [
         case,
         make_case(**common, roles=roles, superuser=False, uses_reserved=False, role=MONITOR),
         make_case(**common, roles=roles, provider="AWS RDS", database=DATABASES[0]),
-        make_case(**common, roles=roles, ram=16 * GIB),
+        make_case(busy, **common, roles=roles, ram=16 * GIB),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -215,6 +216,39 @@ def test_a_reserve_leaves_half_of_the_slots_to_applications(most: int) -> None:
     values = [int(one.split("'")[1]) for one in sql(remedies_for(of(Cause.RESERVE), case)) if "ALTER SYSTEM" in one]
     assert values
     assert 2 * sum(values) <= most
+
+
+@pytest.mark.parametrize(
+    ("superuser", "reserved", "expected"),
+    [(40, 0, {"superuser": "3", "reserved": "2"}), (3, 40, {"reserved": "2"}), (3, 2, {}), (0, 40, {"superuser": "3"})],
+)
+def test_reserves_that_are_too_large_become_smaller(superuser: int, reserved: int, expected: dict[str, str]) -> None:
+    case = make_case([], superuser_reserved=superuser, reserved=reserved, version_num=180_000)
+    said = "".join(sql(remedies_for(of(Cause.RESERVE), case)))
+    for name, full_name in (("superuser", "superuser_reserved_connections"), ("reserved", "reserved_connections")):
+        if name in expected:
+            assert f"SET {full_name} = '{expected[name]}'" in said
+        elif superuser:
+            assert f"SET {full_name} =" not in said
+
+
+def test_a_providers_reserve_is_its_own() -> None:
+    case = make_case([], superuser_reserved=10, reserved=5, max_connections=50, provider="Azure Flexible Server")
+    assert "Count with 35 slots for applications" in texts(remedies_for(of(Cause.RESERVE), case))
+
+
+def test_a_limit_counts_what_a_filter_has_hidden() -> None:
+    case = make_case(roles=ordinary_roles())
+    narrowed = replace(case, clients=case.clients[:5])
+    assert sql(leak(narrowed)) == sql(leak(case))
+
+
+def test_many_small_pools_together() -> None:
+    evidence = {"app": None, "role": None, "database": None, "count": 40, "peak_active": 2, "watched_s": 60.0}
+    rows = [session(n, f"r{n % 2}", "shop", f"job{n % 4}") for n in range(40)]
+    said = texts(remedies_for(finding(Cause.OVERSIZED_POOL, evidence), make_case(rows)))
+    assert "the pools of the largest applications" in said
+    assert all(f"job{n}" in said for n in range(4))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from threading import Event
@@ -53,12 +54,14 @@ async def meanwhile(*plays: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def threads(*plays: Callable[[Event], None]) -> AsyncIterator[None]:
     """Run these, each in a thread that watches the event it is given; what goes wrong is raised at the end."""
     stop = Event()
-    running = [asyncio.create_task(asyncio.to_thread(play, stop)) for play in plays]
-    try:
-        yield
-    finally:
-        stop.set()
-        ends = await asyncio.gather(*running, return_exceptions=True)
+    # Threads of their own: the loop's few would all be taken, and the server's log be read by none.
+    with ThreadPoolExecutor(len(plays)) as executor:
+        running = [asyncio.get_running_loop().run_in_executor(executor, play, stop) for play in plays]
+        try:
+            yield
+        finally:
+            stop.set()
+            ends = await asyncio.gather(*running, return_exceptions=True)
     for end in ends:
         if isinstance(end, Exception):
             raise end

@@ -26,6 +26,8 @@ from tests.shapes.shape import Promise, Shape
 POLL_EVERY_S = 0.5
 #: Servers of the newest version that shapes are built on at the same time.
 LANES = 6
+#: What a shape may take beside its watch, to be built and taken down, at a bad moment.
+LONGEST_S = 60.0
 
 
 #: What each cause is called above its column.
@@ -113,7 +115,8 @@ async def _lane(
         await ground.populate()
         while shapes:
             shape = shapes.pop(0)
-            task = results[major, shape.name] = asyncio.create_task(look_at(ground, shape))
+            within_s = shape.watch_s + LONGEST_S
+            task = results[major, shape.name] = asyncio.create_task(asyncio.wait_for(look_at(ground, shape), within_s))
             await asyncio.wait({task})
     finally:
         await asyncio.to_thread(cluster.destroy)

@@ -18,6 +18,7 @@ from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.snapshot import IN_TRANSACTION, Snapshot
 from pgtop_conn.tui import explaining
 from pgtop_conn.tui.app import MonitorApp
+from pgtop_conn.tui.blockers import Blockers
 from pgtop_conn.tui.confirm import Confirm
 from pgtop_conn.tui.diagnosing import Diagnosis
 from pgtop_conn.tui.freeing import FreeSlots
@@ -401,3 +402,14 @@ def test_a_leak_in_a_transaction_says_both() -> None:
 
     assert all(len(words) <= 10 for words in STATE_LEAKED.values())
     assert STATE_LEAKED[IN_TRANSACTION] == "in tx leak"
+
+
+async def test_a_key_that_a_remedy_names_is_pressed_from_the_diagnosis(diagnosed: list[Finding]) -> None:
+    diagnosed[:] = [LEAK]
+    async with monitor(shop(), size=(120, 36)) as (app, _source, pilot):
+        await pilot.press("d")
+        await until(lambda: isinstance(app.screen, Diagnosis))
+        await pilot.press("b")
+        await until(lambda: isinstance(app.screen, Blockers))
+        await pilot.press("escape")
+        await until(lambda: on_main(app))

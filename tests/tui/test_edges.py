@@ -158,4 +158,4 @@ async def test_a_login_refused_although_there_was_room_is_explained() -> None:
     full = make_snapshot([make_own(), *(make_backend(pid) for pid in range(1, 100))])
     async with monitor(full) as (app, source, pilot):
         await source.tick(pilot, SlotsExhausted("sorry, too many clients already"))
-        assert "too many clients already — reconnecting" in "\n".join(screen_text(app))
+        assert "reconnecting: sorry, too many clients already" in "\n".join(screen_text(app))

@@ -95,6 +95,7 @@ def entry(**fields: object) -> Entry:
     asked = {
         "at": iso(NOW - 10),
         "event": "asked",
+        "slots_used": 2,
         "action": "terminate",
         "os_user": "ann",
         "client_host": "laptop",
@@ -106,7 +107,7 @@ def entry(**fields: object) -> Entry:
         "chosen_by": "filter idle>10m",
         "reason": "leak",
     } | fields
-    return Entry(asked, {"status": "signalled"}, {"at": iso(NOW - 5), "status": "gone"})
+    return Entry(asked, {"status": "signalled"}, {"at": iso(NOW - 5), "status": "gone", "slots_used": 1})
 
 
 def test_every_part_is_there_in_order() -> None:
@@ -135,7 +136,7 @@ def test_every_part_is_there_in_order() -> None:
     assert "| Slots in use | 3 of 100 (ok) |" in text
     assert "| 2026-03-01 11:00 | sorry, too many clients already … | 12 |" in text
     assert "| oldest idle | `1h06m` |" in text
-    assert "Slots in use 2 before the first and 2 after the last of them" in text
+    assert "Slots in use 2 before the first and 1 after the last of them" in text
     assert "`filter idle>10m` | `leak` |" in text
     assert "31 polls over 30s" in text
     assert text.endswith("server's clock.\n")
