@@ -7,11 +7,9 @@ from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any
 
-import asyncpg
-
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action
-from pgtop_conn.postgres.link import Link
+from pgtop_conn.postgres.link import Link, Rows
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import signalling, versioned
 
@@ -31,7 +29,7 @@ class Recorder:
         self.last_arguments: tuple[Any, ...] = ()
         original = self.link._ask
 
-        async def ask(text: str, arguments: Any) -> list[asyncpg.Record]:
+        async def ask(text: str, arguments: Any) -> Rows:
             self._asked.append(self._names.get(text, text))
             self.last_arguments = arguments
             return await original(text, arguments)

@@ -16,6 +16,7 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, PollFailed, SlotsExhausted, SourceLost
 from pgtop_conn.postgres import link as link_module
 from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.link import Rows
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import versioned
 from tests.conftest import MakeCluster
@@ -138,7 +139,7 @@ async def test_statements_that_only_add_to_the_picture_may_fail(
     answered = link._ask
     asked = []
 
-    async def refuse(text: str, arguments: Sequence[object]) -> list[asyncpg.Record]:
+    async def refuse(text: str, arguments: Sequence[object]) -> Rows:
         names = ("counters", "locks", "blockers", "authenticating")
         name = next((one for one in names if versioned(one, link.version_num) == text), None)
         if name is not None:

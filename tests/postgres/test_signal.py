@@ -14,6 +14,7 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.guards import Care, Policy, judge
 from pgtop_conn.model.snapshot import ACTIVE, OWN_APPLICATION_NAME, WALSENDER, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
+from pgtop_conn.postgres.link import Rows
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import signalling, statement
 from tests.postgres.conftest import OpenSession
@@ -344,7 +345,7 @@ async def test_connection_lost_while_it_is_asked_why_nothing_was_sent(
     recorder = Recorder(session)
     answered = recorder.link._ask
 
-    async def lose(text: str, arguments: Sequence[object]) -> list[asyncpg.Record]:
+    async def lose(text: str, arguments: Sequence[object]) -> Rows:
         if text == statement("still_there"):
             await admin.execute("SELECT pg_terminate_backend($1)", snapshot.server.own_pid)
         return await answered(text, arguments)
