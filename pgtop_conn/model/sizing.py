@@ -6,9 +6,13 @@ from pgtop_conn.model.bouncer import SUPABASE, bouncer, supavisor
 from pgtop_conn.model.capacity import safe_max_connections
 from pgtop_conn.model.findings import Case, Remedy
 from pgtop_conn.model.pooling import driver_settings
+from pgtop_conn.model.snapshot import HOST_DOOR
 
 
 def sizing(case: Case) -> tuple[Remedy, ...]:
+    """Nothing by the host door: process titles name no application, and tell of an instant alone."""
+    if case.snapshot.server.door == HOST_DOOR:
+        return ()
     """A pooler's section, a safe max_connections, and settings of the drivers that were recognised."""
     pooler = supavisor(case) if case.snapshot.server.provider == SUPABASE else bouncer(case)
     return (*pooler, *safe_max_connections(case), *driver_settings(case))

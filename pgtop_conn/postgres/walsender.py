@@ -28,6 +28,7 @@ from pgtop_conn.model.snapshot import (
     WALSENDER,
     WALSENDER_DOOR,
 )
+from pgtop_conn.postgres.facts import SETTINGS
 from pgtop_conn.postgres.link import Link, Rows
 
 #: What makes the JSON the same on every server, whatever the role or the database has set.
@@ -38,7 +39,9 @@ _WORDS = frozenset({ACTIVE, IDLE, IN_TRANSACTION, ABORTED, FASTPATH, DISABLED, C
 _DIGITS = re.compile(r"-?[0-9]{1,19}|[0-9a-f]{0,512}")
 _PLACE = re.compile(r"\$([1-9][0-9]?)\b")
 #: Columns that the statements send as bytes (textsend), by name.
-_BYTES = frozenset({"name", "query", "role", "database"})
+_BYTES = frozenset({"name", "query", "role", "database", "value", "shown", "entry"})
+#: Settings that a diagnosis names.
+_NAMES = frozenset(SETTINGS)
 
 _BLOCK = """DO LANGUAGE plpgsql $pgtop_conn$ BEGIN RAISE NOTICE USING MESSAGE = coalesce((
 SELECT pg_catalog.json_agg(pg_catalog.row_to_json(one)) FROM (
@@ -92,7 +95,7 @@ def _literal(value: object) -> str:
             return f"({value!r})"
         case str() if value in _WORDS:
             return f"'{value}'"
-        case list() if all(isinstance(one, str) and _DIGITS.fullmatch(one) for one in value):
+        case list() if all(one in _NAMES or (isinstance(one, str) and _DIGITS.fullmatch(one)) for one in value):
             return "ARRAY[" + ", ".join(f"'{one}'" for one in value) + "]"
     raise PollFailed("this can't be asked through the walsender door")
 
@@ -100,6 +103,6 @@ def _literal(value: object) -> str:
 def _row(found: dict[str, Any]) -> dict[str, Any]:
     for name in _BYTES & found.keys():
         value = found[name]
-        if isinstance(value, str):
+        if isinstance(value, str) and value.startswith("\\x"):
             found[name] = bytes.fromhex(value.removeprefix("\\x"))
     return found
