@@ -64,6 +64,8 @@ class Remembered:
         self._source = source
         self._folder = folder
         self._roles: Mapping[int, Role] | None = None
+        #: Looked up once.
+        self._places: dict[tuple[str, int], str] = {}
 
     async def poll(self) -> Snapshot:
         """Poll; whenever the roles were read anew, write down those with rights."""
@@ -86,7 +88,8 @@ class Remembered:
         await self._source.close()
 
     def _remember(self, snapshot: Snapshot) -> None:
-        where = place(snapshot.server.host, snapshot.server.port)
+        at = (snapshot.server.host, snapshot.server.port)
+        where = self._places[at] = self._places.get(at) or place(*at)
         seen = {r.name for r in snapshot.roles.values() if r.superuser or r.replication or r.replication_member}
         known = _read(self._folder / FILE)
         # A role keeps its protection when it loses its rights, and so does one of another server at the same place.
