@@ -237,7 +237,7 @@ async def test_ctrl_c_stops_between_two_signals_and_reports(
         (["app:web", "--yes", "--escalate", "soon"], "--escalate: expected seconds"),
         (["app:web", "--yes", "--escalate", "nan"], "--escalate: expected seconds"),
         (["app:web", "--yes", "--escalate", "1", "--cancel"], "leave --cancel out"),
-        (["app:web", "--yes", "--filter", "app:web"], "unrecognized arguments: --filter"),
+        (["app:web", "--yes", "--filter", "app:web"], "unrecognized option --filter"),
         (["!source:aws", "--dry-run"], "source: nobody has a label"),
         (["!source:aws", "--yes", "--labels", "Web=idle>3s"], "--labels: label 'Web': a label looks at"),
         (["postgresql://me:secret@host/db", "app:web", "--yes"], "the filter comes first"),

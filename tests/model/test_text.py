@@ -15,7 +15,11 @@ from pgtop_conn.model.text import clean, clean_query, decode, one_line
 any_text = st.text(st.characters(codec=None, categories=None), max_size=60)
 
 #: Code points without a width or a shape of their own that Unicode does not count as controls or formats.
-BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180e\u2800\u3164\ufe0f\uffa0\U000e0100"
+BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(
+    chr(code)
+    for first, last in ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+    for code in range(first, last + 1)
+)
 
 
 def harmful(char: str) -> bool:
