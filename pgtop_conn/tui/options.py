@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,3 +41,16 @@ class ScreenOptions:
     ram: int | None = None
     #: Writes an incident report and gives its path; None where none can be written.
     write_report: Callable[[Case, tuple[Finding, ...]], Path] | None = None
+    #: Keys of the user's own: a binding's id, and its keys as Textual writes them ("f5,g").
+    keys: tuple[tuple[str, str], ...] = ()
+    #: Filters on the number keys: "1" to "9", and the filter.
+    presets: tuple[tuple[str, str], ...] = ()
+    #: Columns put away in an earlier session; None where nobody chose.
+    hidden_columns: tuple[str, ...] | None = None
+    #: A theme chosen in an earlier session, for where `theme` is None; one that is no more is passed over.
+    saved_theme: str = ""
+    #: Keep what was chosen on the screen for the next start.
+    save_columns: Callable[[Collection[str]], None] = lambda _hidden: None
+    save_theme: Callable[[str], None] = lambda _name: None
+    save_grouping: Callable[[str], None] = lambda _name: None
+    save_sort: Callable[[str, bool], None] = lambda _name, _reverse: None
