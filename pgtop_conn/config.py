@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import pwd
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgtop_conn.model.errors import BadInput
+from pgtop_conn.model.errors import BadInput, FilterError
 
 if TYPE_CHECKING:
     from pgtop_conn.model.labels import Label
@@ -24,6 +24,19 @@ DOORS = ("walsender", "host")
 
 INTERVAL_MIN_S = 0.25
 INTERVAL_MAX_S = 60.0
+
+#: Filters on the number keys, where the user did not choose others.
+PRESETS = {
+    "1": "idle>10m",
+    "2": "state:in-transaction,aborted",
+    "3": "state:active",
+    "4": "blocked:yes",
+    "5": "leak:yes",
+    "6": "xact>5m",
+    "7": "query_age>1m state:active",
+    "8": "wait:lock",
+    "9": "age>1d",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,10 @@ class Settings:
     protected_roles: tuple[str, ...] = ()
     replication_roles: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
+    #: Ids of bindings and the keys that they get.
+    keys: tuple[tuple[str, str], ...] = ()
+    #: Number keys and their filters.
+    presets: tuple[tuple[str, str], ...] = tuple(PRESETS.items())
     log_file: str = ""
 
     def grouping(self, door: str) -> str:
@@ -64,6 +81,20 @@ class Setting:
     help: str
     #: What --help shows for the value; None is a switch.
     metavar: str | None = None
+    #: A value as TOML writes it, for settings that have none by default; of a table, its lines.
+    example: str = ""
+    #: What it can be, where that is a list. Asked for only where it is needed: some of it is slow to load.
+    values: Callable[[], Sequence[str]] | None = None
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return ENVIRONMENT_PREFIX + self.name.upper().replace("-", "_")
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its entries have names of the user's, in a TOML table of its own."""
+        return self.field in ("labels", "keys", "presets")
 
 
 def _number(low: float, high: float, unit: str) -> Callable[[object], float]:
@@ -102,13 +133,32 @@ def _names(value: object) -> tuple[str, ...]:
     raise BadInput(f"expected a list of names, not {value!r}")
 
 
-def _group(value: object) -> str:
-    # The groupings live in view, which must not be loaded for --help to stay quick.
+def groupings() -> Sequence[str]:
+    """By what sessions can be grouped."""
+    # They live in view, which must not be loaded for --help to stay quick.
     from pgtop_conn.view.groups import GROUPINGS
 
-    if value not in GROUPINGS:
-        raise BadInput(f"expected one of {', '.join(GROUPINGS)}, not {value!r}")
-    return str(value)
+    return list(GROUPINGS)
+
+
+def _one_of(values: Callable[[], Sequence[str]]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        known = values()
+        if value not in known:
+            raise BadInput(f"expected one of {', '.join(known)}, not {value!r}{meant(str(value), known)}")
+        return str(value)
+
+    return parse
+
+
+def meant(word: str, known: Collection[str]) -> str:
+    """What a word that is none of the known may have meant; "" where it is near none of them."""
+    near = get_close_matches(word, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _doors() -> Sequence[str]:
+    return DOORS
 
 
 def _labels(value: object) -> tuple[Label, ...]:
@@ -118,10 +168,34 @@ def _labels(value: object) -> tuple[Label, ...]:
     return labels_of(value)
 
 
-def _door(value: object) -> str:
-    if value not in DOORS:
-        raise BadInput(f"expected one of {', '.join(DOORS)}, not {value!r}")
-    return str(value)
+def _keys(value: object) -> tuple[tuple[str, str], ...]:
+    """Which ids and keys there are is known on the screen, which says so."""
+    from pgtop_conn.model.labels import pairs_of
+
+    pairs = pairs_of(value, "ids and keys, like terminate = 'f9,x'", "ID=KEYS")
+    for name, keys in pairs:
+        if not isinstance(keys, str) or not keys.strip():
+            raise BadInput(f"{name}: expected keys, like 'f9' or 'f9,x', not {keys!r}")
+    return tuple((name.strip(), str(keys).replace(" ", "")) for name, keys in pairs)
+
+
+def _presets(value: object) -> tuple[tuple[str, str], ...]:
+    """The user's filters over ours; an empty one takes a key's away."""
+    from pgtop_conn.model.filters import parse
+    from pgtop_conn.model.labels import pairs_of
+
+    found = dict(PRESETS)
+    for name, text in pairs_of(value, "number keys and filters, like 1 = 'idle>10m'", "N=FILTER"):
+        number = name.strip()
+        if number not in PRESETS:
+            raise BadInput(f"expected a number key, 1 to 9, not {name!r}")
+        if not isinstance(text, str):
+            raise BadInput(f"{number}: expected a filter, like 'idle>10m', not {text!r}")
+        try:
+            found[number] = parse(text).text.strip()
+        except FilterError as error:
+            raise BadInput(f"{number}: {error}") from None
+    return tuple((number, text) for number, text in found.items() if text)
 
 
 _interval = _number(INTERVAL_MIN_S, INTERVAL_MAX_S, "seconds")
@@ -129,22 +203,82 @@ _percent = _number(1, 100, "per cent")
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("interval_s", "interval", _interval, "seconds between two polls, 0.25 to 60 (default 2)", "S"),
-    Setting("filter", "filter", _text, "show only matching sessions, e.g. 'state:idle idle>10m app:billing*'", "F"),
-    Setting("group", "group", _group, "group by app, role, state, client, database, source or query", "K"),
+    Setting(
+        "filter",
+        "filter",
+        _text,
+        "show only matching sessions, e.g. 'state:idle idle>10m app:billing*'",
+        "F",
+        example='"app:billing* idle>10m"',
+    ),
+    Setting(
+        "group",
+        "group",
+        _one_of(groupings),
+        "group by app, role, state, client, database, source or query",
+        "K",
+        example='"role"',
+        values=groupings,
+    ),
     Setting("read_only", "read-only", _switch, "take the keys that signal away"),
     Setting("allow_replication", "allow-replication", _switch, "let single replication sessions be signalled"),
     Setting("allow_superuser", "allow-superuser", _switch, "let superuser sessions be signalled in bulk"),
     Setting("wait", "wait", _switch, "when no slot is free, keep trying and take the first that is"),
-    Setting("door", "door", _door, "go in without a slot, by the walsender or the host door", "DOOR"),
-    Setting("theme", "theme", _text, "colour theme of the screen", "NAME"),
+    Setting(
+        "door",
+        "door",
+        _one_of(_doors),
+        "go in without a slot, by the walsender or the host door",
+        "DOOR",
+        example='"walsender"',
+        values=_doors,
+    ),
+    Setting("theme", "theme", _text, "colour theme of the screen", "NAME", example='"pgtop"'),
     Setting("ascii", "ascii", _switch, "draw bars and arrows in plain ASCII"),
     Setting("mouse", "mouse", _switch, "leave the mouse to the terminal", None),
     Setting("warning", "warning", _percent, "warn from so many per cent of what ordinary roles may use", "PCT"),
     Setting("critical", "critical", _percent, "critical from so many per cent", "PCT"),
-    Setting("protected_roles", "protected-roles", _names, "patterns of roles that are never signalled", "ROLES"),
-    Setting("replication_roles", "replication-roles", _names, "patterns of roles guarded as replication", "ROLES"),
-    Setting("labels", "labels", _labels, "name sessions: 'Billing=app:billing*;BI=client:10.2.0.0/16'", "NAME=F;..."),
-    Setting("log_file", "log-file", _text, "write a log to this file", "FILE"),
+    Setting(
+        "protected_roles",
+        "protected-roles",
+        _names,
+        "patterns of roles that are never signalled",
+        "ROLES",
+        example='["core_*", "payments"]',
+    ),
+    Setting(
+        "replication_roles",
+        "replication-roles",
+        _names,
+        "patterns of roles guarded as replication",
+        "ROLES",
+        example='["repl_*"]',
+    ),
+    Setting("log_file", "log-file", _text, "write a log to this file", "FILE", example='"pgtop-conn.log"'),
+    Setting(
+        "labels",
+        "labels",
+        _labels,
+        "name sessions: 'Billing=app:billing*;BI=client:10.2.0.0/16'",
+        "NAME=F;...",
+        example='Billing = "app:billing*"\nBI = "client:10.2.0.0/16"',
+    ),
+    Setting(
+        "presets",
+        "presets",
+        _presets,
+        "filters on the number keys: '1=idle>10m;2=state:active'",
+        "N=F;...",
+        example="\n".join(f'{number} = "{text}"' for number, text in PRESETS.items()),
+    ),
+    Setting(
+        "keys",
+        "keys",
+        _keys,
+        "other keys, by the ids of the bindings: 'terminate=f9,x'",
+        "ID=KEY;...",
+        example='terminate = "f9,x"\nfree = "F"',
+    ),
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -155,25 +289,44 @@ def load(arguments: Mapping[str, object], environ: Mapping[str, str], file: str 
 
     Raises BadInput that names the place (file, variable or option) of a value that does not fit.
     """
+    return resolve(arguments, environ, file)[0]
+
+
+def resolve(
+    arguments: Mapping[str, object], environ: Mapping[str, str], file: str | None = None
+) -> tuple[Settings, dict[str, str]]:
+    """As load(), and for each field that is not the default where it comes from. Raises BadInput."""
     chosen: dict[str, object] = {}
+    origins: dict[str, str] = {}
     path = Path(file).expanduser() if file else config_file()
-    for name, value in _read(path, required=file is not None).items():
-        setting = _BY_NAME.get(name.replace("_", "-"))
+    for name, value in read_file(path, required=file is not None).items():
+        setting = setting_named(name)
         if setting is None:
-            near = get_close_matches(name.replace("_", "-"), _BY_NAME, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; it can have {', '.join(_BY_NAME)}"
-            raise BadInput(f"{path}: there is no setting {name!r}{hint}")
+            raise BadInput(f"{path}: {unknown(name)}")
         chosen[setting.field] = _parsed(setting, value, f"{path}: {name}")
+        origins[setting.field] = str(path)
     for setting in SETTINGS:
-        variable = ENVIRONMENT_PREFIX + setting.name.upper().replace("-", "_")
-        if environ.get(variable):
-            chosen[setting.field] = _parsed(setting, environ[variable], variable)
+        if environ.get(setting.variable):
+            chosen[setting.field] = _parsed(setting, environ[setting.variable], setting.variable)
+            origins[setting.field] = setting.variable
         if setting.field in arguments:
             chosen[setting.field] = _parsed(setting, arguments[setting.field], f"--{setting.name}")
+            origins[setting.field] = f"--{setting.name}"
     settings = replace(Settings(), **chosen)  # type: ignore[arg-type]
     if settings.warning > settings.critical:
         raise BadInput(f"expected warning ({settings.warning:g}) to be at most critical ({settings.critical:g})")
-    return settings
+    return settings, origins
+
+
+def setting_named(name: str) -> Setting | None:
+    """The setting of this name in a file, where `_` is as good as `-`."""
+    return _BY_NAME.get(name.replace("_", "-"))
+
+
+def unknown(name: str) -> str:
+    """There is no such setting, and which may have been meant."""
+    hint = meant(name.replace("_", "-"), _BY_NAME) or f"; it can have {', '.join(_BY_NAME)}"
+    return f"there is no setting {name!r}{hint}"
 
 
 def _parsed(setting: Setting, value: object, place: str) -> object:
@@ -183,7 +336,8 @@ def _parsed(setting: Setting, value: object, place: str) -> object:
         raise BadInput(f"{place}: {error}") from None
 
 
-def _read(path: Path, *, required: bool) -> dict[str, object]:
+def read_file(path: Path, *, required: bool) -> dict[str, object]:
+    """The TOML file; {} where there is none and none is required. Raises BadInput."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -52,16 +52,20 @@ class Label:
 
 def labels_of(value: object) -> tuple[Label, ...]:
     """The user's labels, as a TOML table of names and filters, or as `NAME=FILTER;NAME=FILTER`. Raises BadInput."""
-    if isinstance(value, str):
-        pairs: list[tuple[str, object]] = [_pair(part) for part in _split(value) if part.strip()]
-    elif isinstance(value, Mapping):
-        pairs = [(str(name), text) for name, text in value.items()]
-    else:
-        raise BadInput(f"expected names and filters, like Billing = 'app:billing*', not {value!r}")
+    pairs = pairs_of(value, "names and filters, like Billing = 'app:billing*'")
     for name, text in pairs:
         if not isinstance(text, str):
             raise BadInput(f"label {clean(name)!r}: expected a filter, like 'app:billing*', not {text!r}")
     return tuple(Label.of(name, str(text)) for name, text in pairs)
+
+
+def pairs_of(value: object, expected: str, form: str = "NAME=FILTER") -> list[tuple[str, object]]:
+    """A TOML table, or its text `NAME=VALUE;NAME=VALUE`, as pairs. Raises BadInput with what was expected."""
+    if isinstance(value, str):
+        return [_pair(part, form) for part in _split(value) if part.strip()]
+    if isinstance(value, Mapping):
+        return [(str(name), found) for name, found in value.items()]
+    raise BadInput(f"expected {expected}, not {value!r}")
 
 
 def _split(text: str) -> list[str]:
@@ -76,10 +80,10 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-def _pair(part: str) -> tuple[str, object]:
+def _pair(part: str, form: str) -> tuple[str, object]:
     name, equals, text = part.partition("=")
     if not equals:
-        raise BadInput(f"expected NAME=FILTER, like Billing=app:billing*, not {clean(part.strip())!r}")
+        raise BadInput(f"expected {form}, not {clean(part.strip())!r}")
     return name, text
 
 
