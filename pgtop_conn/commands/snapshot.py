@@ -25,6 +25,7 @@ from pgtop_conn.view.columns import GROUP_COLUMNS, fit, present
 from pgtop_conn.view.document import csv_rows, document
 from pgtop_conn.view.doors import banner_line
 from pgtop_conn.view.groups import GROUPINGS, group
+from pgtop_conn.view.rows import drawn, title_of
 from pgtop_conn.view.table import Frame, shown
 
 
@@ -64,15 +65,16 @@ def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Polic
     ]
     without_rate = tuple(column for column in GROUP_COLUMNS if column.name != "growth")
     places = fit(present(without_rate, tags.labelled), width)
-    columns = [place.column for place in places]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for column in columns:
-        title = settings.group.upper() if column.name == "group" else column.title
+    for place in places:
+        column = place.column
+        title = settings.group.upper() if column.name == "group" else title_of(place)
         justify: JustifyMethod = "right" if column.right else "left"
-        most = None if column.width else next(place.width for place in places if place.column is column)
-        table.add_column(title, justify=justify, no_wrap=True, min_width=column.width or None, max_width=most)
+        # The flexible one is no wider than its texts.
+        least = place.width if column.width else None
+        table.add_column(title, justify=justify, no_wrap=True, min_width=least, max_width=place.width)
     for found in groups:
-        table.add_row(*(rich_line([column.cell(found, frame)], settings.ascii) for column in columns))
+        table.add_row(*(rich_line([drawn(place, found, frame)], settings.ascii) for place in places))
     with console.capture() as captured:
         for line in lines:
             console.print(rich_line(line, settings.ascii), no_wrap=True, overflow="ellipsis")

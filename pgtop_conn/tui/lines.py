@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from pgtop_conn.view.columns import AnyPlaced, Cell
+from pgtop_conn.view.format import ASCII_MORE, MORE
 
 #: A text as wide as it is drawn, and the name of its style.
 Piece = tuple[str, str]
@@ -23,7 +24,7 @@ def cut(text: str, width: int, *, right: bool = False, ascii_only: bool = False)
     """Text on exactly `width` cells: padded, or ended by an ellipsis where it is longer."""
     length = cell_len(text)
     if length > width:
-        more = "~" if ascii_only else "…"
+        more = ASCII_MORE if ascii_only else MORE
         return set_cell_size(text, width - 1) + more if width > 1 else set_cell_size(text, width)
     blanks = " " * (width - length)
     return blanks + text if right else text + blanks
@@ -42,8 +43,19 @@ def columns(cells: Iterable[tuple[AnyPlaced, Cell]], width: int, *, ascii_only: 
 
 
 def flowing(cells: Row, width: int) -> Pieces:
-    """Cells one after the other, together exactly `width` cells."""
-    return fitted([(cell.text, cell.style) for cell in cells if cell.text], width)
+    """Cells one after the other, together exactly `width` cells, ended by an ellipsis where they are longer."""
+    pieces = [(cell.text, cell.style) for cell in cells if cell.text]
+    if sum(cell_len(text) for text, _ in pieces) > width > 0:
+        whole = "".join(text for text, _ in pieces)
+        if cell_len(whole.rstrip()) > width:
+            return _ended(fitted(pieces, width - 1), width)
+    return fitted(pieces, width)
+
+
+def _ended(pieces: Pieces, width: int) -> Pieces:
+    """Pieces with the sign behind them that there is more."""
+    style = pieces[-1][1] if pieces else ""
+    return fitted((*pieces, (MORE, style)), width)
 
 
 def fitted(pieces: Iterable[Piece], width: int) -> Pieces:
@@ -51,14 +63,14 @@ def fitted(pieces: Iterable[Piece], width: int) -> Pieces:
     kept: list[Piece] = []
     room = width
     for text, style in pieces:
+        if room <= 0:
+            break
         length = cell_len(text)
         if length > room:
             text, length = set_cell_size(text, room), room
         if text:
             kept.append((text, style))
         room -= length
-        if not room:
-            break
     if room > 0:
         kept.append((" " * room, ""))
     return tuple(kept)

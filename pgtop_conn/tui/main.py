@@ -184,6 +184,7 @@ class MainScreen(ExplainingScreen):
             ascii=self.options.ascii,
             per_minute=self._per_minute,
             tags=self.shown_tags,
+            hidden=self.view.hidden,
         )
         self.table.show(build(frame, self.view), frame)
 

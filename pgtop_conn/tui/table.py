@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pgtop_conn.model.text import one_line
 from pgtop_conn.tui.lines import Pieces, columns, fitted
 from pgtop_conn.tui.lineview import LineView
-from pgtop_conn.view.columns import cells, titles
+from pgtop_conn.view.format import cell_count
+from pgtop_conn.view.rows import INDENT, cells, most_steps, session_columns, titles
 from pgtop_conn.view.table import Frame, Kind, Line, LineKey, index_of
 
 
@@ -23,6 +25,8 @@ class SessionTable(LineView):
         self._cursor_index: int | None = None
         #: Where the cursor's line was last: arrows move on from there when it is gone.
         self._cursor_was = 0
+        #: How far sessions are moved aside.
+        self.aside = 0
 
     @property
     def current(self) -> Line | None:
@@ -74,6 +78,22 @@ class SessionTable(LineView):
             target += 1 if lines > 0 else -1
         self.put_cursor(min(max(0, target), len(self.lines) - 1))
 
+    def move_aside(self, steps: int) -> bool:
+        """Session lines by so many columns, then the query; whether there was anything to move."""
+        target = min(max(0, self.aside + steps), self._most_aside())
+        moved, self.aside = target != self.aside, target
+        self.repaint_changed()
+        return moved
+
+    def _most_aside(self) -> int:
+        """Until the end of the longest query."""
+        queries = [line.backend.query for line in self.lines if line.backend is not None]
+        deepest = max((line.depth for line in self.lines if line.backend is not None), default=0)
+        if self._frame is None or not queries:
+            return 0
+        longest = max(cell_count(one_line(query)) for query in queries)
+        return most_steps(session_columns(self._frame), self.line_width - INDENT * (deepest + 1), longest)
+
     def parent_of(self, line: Line) -> Line | None:
         """The group a line stands under."""
         above = self.lines[: self._cursor_was]
@@ -85,11 +105,12 @@ class SessionTable(LineView):
     def pieces(self, index: int, width: int) -> Pieces:
         if self._frame is None:
             return fitted((), width)
-        return columns(cells(self.lines[index], self._frame, width), width, ascii_only=self._frame.ascii)
+        return columns(cells(self.lines[index], self._frame, width, self.aside), width, ascii_only=self._frame.ascii)
 
     def header_pieces(self, width: int) -> Pieces:
-        labelled = self._frame is not None and self._frame.tags.labelled
-        return columns(titles(width, labelled=labelled), width)
+        if self._frame is None:
+            return columns(titles(width), width)
+        return columns(titles(width, labelled=self._frame.tags.labelled, hidden=self._frame.hidden), width)
 
     def is_cursor(self, index: int) -> bool:
         return index == self._cursor_index

@@ -1,8 +1,8 @@
 """Columns: what each cell of a group line or a session line says. Add a column: one entry in GROUP_COLUMNS or
 SESSION_COLUMNS.
 
-Widths are terminal cells. fit() lays columns out from the left; the one with width 0 takes what is left, and when the
-width is short the columns with the highest `leaves` number go first.
+Widths are terminal cells. fit() lays columns out from the left; the one with width 0 takes what is left. Where the
+width is short columns shrink to `least`, then those with the highest `leaves` number go first.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
-from unicodedata import east_asian_width
 
 from pgtop_conn.model.guards import Care, judge
 from pgtop_conn.model.slots import HIDDEN_STATE
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Backend
 from pgtop_conn.model.text import one_line
-from pgtop_conn.view import format
+from pgtop_conn.view import fitting, format
 from pgtop_conn.view.groups import Group
-from pgtop_conn.view.table import Frame, Line
+from pgtop_conn.view.table import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,17 @@ class Column(Generic[Row]):
     cell: Callable[[Row, Frame], Cell]
     right: bool = False
     leaves: int = 0
+    #: Shrinks to this before it leaves, and grows to `most` where there is room; 0 does neither.
+    least: int = 0
+    most: int = 0
+    #: Cells of the flexible one before others grow.
+    comfort: int = 0
+    #: Names: too long ones keep beginning and end.
+    middle: bool = False
+    #: The title where it has shrunk.
+    short: str = ""
+    #: Draws for the cells there are, where that is more than cutting.
+    sized: Callable[[Row, Frame, int], Cell] | None = None
     #: Only where sessions can have a label: on a managed service, or with labels in the configuration.
     labels: bool = False
 
@@ -74,10 +84,19 @@ def _number(value: int, found: Group, style: str = "") -> Cell:
     return Cell(str(value) if value else "·", style if value else "faint")
 
 
-def _share(found: Group, frame: Frame) -> Cell:
+#: Behind the bar of a share: a blank, and up to three digits with their sign.
+_PERCENT_CELLS = 6
+#: A share that has less than this is only a number.
+_BAR_FROM = 10
+
+
+def _share(found: Group, frame: Frame, width: int = 14) -> Cell:
     if found.walsenders:
-        return Cell("protected", "protected")
-    return Cell(f"{format.bar(found.share, 8, ascii=frame.ascii)} {100 * found.share:3.0f} %", "bar")
+        return Cell("protected" if width >= _BAR_FROM else "", "protected")
+    percent = f"{100 * found.share:3.0f} %"
+    if width < _BAR_FROM:
+        return Cell(percent, "bar")
+    return Cell(f"{format.bar(found.share, width - _PERCENT_CELLS, ascii=frame.ascii)} {percent}", "bar")
 
 
 def _growth(found: Group, frame: Frame) -> Cell:
@@ -125,16 +144,24 @@ def _group_source(found: Group, frame: Frame) -> Cell:
 
 
 GROUP_COLUMNS: tuple[Column[Group], ...] = (
-    Column("group", "GROUP", 0, _group_name),
-    Column("source", "SOURCE", 11, _group_source, leaves=7, labels=True),
-    Column("count", "CONN", 6, lambda g, _: Cell(str(g.count), "count"), right=True),
-    Column("share", "SHARE", 14, _share, leaves=4),
-    Column("growth", "Δ/MIN", 7, _growth, right=True, leaves=5),
-    Column("active", "ACTIVE", 7, lambda g, _: _number(g.active, g, "active"), right=True, leaves=3),
-    Column("idle", "IDLE", 6, lambda g, _: _number(g.idle, g), right=True, leaves=2),
-    Column("in_transaction", "IN TX", 6, lambda g, _: _number(g.in_transaction, g, "xact"), right=True, leaves=1),
-    Column("oldest_idle", "OLDEST IDLE", 12, _oldest, right=True),
-    Column("limit", "LIMIT", 8, _limit, right=True, leaves=6),
+    Column("group", "GROUP", 0, _group_name, least=16, comfort=48, most=64, middle=True),
+    Column("source", "SOURCE", 11, _group_source, leaves=8, least=8, most=20, labels=True, middle=True),
+    Column("count", "CONN", 6, lambda g, _: Cell(str(g.count), "count"), right=True, least=5),
+    Column("share", "SHARE", 14, _share, leaves=5, least=5, most=46, sized=_share),
+    Column("growth", "Δ/MIN", 7, _growth, right=True, leaves=6, least=6),
+    Column("active", "ACTIVE", 7, lambda g, _: _number(g.active, g, "active"), right=True, leaves=4, least=6),
+    Column("idle", "IDLE", 6, lambda g, _: _number(g.idle, g), right=True, leaves=3, least=5),
+    Column(
+        "in_transaction",
+        "IN TX",
+        6,
+        lambda g, _: _number(g.in_transaction, g, "xact"),
+        right=True,
+        leaves=2,
+        least=5,
+    ),
+    Column("oldest_idle", "OLDEST IDLE", 12, _oldest, right=True, leaves=1, least=6, short="OLDEST"),
+    Column("limit", "LIMIT", 8, _limit, right=True, leaves=7, least=7, most=10),
 )
 
 
@@ -183,102 +210,52 @@ def _wait(backend: Backend, _frame: Frame) -> Cell:
 
 SESSION_COLUMNS: tuple[Column[Backend], ...] = (
     Column("pid", "PID", 9, _pid, right=True),
-    Column("role", "ROLE", 11, lambda b, _: Cell(one_line(b.role)), leaves=3),
-    Column("source", "SOURCE", 11, lambda b, frame: Cell(one_line(frame.tags.source(b))), leaves=5, labels=True),
-    Column("app", "APP", 15, lambda b, _: Cell(b.app), leaves=7),
-    Column("database", "DATABASE", 11, lambda b, _: Cell(one_line(b.database)), leaves=6),
-    Column("client", "CLIENT", 15, lambda b, _: Cell(b.client), leaves=4),
-    Column("state", "STATE", 10, _state),
-    Column("for", "FOR", 7, _for, right=True),
-    Column("xact", "XACT", 7, _xact, right=True, leaves=1),
-    Column("wait", "WAIT", 18, _wait, leaves=2),
-    Column("query", "QUERY", 0, lambda b, _: Cell(one_line(b.query), "query")),
+    Column("role", "ROLE", 11, lambda b, _: Cell(one_line(b.role)), leaves=4, least=7, most=24, middle=True),
+    Column(
+        "source",
+        "SOURCE",
+        11,
+        lambda b, frame: Cell(one_line(frame.tags.source(b))),
+        leaves=7,
+        least=8,
+        most=20,
+        labels=True,
+        middle=True,
+    ),
+    Column("app", "APP", 15, lambda b, _: Cell(b.app), leaves=9, least=10, most=32, middle=True),
+    Column(
+        "database", "DATABASE", 11, lambda b, _: Cell(one_line(b.database)), leaves=8, least=8, most=24, middle=True
+    ),
+    Column("client", "CLIENT", 15, lambda b, _: Cell(b.client), leaves=5, least=11, most=28, middle=True),
+    Column("state", "STATE", 10, _state, leaves=1),
+    Column("for", "FOR", 7, _for, right=True, leaves=2, least=6),
+    Column("xact", "XACT", 7, _xact, right=True, leaves=3, least=6),
+    Column("wait", "WAIT", 18, _wait, leaves=6, least=17, most=30),
+    Column("query", "QUERY", 0, lambda b, _: Cell(one_line(b.query), "query"), least=12, comfort=80),
 )
 
-#: The flexible column gets at least this, or other columns leave.
-FLEXIBLE_AT_LEAST = {"group": 20, "query": 20}
 
-
-@lru_cache(maxsize=16)
-def present(columns: tuple[Column[Row], ...], labelled: bool) -> tuple[Column[Row], ...]:
-    """Those that have something to say, with or without labels."""
-    return tuple(column for column in columns if labelled or not column.labels)
+@lru_cache(maxsize=64)
+def present(
+    columns: tuple[Column[Row], ...], labelled: bool, hidden: frozenset[str] = frozenset()
+) -> tuple[Column[Row], ...]:
+    """Those that have something to say, with or without labels, and are not switched off."""
+    return tuple(column for column in columns if (labelled or not column.labels) and column.name not in hidden)
 
 
 @lru_cache(maxsize=64)
 def fit(columns: tuple[Column[Row], ...], width: int) -> tuple[Placed[Row], ...]:
-    """Place columns on `width` cells, one blank between them; columns that do not fit leave, least important first."""
-    kept = list(columns)
-    flexible = next(column for column in columns if not column.width)
-    while True:
-        fixed = sum(column.width + 1 for column in kept) - 1
-        room = width - fixed
-        leaving = max(kept, key=lambda column: column.leaves)
-        if room >= FLEXIBLE_AT_LEAST[flexible.name] or not leaving.leaves:
-            break
-        kept.remove(leaving)
+    """Place columns on `width` cells, one blank between them; those that do not fit shrink, then leave."""
+    return placed_in(columns, fitting.widths(columns, width))
+
+
+def placed_in(columns: tuple[Column[Row], ...], widths: dict[int, int]) -> tuple[Placed[Row], ...]:
+    """Columns of these widths, by index, from the left, one blank between them."""
     placed, x = [], 0
-    for column in kept:
-        cells = column.width or max(1, room)
-        placed.append(Placed(column, x, cells))
-        x += cells + 1
+    for index in sorted(widths):
+        placed.append(Placed(columns[index], x, widths[index]))
+        x += widths[index] + 1
     return tuple(placed)
 
 
-INDENT = 2
-
-#: Open, closed.
-ARROWS = {False: ("▾", "▸"), True: ("v", ">")}
-
 AnyPlaced = Placed[Group] | Placed[Backend]
-
-
-def cells(line: Line, frame: Frame, width: int) -> list[tuple[AnyPlaced, Cell]]:
-    """The cells of a line on `width` terminal cells, each with its place; texts are not yet cut to it.
-
-    A group's name carries its depth and arrow, so the columns of all groups stand under one header; sessions and
-    their own header are moved right by their depth.
-    """
-    if line.group is not None:
-        first, *others = fit(present(GROUP_COLUMNS, frame.tags.labelled), width)
-        name = first.column.cell(line.group, frame)
-        arrow = ARROWS[frame.ascii][0 if line.expanded else 1]
-        named = Cell(f" {' ' * INDENT * line.depth}{arrow} {name.text}", name.style)
-        counts = [(place, place.column.cell(line.group, frame)) for place in others]
-        return [*_flagged(first, named, line.group, frame), *counts]
-    indent = INDENT * (line.depth + 1)
-    columns = present(SESSION_COLUMNS, frame.tags.labelled)
-    places = [Placed(p.column, p.x + indent, p.width) for p in fit(columns, width - indent)]
-    if line.backend is None:
-        return [(place, Cell(place.column.title, "header")) for place in places]
-    return [(place, place.column.cell(line.backend, frame)) for place in places]
-
-
-LEAK: Column[Group] = Column("leak", "", 9, lambda found, frame: leak_flag(found, frame))
-
-
-def leak_flag(found: Group, frame: Frame) -> Cell:
-    """How many of a group's sessions look leaked, in a word that needs no colour; nothing where none does."""
-    leaked = sum(1 for backend in found.backends if backend.key in frame.tags.leak) if frame.tags.leak else 0
-    return Cell(f"leak {leaked}" if leaked else "", "leak")
-
-
-def _flagged(place: Placed[Group], named: Cell, found: Group, frame: Frame) -> list[tuple[AnyPlaced, Cell]]:
-    """The name, and behind it the flag of a leak: without its number, then with a cut name where there is no room."""
-    flag = leak_flag(found, frame)
-    if not flag.text:
-        return [(place, named)]
-    cells_of_name = sum(2 if east_asian_width(char) in "WF" else 1 for char in named.text)
-    if cells_of_name + 1 + len(flag.text) > place.width:
-        flag = Cell("leak", flag.style)
-    x = max(0, min(place.width - len(flag.text), cells_of_name + 2))
-    return [
-        (Placed(place.column, place.x, max(0, x - 1)), named),
-        (Placed(LEAK, place.x + x, min(len(flag.text), place.width)), flag),
-    ]
-
-
-def titles(width: int, *, labelled: bool = False) -> list[tuple[Placed[Group], Cell]]:
-    """The sticky header of the table."""
-    first, *others = fit(present(GROUP_COLUMNS, labelled), width)
-    return [(first, Cell("   GROUP", "header")), *((place, Cell(place.column.title, "header")) for place in others)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from math import floor, isnan
+from unicodedata import category, east_asian_width
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _MOST_DAYS = 99_999
@@ -32,12 +33,81 @@ def duration(seconds: float | None) -> str:
 
 
 #: Our own characters, one cell for one cell.
-_PLAIN = str.maketrans("─▸▾↓↑·●⊘…→←×Δ≤≥", "->vv^.*x~><x+<>")
+_PLAIN = str.maketrans("─▸▾↓↑·●⊘…→←×Δ≤≥", "->vv^.*x>><x+<>")
 
 
 def plain(text: str) -> str:
     """Only ASCII where the characters are ours; names and queries keep theirs."""
     return text.translate(_PLAIN)
+
+
+#: Where a text goes on that is not shown.
+MORE = "…"
+#: The same where only ASCII is drawn.
+ASCII_MORE = ">"
+
+
+def cell_count(text: str) -> int:
+    """Cells of a terminal: two for wide characters, none for those that combine with the one before."""
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
+
+
+def _cells_of(char: str) -> int:
+    if east_asian_width(char) in "WF":
+        return 2
+    return 0 if category(char) in ("Mn", "Me") else 1
+
+
+def abbreviated(text: str, width: int, *, ascii: bool = False) -> str:
+    """At most `width` cells, its beginning and its end, since names that are alike differ at either.
+
+    >>> [abbreviated("billing-worker-eu-1", width) for width in (30, 12, 5, 2, 1, 0)]
+    ['billing-worker-eu-1', 'billin…-eu-1', 'bi…-1', 'b…', '…', '']
+    """
+    if cell_count(text) <= width:
+        return text
+    if width <= 0:
+        return ""
+    more = ASCII_MORE if ascii else MORE
+    end = (width - 1) // 2
+    start = width - 1 - end
+    return f"{first_cells(text, start)}{more}{last_cells(text, end)}"
+
+
+def shortened(text: str, width: int) -> str:
+    """At most `width` cells, ended by an ellipsis where there is more."""
+    if cell_count(text) <= width:
+        return text
+    return f"{first_cells(text, width - 1)}{MORE}" if width > 0 else ""
+
+
+def first_cells(text: str, width: int) -> str:
+    """The beginning of a text that fits on `width` cells."""
+    if text.isascii():
+        return text[: max(0, width)]
+    room = width
+    for index, char in enumerate(text):
+        room -= _cells_of(char)
+        if room < 0:
+            return text[:index]
+    return text
+
+
+def last_cells(text: str, width: int) -> str:
+    """The end of a text that fits on `width` cells; never begins in the middle of combined characters."""
+    if width <= 0:
+        return ""
+    if text.isascii():
+        return text[-width:]
+    room, start = width, len(text)
+    for index in range(len(text) - 1, -1, -1):
+        cells = _cells_of(text[index])
+        room -= cells
+        if room < 0:
+            break
+        if cells:
+            start = index
+    return text[start:]
 
 
 def percent(part: float, whole: float) -> str:

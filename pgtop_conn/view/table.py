@@ -53,6 +53,8 @@ class ViewState:
     marks: Mapping[BackendKey, Target] = field(default_factory=dict)
     #: Only what looks leaked, of what the filter leaves.
     leaks_only: bool = False
+    #: Names of the columns that are switched off.
+    hidden: frozenset[str] = frozenset()
 
     @property
     def choice(self) -> str:
@@ -78,6 +80,8 @@ class Frame:
     per_minute: Callable[[Group], float | None] = lambda _group: None
     #: What the rows do not say of themselves; of this snapshot.
     tags: Tags = NO_TAGS
+    #: Names of the columns that are switched off.
+    hidden: frozenset[str] = frozenset()
 
     @property
     def at(self) -> float:

@@ -24,7 +24,7 @@ from pgtop_conn.model.text import clean
 from pgtop_conn.tui.diagnosing import FindingList, _blocks, _line
 from pgtop_conn.tui.lines import Pieces, Row, columns, flowing, wrapped
 from pgtop_conn.view import detail, diagnosis, gauge, plans
-from pgtop_conn.view.columns import cells, titles
+from pgtop_conn.view.rows import cells, titles
 from pgtop_conn.view.gauge import Status
 from pgtop_conn.view.groups import GROUPINGS, group, group_counts
 from pgtop_conn.view.heading import heading

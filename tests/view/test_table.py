@@ -14,9 +14,10 @@ from pgtop_conn.model.labels import labels_of, tags_of
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.view import gauge
-from pgtop_conn.view.columns import GROUP_COLUMNS, SESSION_COLUMNS, cells, fit, titles
+from pgtop_conn.view.columns import GROUP_COLUMNS, SESSION_COLUMNS, fit
 from pgtop_conn.view.document import CSV_COLUMNS, csv_rows, document
 from pgtop_conn.view.groups import GROUPINGS, group, group_counts, rate_key
+from pgtop_conn.view.rows import cells, titles
 from pgtop_conn.view.table import SORTS, Frame, Kind, ViewState, build, index_of, targets_of
 from tests.factories import (
     NOW,
