@@ -14,6 +14,7 @@ STYLES = {
     "ok": "green",
     "warning": "yellow",
     "critical": "bold red",
+    "alert": "bold red reverse",
     "growing": "yellow",
     "old": "yellow",
     "xact": "yellow",

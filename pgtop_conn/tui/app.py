@@ -9,42 +9,26 @@ import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import ClassVar
 
+from rich.console import Console
 from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.constants import COLOR_SYSTEM
 from textual.theme import Theme
 
-from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.source import Source
+from pgtop_conn.tui import themes
 from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.terminal import watched
+from pgtop_conn.tui.terminal import Colours, colours, watched
 
 log = logging.getLogger(__name__)
 
-#: One accent; green, amber and red are kept for what they mean.
-OWN_THEME = Theme(
-    name="pgtop",
-    primary="#6cb6ff",
-    secondary="#b392f0",
-    accent="#6cb6ff",
-    success="#7fbf7f",
-    warning="#e3b341",
-    error="#ff6b6b",
-    foreground="#d0d7de",
-    background="#0d1117",
-    surface="#161b22",
-    panel="#21262d",
-    dark=True,
-    variables={"block-cursor-text-style": "none"},
-)
-#: Sixteen colours of the terminal's own.
-PLAIN_THEME = "ansi-dark"
-
-#: Without colours a theme of exact colours would only become greys.
+#: What Textual, too, knows no colours are asked for by.
 NO_COLOR = "NO_COLOR"
 
 
@@ -78,17 +62,28 @@ class MonitorApp(App[int]):
     ]
 
     def __init__(self, source: Source, options: ScreenOptions) -> None:
-        plain = NO_COLOR in os.environ
         # With the terminal's own colours Textual leaves colours out; with others it would paint greys.
-        super().__init__(ansi_color=True if plain else None)
+        super().__init__(ansi_color=True if NO_COLOR in os.environ else None)
         self.animation_level = "none"
-        self.register_theme(OWN_THEME)
-        theme = options.theme or (PLAIN_THEME if plain else OWN_THEME.name)
-        if theme not in self.available_themes:
-            raise BadInput(f"there is no theme {theme!r}; there are {', '.join(sorted(self.available_themes))}")
-        self.theme = theme
+        self._options = options
+        for theme in themes.OWN.values():
+            self.register_theme(theme)
+        found = Colours.NONE if NO_COLOR in os.environ else Colours.MANY
+        self.theme = themes.chosen(options.theme, options.saved_theme, found, {})
+        self._kept_theme = self.theme
         self.main = MainScreen(source, options)
         self.set_class(options.ascii, ASCII_CLASS)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return themes.inks(self.current_theme)
+
+    def on_mount(self) -> None:
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
+
+    def _remember_theme(self, theme: Theme) -> None:
+        if theme.name != self._kept_theme:
+            self._kept_theme = theme.name
+            self._options.save_theme(theme.name)
 
     def get_default_screen(self) -> MainScreen:
         return self.main
@@ -136,7 +131,7 @@ async def run(source: Source, options: ScreenOptions) -> int:
     """
     # Without a handler of ours Python writes warnings to standard error, over the screen.
     logging.getLogger("pgtop_conn").addHandler(logging.NullHandler())
-    app = MonitorApp(source, options)
+    app = MonitorApp(source, replace(options, theme=_suitable_theme(options)))
     loop = asyncio.get_running_loop()
 
     def leave() -> None:
@@ -148,6 +143,15 @@ async def run(source: Source, options: ScreenOptions) -> int:
         finally:
             await app.finish()
     return 1 if result is None else result
+
+
+def _suitable_theme(options: ScreenOptions) -> str:
+    """What this terminal can show; where it has no colours Textual is told to leave them out."""
+    console = Console(color_system=COLOR_SYSTEM, force_terminal=True)  # type: ignore[arg-type]
+    found = colours(os.environ, console.color_system)
+    if found is Colours.NONE:
+        os.environ[NO_COLOR] = "1"
+    return themes.chosen(options.theme, options.saved_theme, found, os.environ)
 
 
 @contextmanager

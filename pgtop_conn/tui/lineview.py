@@ -25,6 +25,7 @@ from pgtop_conn.view.format import plain
 CELL_STYLES = (
     "active",
     "aborted",
+    "alert",
     "bar",
     "blocked",
     "count",
@@ -48,6 +49,10 @@ CELL_STYLES = (
     "warning",
     "xact",
 )
+#: Styles that say something less loudly; on the line under the cursor they are drawn as text is.
+QUIET_STYLES = frozenset({"dim", "faint", "header", "idle", "query", "reserve", "struck"})
+#: It has a ground of its own.
+ALERT = "alert"
 CURSOR = "cell--cursor"
 COMPONENTS = {f"cell--{name}" for name in CELL_STYLES} | {CURSOR}
 
@@ -80,14 +85,14 @@ class Painter:
 
     def _style(self, name: str, at_cursor: bool) -> Style:
         style = self._widget.get_component_rich_style(f"cell--{name}") if name else self._widget.rich_style
-        if not at_cursor:
+        if not at_cursor or name == ALERT:
             return style
         cursor = self._widget.get_component_rich_style(CURSOR)
         if cursor.reverse:
             # Turned round, colours of text would become patches of ground.
             return Style(reverse=True, bold=style.bold)
         # The cursor paints the ground only: on it, the colours of states still tell what they tell.
-        return style + Style(bgcolor=cursor.bgcolor)
+        return style + Style(bgcolor=cursor.bgcolor, color=cursor.color if name in QUIET_STYLES else None)
 
 
 class LineView(ScrollView, can_focus=False, inherit_bindings=False):

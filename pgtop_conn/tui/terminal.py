@@ -1,7 +1,8 @@
-"""Watches the terminal: a program whose terminal is gone must end, even where SIGHUP is ignored.
+"""The terminal: what it can show, and that it is still there.
 
-On a hung-up terminal reads give the end of file at once and for ever, and writes fail and fill a queue until the event
-loop blocks on it. So a thread of its own looks, and it does not depend on the loop being alive.
+A program whose terminal is gone must end, even where SIGHUP is ignored. On a hung-up terminal reads give the end of
+file at once and for ever, and writes fail and fill a queue until the event loop blocks on it. So a thread of its own
+looks, and it does not depend on the loop being alive.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 
 #: Seconds between looks, and what an orderly end gets before the process is ended without it; together with what the
 #: kernel takes to close our connection they stay well below two seconds.
@@ -69,3 +71,74 @@ def _watch(descriptor: int, gone: Callable[[int], bool], leave: Callable[[], Non
             if not done.wait(GRACE_S):
                 os._exit(128 + signal.SIGHUP)
             return
+
+
+class Colours(StrEnum):
+    """How many colours there are to draw with."""
+
+    NONE = "none"
+    SIXTEEN = "sixteen"
+    MANY = "many"
+
+
+#: Those that have no cursor addressing, whatever a terminfo database says or does not say of them.
+WITHOUT_CURSOR = frozenset({"dumb", "unknown", "network", "emacs", "cons"})
+#: Beginnings of names of terminals whose character sets lack eighths of blocks, triangles or circles.
+WITHOUT_GLYPHS = ("linux", "vt", "ansi", "cons", "wsvt", "pcansi", "sun", "xterm-old", "putty-sco")
+#: Beginnings of names of terminals without colours.
+WITHOUT_COLOURS = ("vt1", "vt2", "vt3", "vt4", "vt5")
+
+
+def lacking(environ: Mapping[str, str]) -> str | None:
+    """Why this terminal can't show the monitor, or None when it can."""
+    term = environ.get("TERM", "")
+    if term in WITHOUT_CURSOR or (term and _capability(term, "cup") == ""):
+        return f"this terminal (TERM={term}) has no cursor addressing"
+    return None
+
+
+def colours(environ: Mapping[str, str], system: str | None) -> Colours:
+    """What there is to draw with; `system` is what rich found: standard, 256, truecolor, or None without any."""
+    term = environ.get("TERM", "")
+    if "NO_COLOR" in environ or system is None or term.endswith("-m"):
+        return Colours.NONE
+    if term.startswith(WITHOUT_COLOURS) and "color" not in term and not environ.get("COLORTERM"):
+        return Colours.NONE
+    return Colours.SIXTEEN if system == "standard" else Colours.MANY
+
+
+def draws_glyphs(environ: Mapping[str, str], encoding: str | None) -> bool:
+    """Whether bars, arrows and marks can be drawn, or ASCII has to do.
+
+    Python itself sets LC_CTYPE where LANG is C (PEP 538), and takes UTF-8 for its streams: what was chosen counts.
+    """
+    if environ.get("TERM", "").startswith(WITHOUT_GLYPHS):
+        return False
+    if (encoding or "").lower().replace("-", "") not in ("utf8", ""):
+        return False
+    chosen = environ.get("LC_ALL") or _unless_coerced(environ) or environ.get("LANG") or ""
+    return not chosen or "utf8" in chosen.lower().replace("-", "")
+
+
+def _unless_coerced(environ: Mapping[str, str]) -> str:
+    chosen = environ.get("LC_CTYPE", "")
+    return "" if chosen in ("C.UTF-8", "C.utf8", "UTF-8") and environ.get("LANG") in ("C", "POSIX") else chosen
+
+
+def is_light(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal says that its ground is light: rxvt, Konsole and others by COLORFGBG, `0;15`."""
+    return environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+
+
+def _capability(term: str, name: str) -> str | None:
+    """A capability of a terminal, '' where it lacks that, None where nothing is known of the terminal."""
+    try:
+        import curses
+
+        # It prints nothing; the file descriptor is only asked for its size.
+        curses.setupterm(term, sys.__stdout__.fileno() if sys.__stdout__ is not None else -1)
+    except (ImportError, OSError, ValueError):
+        return None
+    except curses.error:
+        return None
+    return (curses.tigetstr(name) or b"").decode("latin-1")

@@ -22,6 +22,12 @@ _SAFETY = 5
 #: The trend leaves before the gauge gets shorter than this.
 GAUGE_AT_LEAST = 20
 
+#: The gauge gets no longer than this, or half of a wide screen.
+GAUGE_AT_MOST = 60
+
+#: Names are not abbreviated to less.
+NAME_AT_LEAST = 16
+
 LEVEL_STYLES = {
     Level.OK: "ok",
     Level.WARNING: "warning",
@@ -63,8 +69,8 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
     cells = [
         Cell(f" {server_name(snapshot)}", "title"),
         Cell(f"  PostgreSQL {server.version} {kind}{pooled}", "dim"),
-        Cell(f"  {server.role}, ", "dim"),
-        Cell(f"{server.door} door" if server.door else f"{budget.own_slot} slot", "warning" if server.door else "dim"),
+        Cell(f"  {server.role}", "dim"),
+        _way_in(server, budget),
         _pace(status),
         _safety(server),
     ]
@@ -79,7 +85,13 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
     cells.append(Cell(_others_like_us(snapshot), "dim"))
     # That the interval is stretched says why the figures are older than expected: it goes last.
     order = (3, 1, 2) if status.stretched_s is None and not server.door else (1, 2, 3)
-    return _dropping(cells, width, order if server.is_in_the_clear else (_SAFETY, *order))
+    if _length(cells) > width:
+        cells[1] = Cell(f"  {server.version} {kind}{pooled}", "dim")
+    kept = _dropping(cells, width, order if server.is_in_the_clear else (_SAFETY, *order))
+    # Names of hosts in a cloud are longer than a narrow screen; what they end in says most.
+    room = width - _length(kept[1:])
+    kept[0] = Cell(f" {format.abbreviated(server_name(snapshot), max(NAME_AT_LEAST, room - 1))}", "title")
+    return kept
 
 
 def _safety(server: Server) -> Cell:
@@ -87,6 +99,11 @@ def _safety(server: Server) -> Cell:
     if server.is_in_the_clear:
         return Cell("  no TLS", "warning")
     return Cell(f"  {server.tls.split(',')[0].replace('TLSv', 'TLS ')}" if server.tls else "", "dim")
+
+
+def _way_in(server: Server, budget: SlotBudget) -> Cell:
+    """What our own session holds, behind the role's name; the comma goes where this goes."""
+    return Cell(f", {server.door} door", "warning") if server.door else Cell(f", {budget.own_slot} slot", "dim")
 
 
 def _pace(status: Status) -> Cell:
@@ -115,11 +132,19 @@ def slots_line(budget: SlotBudget, history: History, width: int, *, ascii_only: 
     sign = "" if budget.exact else ("<=" if ascii_only else "≤")
     figures = f"  {sign}{budget.used}/{budget.max}  {format.percent(budget.used, budget.max)}"
     cells = [Cell(f"{figures}  ", "count"), Cell(budget.level.upper(), level)]
+    if budget.level in (Level.CRITICAL, Level.FULL):
+        # A patch of colour, or turned round where there is none: nobody overlooks it.
+        cells = [Cell(f"{figures} ", "count"), Cell(f" {budget.level.upper()} ", "alert")]
     tail = _trend(history, budget, level, ascii_only)
     title = " Slots   "
     tail = _dropping(tail, max(0, width - len(title) - _length(cells) - GAUGE_AT_LEAST), (3, 0, 1, 2))
     room = width - len(title) - _length(cells) - _length(tail) - 1
-    return [Cell(title, "dim"), *gauge_bar(budget, max(6, min(60, room)), ascii_only=ascii_only), *cells, *tail]
+    return [
+        Cell(title, "dim"),
+        *gauge_bar(budget, max(6, min(max(GAUGE_AT_MOST, width // 2), room)), ascii_only=ascii_only),
+        *cells,
+        *tail,
+    ]
 
 
 def _trend(history: History, budget: SlotBudget, level: str, ascii_only: bool) -> list[Cell]:
@@ -132,7 +157,7 @@ def _trend(history: History, budget: SlotBudget, level: str, ascii_only: bool) -
     growing = trend.per_minute >= FLAT_PER_MINUTE
     return [
         Cell(f"   {format.sparkline(history.used(8), 8, ascii=ascii_only)}", "bar"),
-        Cell(f"  {trend.per_minute:+.1f}/min", "growing" if growing else "dim"),
+        Cell(f"  {format.rate(trend.per_minute)}/min", "growing" if growing else "dim"),
         Cell(forecast, level),
         Cell(peak, "dim"),
     ]
@@ -168,15 +193,27 @@ def headroom_line(budget: SlotBudget, width: int) -> list[Cell]:
     cells.append(Cell(f"   superuser {sign}{superuser}", "" if superuser else "critical"))
     # A role that is locked out on purpose, and has nobody in, is nobody's trouble.
     tight = [limit for limit in budget.limits if limit.share >= LIMIT_SHOWN_FROM and (limit.limit or limit.used)]
-    cells += [Cell(f"   {_limit(limit)}", "critical" if not limit.free else "warning") for limit in tight[:3]]
+    first_limit = len(cells)
+    most = max(NAME_AT_LEAST, width // 4)
+    cells += [Cell(f"   {_limit(limit, most)}", "critical" if not limit.free else "warning") for limit in tight[:3]]
+    walsenders = len(cells)
     cells.append(Cell(f"   walsenders {budget.walsenders_used}/{budget.walsenders_max}", "dim"))
     if budget.authenticating:
         cells.append(Cell(f"   logging in {budget.authenticating}", "warning"))
-    return _dropping(cells, width, (len(cells) - 1,))
+    return _dropping(cells, width, (walsenders, *reversed(range(first_limit, walsenders))))
 
 
-def _limit(limit: Limit) -> str:
-    return f"{limit.name} {limit.used}/{limit.limit} ({limit.kind} limit)"
+def _limit(limit: Limit, width: int) -> str:
+    return f"{format.abbreviated(limit.name, width)} {limit.used}/{limit.limit} ({limit.kind} limit)"
+
+
+#: In full, and where that is too long.
+STATE_TITLES = (
+    (ACTIVE, "active", "active"),
+    (IDLE, "idle", "idle"),
+    (IN_TRANSACTION, "in transaction", "in tx"),
+    (ABORTED, "aborted", "aborted"),
+)
 
 
 def states_line(snapshot: Snapshot, budget: SlotBudget, width: int, churn: Churn | None = None) -> list[Cell]:
@@ -185,18 +222,22 @@ def states_line(snapshot: Snapshot, budget: SlotBudget, width: int, churn: Churn
     states = dict(budget.states)
     hidden = HIDDEN_STATE in states
     oldest = max((b.xact_s(at) or 0.0 for b in snapshot.backends if b.state == IN_TRANSACTION), default=0.0)
-    cells = [Cell(" ")]
-    for state, title in ((ACTIVE, "active"), (IDLE, "idle"), (IN_TRANSACTION, "in transaction"), (ABORTED, "aborted")):
-        count = states.pop(state, 0)
-        text = f"{title} {_at_least(count, hidden)}"
-        if state == IN_TRANSACTION and count:
-            text += f" (oldest {format.duration(oldest)})"
-        cells.append(Cell(f"{text}   ", STATE_STYLES[state] if count else "faint"))
     blocked = sum(1 for backend in snapshot.backends if backend.blocked_by)
-    cells.append(Cell(f"blocked {_at_least(blocked, hidden)}   ", "blocked" if blocked else "faint"))
-    cells += [Cell(f"{state} {count}   ", "warning") for state, count in states.items()]
+    long, short = [Cell(" ")], [Cell(" ")]
+    for state, title, brief in STATE_TITLES:
+        count = states.pop(state, 0)
+        style = STATE_STYLES[state] if count else "faint"
+        age = format.duration(oldest) if state == IN_TRANSACTION and count else ""
+        long.append(Cell(f"{title} {_at_least(count, hidden)}{f' (oldest {age})' if age else ''}   ", style))
+        short.append(Cell(f"{brief} {_at_least(count, hidden)}{f' ({age})' if age else ''}  ", style))
+    for cells, gap in ((long, "   "), (short, "  ")):
+        cells.append(Cell(f"blocked {_at_least(blocked, hidden)}{gap}", "blocked" if blocked else "faint"))
+        cells += [Cell(f"{state} {count}{gap}", "warning") for state, count in states.items()]
+    cells = long if _length(long) <= width else short
     extra = _churn(churn)
-    return _dropping([*cells, *extra], width, tuple(range(len(cells) + len(extra) - 1, len(cells) - 1, -1)))
+    # What is none goes before what is some.
+    none = [index for index in range(len(cells) - 1, 0, -1) if cells[index].style == "faint"]
+    return _dropping([*cells, *extra], width, (*range(len(cells) + len(extra) - 1, len(cells) - 1, -1), *none))
 
 
 def _at_least(count: int, hidden: bool) -> str:
@@ -246,8 +287,8 @@ def notice_line(
         churn = history.churn()
         rate = f" at {churn.transactions:.0f}/s" if churn else ""
         text = f" Connections climb while transactions stay flat{rate}: the mark of a leak"
-        return [Cell(text, "warning"), Cell(_holds(largest, per_minute, "; "), "dim")]
-    return [Cell(_holds(largest, per_minute, " "), "dim")]
+        return [Cell(text, "warning"), Cell(_holds(largest, per_minute, "; ", None), "dim")]
+    return [Cell(_holds(largest, per_minute, " ", width), "dim")]
 
 
 #: At the end of the line that tells of a leak: the key that explains it.
@@ -267,14 +308,22 @@ def _leak(leaks: Sequence[Leak], status: Status, width: int | None) -> list[Cell
     return [Cell(head, "leak"), Cell(sentence, "warning"), Cell(others, "dim"), Cell(gap), *DIAGNOSE]
 
 
-def _holds(largest: Group | None, per_minute: float | None, before: str) -> str:
-    """Who holds most."""
+def _holds(largest: Group | None, per_minute: float | None, before: str, width: int | None) -> str:
+    """Who holds most, on `width` cells: the name is abbreviated, and what is said of its sessions goes first."""
     if largest is None or largest.count < 2:
         return ""
-    growth = f", {per_minute:+.1f}/min" if per_minute is not None and abs(per_minute) >= FLAT_PER_MINUTE else ""
+    growth = f", {format.rate(per_minute)}/min" if per_minute is not None and abs(per_minute) >= FLAT_PER_MINUTE else ""
     idle = f"; {largest.idle} idle" if largest.idle else ""
     oldest = f", oldest {format.duration(largest.oldest_idle_s)}" if largest.oldest_idle_s else ""
-    return f"{before}{largest.name} holds {largest.count} slots ({100 * largest.share:.0f} %){growth}{idle}{oldest}"
+    holds = f" holds {largest.count} slots ({100 * largest.share:.0f} %){growth}"
+    name = one_line(largest.name)
+    if width is None:
+        return f"{before}{name}{holds}{idle}{oldest}"
+    for tail in (f"{idle}{oldest}", idle, ""):
+        room = width - format.cell_count(f"{before}{holds}{tail}")
+        if room >= min(format.cell_count(name), NAME_AT_LEAST):
+            break
+    return f"{before}{format.abbreviated(name, max(1, room))}{holds}{tail}"
 
 
 def clock(at: float) -> str:
@@ -292,7 +341,7 @@ def _about(seconds: float) -> str:
 
 
 def _length(cells: list[Cell]) -> int:
-    return sum(len(cell.text) for cell in cells)
+    return sum(format.cell_count(cell.text) for cell in cells)
 
 
 def _dropping(cells: list[Cell], width: int, order: tuple[int, ...]) -> list[Cell]:
