@@ -95,6 +95,11 @@ class Terminal:
         """The terminal's modes, as termios gives them."""
         return termios.tcgetattr(self.slave)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Another size; the kernel tells the program with SIGWINCH."""
+        self._screen.resize(rows, columns)
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def type(self, keys: str) -> None:
         """Send keys; arrows and the like as escape sequences."""
         os.write(self._master, keys.encode())

@@ -117,6 +117,15 @@ def percent(part: float, whole: float) -> str:
     return f"{int(100 * part / whole)} %"
 
 
+def rate(per_minute: float) -> str:
+    """A change with its sign; without one where it rounds to none.
+
+    >>> [rate(number) for number in (2.31, -0.5, 0.04, -0.04)]
+    ['+2.3', '-0.5', '0.0', '0.0']
+    """
+    return f"{per_minute:+.1f}" if abs(per_minute) >= 0.05 else "0.0"
+
+
 def count(number: int) -> str:
     """At most 5 characters up to 999 million: '187', '1999', '12.3k', '4.5M', rounded down."""
     for unit, size in (("M", 1_000_000), ("k", 1_000)):
