@@ -9,7 +9,7 @@ from pgtop_conn.model.guards import Care, Policy, Verdict, judge, refused
 from pgtop_conn.model.snapshot import Backend, Role, Snapshot, age
 from pgtop_conn.model.source import Action
 from pgtop_conn.model.text import one_line
-from pgtop_conn.view import format
+from pgtop_conn.view import format, sqltext
 from pgtop_conn.view.columns import STATE_STYLES, Cell
 
 #: Cells of the names on the left.
@@ -47,7 +47,7 @@ def query_rows(backend: Backend) -> list[Row]:
     heading = [Cell("Query" if backend.state == "active" else "Last query", "header"), Cell(query_id, "dim")]
     if not backend.query:
         return [heading, [Cell(f"  {_BY_TITLE if backend.by_title else 'none'}", "faint")]]
-    return [heading, *([Cell("  " + line.expandtabs(4), "query")] for line in backend.query.split("\n"))]
+    return [heading, *([Cell("  "), *line] for line in sqltext.lines(backend.query))]
 
 
 def _fact(label: str, *cells: Cell | str) -> Row:
