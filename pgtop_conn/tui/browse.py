@@ -6,24 +6,28 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
 
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
 from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
-from pgtop_conn.tui import keys
+from pgtop_conn.tui import footer, keys
 from pgtop_conn.tui.blockers import Blockers
+from pgtop_conn.tui.columnchooser import ColumnChooser
 from pgtop_conn.tui.counting import Counting
 from pgtop_conn.tui.detail import Detail
 from pgtop_conn.tui.filterbar import FilterBar
 from pgtop_conn.tui.helping import Help
 from pgtop_conn.tui.lineview import LineView
 from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.palette import palette
+from pgtop_conn.tui.remapping import display, keymap_of, remapped
 from pgtop_conn.tui.signals import Severity
 from pgtop_conn.tui.table import SessionTable
 from pgtop_conn.view import plans
+from pgtop_conn.view.choosing import known
 from pgtop_conn.view.groups import GROUPINGS, paths_to
 from pgtop_conn.view.table import SORTS, Line, is_listed, shown, targets_of, visible
 
@@ -42,7 +46,10 @@ class BrowseScreen(Screen[None]):
     def __init__(self, options: ScreenOptions) -> None:
         super().__init__()
         self.options = options
-        self.view = options.view
+        #: The user's own keys, by the ids of the bindings.
+        self.keymap = keymap_of(options.keys)
+        self._bindings_now = remapped(keys.available(options.policy.read_only), self.keymap)
+        self.view = replace(options.view, hidden=known(options.hidden_columns or options.view.hidden))
         self.snapshot: Snapshot | None = None
         #: The snapshot the table holds still; None while it goes on.
         self.paused: Snapshot | None = None
@@ -70,6 +77,25 @@ class BrowseScreen(Screen[None]):
         """Show the lines above the table."""
         raise NotImplementedError
 
+    def show_keys(self) -> None:
+        """Show the keys that make sense where the cursor is."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        if self.keymap:
+            self.app.set_keymap(self.keymap)
+
+    def offered(self) -> list[Binding]:
+        """The keys for the key line, as they are mapped, with what they do here."""
+        spot = footer.Spot(
+            self.table.current, self.view, self.snapshot, self.options.policy, paused=self.paused is not None
+        )
+        return footer.offered(self._bindings_now, spot)
+
+    def key_of(self, name: str) -> str:
+        """The first key of the binding with this id, for a sentence."""
+        return next((display(binding.key, 1) for binding in self._bindings_now if binding.id == name), name)
+
     def tell(self, text: str, severity: Severity = "information") -> None:
         """A message in the corner; never markup, it may hold names from the server."""
         self.notify(text, severity=severity, timeout=8, markup=False)
@@ -81,23 +107,35 @@ class BrowseScreen(Screen[None]):
 
     def action_move(self, lines: int) -> None:
         self.table.move(lines)
+        self.show_keys()
 
     def action_page(self, pages: int) -> None:
-        self.table.move(pages * self.table.page)
+        self.action_move(pages * self.table.page)
 
     def action_first(self) -> None:
         self.table.put_cursor(0)
+        self.show_keys()
 
     def action_last(self) -> None:
         self.table.put_cursor(len(self.table.lines) - 1)
+        self.show_keys()
 
     def on_line_view_chosen(self, event: LineView.Chosen) -> None:
-        """A click puts the cursor there; on the cursor's line it is Enter."""
+        """A click puts the cursor there."""
         if event.view is self.table:
-            if self.table.is_cursor(event.index):
-                self.action_open()
-            else:
-                self.table.put_cursor(event.index)
+            self.table.put_cursor(event.index)
+            self.show_keys()
+
+    def on_session_table_opened(self, _event: SessionTable.Opened) -> None:
+        """A double click is Enter: the first one has put the cursor there."""
+        self.action_open()
+
+    def on_session_table_titled(self, event: SessionTable.Titled) -> None:
+        """A click on a title sorts by that column; on the one it is sorted by, it turns the order round."""
+        if event.sort == self.view.sort:
+            self.action_reverse()
+        else:
+            self.choose_sort(event.sort)
 
     def action_open(self) -> None:
         line = self._line()
@@ -113,7 +151,7 @@ class BrowseScreen(Screen[None]):
         if line.backend is not None:
             self._open_detail(line.backend)
         elif line.expanded:
-            self.table.move(1)
+            self.action_move(1)
         else:
             self._expand(line, True)
 
@@ -127,6 +165,7 @@ class BrowseScreen(Screen[None]):
         parent = self.table.parent_of(line)
         if parent is not None:
             self.table.put_cursor_on(parent.key)
+            self.show_keys()
 
     def _expand(self, line: Line, expanded: bool) -> None:
         if line.group is not None:
@@ -152,7 +191,10 @@ class BrowseScreen(Screen[None]):
 
     def action_grouping(self, step: int) -> None:
         names = list(GROUPINGS)
-        name = names[(names.index(self.view.grouping) + step) % len(names)]
+        self.choose_grouping(names[(names.index(self.view.grouping) + step) % len(names)])
+
+    def choose_grouping(self, name: str) -> None:
+        """Group the table anew, the cursor on its first line."""
         self.view = replace(self.view, grouping=name)
         self.table.cursor = None
         self.show_table()
@@ -160,7 +202,11 @@ class BrowseScreen(Screen[None]):
 
     def action_sort(self) -> None:
         names = list(SORTS)
-        self.view = replace(self.view, sort=names[(names.index(self.view.sort) + 1) % len(names)])
+        self.choose_sort(names[(names.index(self.view.sort) + 1) % len(names)])
+
+    def choose_sort(self, name: str) -> None:
+        """Another order, the way round that says most."""
+        self.view = replace(self.view, sort=name)
         self.show_table()
 
     def action_reverse(self) -> None:
@@ -208,6 +254,23 @@ class BrowseScreen(Screen[None]):
         if self.snapshot is not None:
             self.app.push_screen(Blockers(self.snapshot), self._go_to)
 
+    def action_aside(self, steps: int) -> None:
+        if not self.table.move_aside(steps) and steps > 0:
+            self.tell("Nothing more at the right; open a group to see its sessions")
+
+    def action_columns(self) -> None:
+        labelled, ascii_only = self.shown_tags.labelled, self.options.ascii
+        self.app.push_screen(ColumnChooser(self.view.hidden, labelled=labelled, ascii_only=ascii_only), self._choose)
+
+    def _choose(self, hidden: frozenset[str] | None) -> None:
+        """Show the columns that were chosen, and keep the choice for the next time."""
+        if hidden is None or hidden == self.view.hidden:
+            return
+        self.view = replace(self.view, hidden=hidden)
+        self.table.move_aside(-self.table.aside)
+        self.show_table()
+        self.options.save_columns(sorted(hidden))
+
     def action_counting(self) -> None:
         if self.snapshot is not None:
             self.app.push_screen(Counting(self.snapshot, ascii_only=self.options.ascii))
@@ -243,7 +306,10 @@ class BrowseScreen(Screen[None]):
 
     def action_copy_signal(self) -> None:
         if self.snapshot is not None and self.snapshot.server.door == HOST_DOOR:
-            self.tell("By the host door there is no SQL that ends a session: x signals its process", "warning")
+            self.tell(
+                f"By the host door there is no SQL that ends a session: {self.key_of('terminate')} signals its process",
+                "warning",
+            )
             return
         chosen = self.chosen()
         if not chosen or self.snapshot is None:
@@ -259,7 +325,16 @@ class BrowseScreen(Screen[None]):
             self.tell(f"Nothing copied: {'; '.join(reasons)}", "warning")
 
     def action_help(self) -> None:
-        self.app.push_screen(Help(read_only=self.options.policy.read_only, ascii_only=self.options.ascii))
+        read_only, ascii_only = self.options.policy.read_only, self.options.ascii
+        self.app.push_screen(Help(read_only=read_only, ascii_only=ascii_only, keymap=self.keymap))
+
+    def action_palette(self) -> None:
+        self.app.push_screen(palette())
+
+    def choose_theme(self, name: str) -> None:
+        """Show it now, and at the next start."""
+        self.app.theme = name
+        self.options.save_theme(name)
 
     # Choosing whom.
 
@@ -296,12 +371,15 @@ class BrowseScreen(Screen[None]):
         if snapshot is None:
             return
         if not choice:
-            self.tell("No filter is set: / sets one, A marks all that it shows", "warning")
+            sets, marks_all = self.key_of("filter"), self.key_of("mark_filtered")
+            self.tell(f"No filter is set: {sets} sets one, {marks_all} marks all that it shows", "warning")
             return
         found = [Target.of(backend, choice) for backend in visible(snapshot, self.view, self.shown_tags)]
         marks = dict(self.view.marks)
         self._set_marks(marks | {target.key: target for target in found if target.key not in marks})
-        self.tell(f"{plans.plural(len(self.view.marks), 'session')} marked; c or x acts on the marks, u clears them")
+        cancel, terminate, unmark = map(self.key_of, ("cancel", "terminate", "unmark"))
+        marked = plans.plural(len(self.view.marks), "session")
+        self.tell(f"{marked} marked; {cancel} or {terminate} acts on the marks, {unmark} clears them")
 
     def action_unmark(self) -> None:
         self._set_marks({})

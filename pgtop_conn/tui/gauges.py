@@ -12,6 +12,7 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.lines import Row
 from pgtop_conn.tui.lineview import CellBlock
+from pgtop_conn.tui.remapping import display
 from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.doors import banner_line
@@ -88,7 +89,7 @@ def _keys(bindings: list[Binding], width: int) -> Row:
 
 
 def _key_cells(binding: Binding) -> tuple[Cell, Cell]:
-    return Cell(f" {binding.key_display or binding.key}", "key"), Cell(f" {binding.description} ", "dim")
+    return Cell(f" {binding.key_display or display(binding.key, 1)}", "key"), Cell(f" {binding.description} ", "dim")
 
 
 def _length(binding: Binding) -> int:

@@ -1,64 +1,174 @@
-"""The help: every key with what it does to the server, made from the bindings themselves."""
+"""The help: every key with what it does to the server, made from the bindings themselves, as they are mapped now."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
+from textual import events
 from textual.binding import Binding, BindingType
 
 from pgtop_conn.tui.confirm import KEYS
 from pgtop_conn.tui.diagnosing import KEYS as DIAGNOSIS_KEYS
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog, closing
 from pgtop_conn.tui.keys import available
-from pgtop_conn.tui.lines import Row
+from pgtop_conn.tui.lines import Row, cut
 from pgtop_conn.tui.lineview import RowList
+from pgtop_conn.tui.remapping import display, remapped
 from pgtop_conn.view.columns import Cell
 
 #: Cells of the keys on the left.
 KEY_WIDTH = 12
+#: In the short list, where two columns have to fit on 80 cells.
+SHORT_KEY_WIDTH = 9
+#: Two that belong together are one line of the short list.
+PAIRS = {
+    "down": ("up", "One line down, up"),
+    "page_down": ("page_up", "One page down, up"),
+    "first": ("last", "The first line, the last"),
+    "expand": ("collapse", "Open or step in, and out"),
+    "slower": ("faster", "Ask less often, more often"),
+    "scroll_right": ("scroll_left", "Columns right, left"),
+}
 
 SIGNS = "In the table: ● marked   ! asked about first   ⊘ refused by a guard, the detail of the session says why"
+SHORT_SIGNS = "● marked   ! asks first   ⊘ refused by a guard"
+READ_ONLY = "Started with --read-only: no session can be cancelled or terminated."
+
+#: Where the first clause of a tooltip ends.
+_CLAUSE = re.compile(r"[.:;](?=\s|$)")
 
 
 class Help(Dialog[None]):
-    """A list that scrolls."""
+    """One screen with a clause for each key; the key that opened it shows all the words."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*SCROLLING, closing("escape", "enter", "q", "question_mark")]
+    # As much of a small terminal as there is.
+    CSS = """
+    Help #dialog { max-width: 100%; max-height: 100%; }
+    Help #dialog-title { height: 1; }
+    Help #dialog-hint { margin: 0; }
+    """
+    FRAME_LINES = 2
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *SCROLLING,
+        closing("escape", "q"),
+        Binding(
+            "question_mark,f1,enter", "words", "more", id="help_words", tooltip="All the words, or the short list."
+        ),
+    ]
 
-    def __init__(self, *, read_only: bool, ascii_only: bool) -> None:
+    def __init__(self, *, read_only: bool, ascii_only: bool, keymap: Mapping[str, str] | None = None) -> None:
         super().__init__(RowList(id="dialog-body", wrap=KEY_WIDTH))
+        self.id = "help"
         self._read_only = read_only
         self._ascii = ascii_only
+        self._keymap = keymap or {}
+        self._full = False
 
     def draw(self) -> None:
         self.set_title("Keys")
-        self.show_rows([*help_rows(self._read_only), [], [Cell(self._signs(), "dim")]])
-        self.set_hint(Cell("Esc", "key"), Cell(" close"))
+        if self._full:
+            self.show_rows([*help_rows(self._read_only, self._keymap), [], [Cell(self._signs(SIGNS), "dim")]])
+        else:
+            self.show_rows(short_rows(self._read_only, self._keymap, self.body.line_width))
+        own = {binding.id: display(binding.key, 1) for binding in remapped(_own_bindings(), self._keymap)}
+        self.set_hint(
+            Cell(own["dialog_close"], "key"), Cell(" close   ", "dim"), Cell(own["help_words"], "key"),
+            Cell(" the short list" if self._full else f" in full   {self._signs(SHORT_SIGNS)}", "dim"),
+        )  # fmt: skip
 
-    def _signs(self) -> str:
-        return SIGNS.replace("●", "*").replace("⊘", "x") if self._ascii else SIGNS
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self.draw()
+
+    def _signs(self, text: str) -> str:
+        return text.replace("●", "*").replace("⊘", "x") if self._ascii else text
 
     def action_close(self) -> None:
         self.dismiss()
 
+    def action_words(self) -> None:
+        self._full = not self._full
+        self.body.scroll_to(y=0, animate=False, force=True)
+        self.draw()
 
-def help_rows(read_only: bool) -> list[Row]:
-    """The keys under their headings."""
+
+def _own_bindings() -> list[Binding]:
+    return [binding for binding in Help.BINDINGS if isinstance(binding, Binding)]
+
+
+def help_rows(read_only: bool, keymap: Mapping[str, str]) -> list[Row]:
+    """The keys under their headings, with everything that is said of them."""
     rows: list[Row] = []
-    heading = ""
-    for binding in available(read_only):
-        group = binding.group.description if binding.group else ""
-        if group != heading:
-            rows += [[], [Cell(group, "header")]] if rows else [[Cell(group, "header")]]
-            heading = group
-        rows.append(_row(binding))
+    for heading, bindings in _sections(read_only, keymap):
+        rows += [[], [Cell(heading, "header")]] if rows else [[Cell(heading, "header")]]
+        rows += [_row(binding) for binding in bindings]
     if not read_only:
-        rows += [[], [Cell("In the question before a signal", "header")], *map(_row, KEYS)]
-    rows += [[], [Cell("In the diagnosis (nothing is sent to the server)", "header")], *map(_row, DIAGNOSIS_KEYS)]
+        rows += [[], [Cell("In the question before a signal", "header")], *map(_row, remapped(KEYS, keymap))]
+    heading = "In the diagnosis (nothing is sent to the server)"
+    rows += [[], [Cell(heading, "header")], *map(_row, remapped(DIAGNOSIS_KEYS, keymap))]
     if read_only:
-        rows += [[], [Cell("Started with --read-only: no session can be cancelled or terminated.", "warning")]]
+        rows += [[], [Cell(READ_ONLY, "warning")]]
     return rows
 
 
+def short_rows(read_only: bool, keymap: Mapping[str, str], width: int) -> list[Row]:
+    """The keys of the main screen in two columns, a clause for each."""
+    column = max(SHORT_KEY_WIDTH + 8, (width - 1) // 2)
+    sections = [_short_section(heading, bindings, column) for heading, bindings in _sections(read_only, keymap)]
+    half = (sum(map(len, sections)) + 1) // 2
+    cells = [line for section in sections for line in section]
+    if cells[half - 1][0].style == "header":
+        half -= 1
+    left, right = cells[:half], cells[half:]
+    blank = (Cell(" " * column),)
+    rows: list[Row] = [
+        [*(left[at] if at < len(left) else blank), Cell(" "), *(right[at] if at < len(right) else ())]
+        for at in range(max(len(left), len(right)))
+    ]
+    return [*rows, [Cell(READ_ONLY, "warning")]] if read_only else rows
+
+
+def _short_section(heading: str, bindings: Sequence[Binding], column: int) -> list[tuple[Cell, ...]]:
+    by_id = {binding.id: binding for binding in bindings}
+    seconds = {PAIRS[name][0] for name in by_id if name in PAIRS}
+    lines: list[tuple[Cell, ...]] = [(Cell(cut(heading, column), "header"),)]
+    for binding in bindings:
+        second, words = PAIRS.get(binding.id or "", ("", clause(binding)))
+        if binding.id in seconds:
+            continue
+        both = f"{display(binding.key, 1)} {display(by_id[second].key, 1)}" if second in by_id else ""
+        lines.append(_short(both or _short_keys(binding), words, column))
+    return lines
+
+
+def _short_keys(binding: Binding) -> str:
+    """As many of its keys as there is room for, the first always."""
+    most = len(binding.key.split(","))
+    while most > 1 and cell_len(display(binding.key, most)) >= SHORT_KEY_WIDTH:
+        most -= 1
+    return display(binding.key, most)
+
+
+def _short(shown: str, words: str, column: int) -> tuple[Cell, ...]:
+    shown = cut(shown, max(SHORT_KEY_WIDTH - 1, cell_len(shown))) + " "
+    return Cell(shown, "key"), Cell(cut(words, column - cell_len(shown)))
+
+
+def _sections(read_only: bool, keymap: Mapping[str, str]) -> list[tuple[str, list[Binding]]]:
+    found: dict[str, list[Binding]] = {}
+    for binding in remapped(available(read_only), keymap):
+        found.setdefault(binding.group.description if binding.group else "", []).append(binding)
+    return list(found.items())
+
+
+def clause(binding: Binding) -> str:
+    """The first clause of what is said of a key."""
+    return _CLAUSE.split(binding.tooltip, maxsplit=1)[0]
+
+
 def _row(binding: Binding) -> Row:
-    return [Cell(f"{binding.key_display or binding.key:<{KEY_WIDTH}}", "key"), Cell(binding.tooltip)]
+    shown = display(binding.key)
+    return [Cell(f"{shown:<{KEY_WIDTH - 1}} ", "key"), Cell(binding.tooltip)]

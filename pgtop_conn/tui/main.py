@@ -16,7 +16,6 @@ from pgtop_conn.model.errors import PgtopError, PollFailed, SlotsExhausted
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import HOST_DOOR, Snapshot
 from pgtop_conn.model.source import Source
-from pgtop_conn.tui import keys
 from pgtop_conn.tui.dialogs import Dialog
 from pgtop_conn.tui.explaining import ExplainingScreen
 from pgtop_conn.tui.gauges import Gauges, Heading, KeyLine
@@ -187,6 +186,7 @@ class MainScreen(ExplainingScreen):
             hidden=self.view.hidden,
         )
         self.table.show(build(frame, self.view), frame)
+        self.show_keys()
 
     def _per_minute(self, found: Group) -> float | None:
         return None if found.walsenders else self.observation.history.per_minute(rate_key(found))
@@ -197,10 +197,13 @@ class MainScreen(ExplainingScreen):
     def age_s(self) -> float:
         return monotonic() - self._good_at
 
+    def show_keys(self) -> None:
+        self.show_progress()
+
     def show_progress(self) -> None:
         progress = self.signals.progress
         if progress is None or (progress.total == 1 and progress.phase is not Phase.WAIT):
-            self._keys.show_bindings(keys.available(self.options.policy.read_only))
+            self._keys.show_bindings(self.offered())
             return
         done = max(progress.sent, len(progress.outcomes))
         row = plans.progress(progress.phase, done, progress.total, progress.outcomes, ascii_only=self.options.ascii)

@@ -4,18 +4,45 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
+from textual.message import Message
+
 from pgtop_conn.model.text import one_line
 from pgtop_conn.tui.lines import Pieces, columns, fitted
 from pgtop_conn.tui.lineview import LineView
+from pgtop_conn.view.columns import Cell, Placed
 from pgtop_conn.view.format import cell_count
+from pgtop_conn.view.groups import Group
 from pgtop_conn.view.rows import INDENT, cells, most_steps, session_columns, titles
 from pgtop_conn.view.table import Frame, Kind, Line, LineKey, index_of
+
+#: The order that a click on a column's title asks for.
+SORT_BY = {
+    "group": "name",
+    "count": "count",
+    "share": "count",
+    "growth": "growth",
+    "active": "active",
+    "idle": "idle",
+    "oldest_idle": "idle",
+    "in_transaction": "xact",
+}
 
 
 class SessionTable(LineView):
     """Draws what show() gave it. `cursor` stays on its line wherever that moves, and on nothing once it is gone."""
 
     HEADER_LINES: ClassVar[int] = 1
+
+    class Opened(Message):
+        """A line was clicked twice."""
+
+    class Titled(Message):
+        """The title of a column was clicked that there is an order by."""
+
+        def __init__(self, sort: str) -> None:
+            super().__init__()
+            self.sort = sort
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -108,9 +135,22 @@ class SessionTable(LineView):
         return columns(cells(self.lines[index], self._frame, width, self.aside), width, ascii_only=self._frame.ascii)
 
     def header_pieces(self, width: int) -> Pieces:
+        return columns(self._titles(width), width)
+
+    def _titles(self, width: int) -> list[tuple[Placed[Group], Cell]]:
         if self._frame is None:
-            return columns(titles(width), width)
-        return columns(titles(width, labelled=self._frame.tags.labelled, hidden=self._frame.hidden), width)
+            return titles(width)
+        return titles(width, labelled=self._frame.tags.labelled, hidden=self._frame.hidden)
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y < self.HEADER_LINES:
+            # A column of numbers stands to the right of its place: the gap before it is its own.
+            found = (place.column.name for place, _ in self._titles(self.line_width) if event.x < place.x + place.width)
+            sort = SORT_BY.get(next(found, ""))
+            if sort is not None:
+                self.post_message(self.Titled(sort))
+        elif event.chain == 2 and event.y - self.HEADER_LINES + self.scroll_offset.y < self.line_count():
+            self.post_message(self.Opened())
 
     def is_cursor(self, index: int) -> bool:
         return index == self._cursor_index
