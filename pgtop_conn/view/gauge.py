@@ -194,8 +194,12 @@ def headroom_line(budget: SlotBudget, width: int) -> list[Cell]:
     # A role that is locked out on purpose, and has nobody in, is nobody's trouble.
     tight = [limit for limit in budget.limits if limit.share >= LIMIT_SHOWN_FROM and (limit.limit or limit.used)]
     first_limit = len(cells)
-    most = max(NAME_AT_LEAST, width // 4)
-    cells += [Cell(f"   {_limit(limit, most)}", "critical" if not limit.free else "warning") for limit in tight[:3]]
+    cells += [Cell(f"   {_limit(limit)}", "critical" if not limit.free else "warning") for limit in tight[:3]]
+    if _length(cells) > width:
+        cells[first_limit:] = [
+            Cell(f"   {_brief_limit(limit, width)}", cell.style)
+            for limit, cell in zip(tight, cells[first_limit:], strict=False)
+        ]
     walsenders = len(cells)
     cells.append(Cell(f"   walsenders {budget.walsenders_used}/{budget.walsenders_max}", "dim"))
     if budget.authenticating:
@@ -203,8 +207,12 @@ def headroom_line(budget: SlotBudget, width: int) -> list[Cell]:
     return _dropping(cells, width, (walsenders, *reversed(range(first_limit, walsenders))))
 
 
-def _limit(limit: Limit, width: int) -> str:
-    return f"{format.abbreviated(limit.name, width)} {limit.used}/{limit.limit} ({limit.kind} limit)"
+def _brief_limit(limit: Limit, width: int) -> str:
+    return f"{limit.kind} {format.abbreviated(limit.name, max(8, width // 6))} {limit.used}/{limit.limit}"
+
+
+def _limit(limit: Limit) -> str:
+    return f"{limit.name} {limit.used}/{limit.limit} ({limit.kind} limit)"
 
 
 #: In full, and where that is too long.
@@ -233,11 +241,12 @@ def states_line(snapshot: Snapshot, budget: SlotBudget, width: int, churn: Churn
     for cells, gap in ((long, "   "), (short, "  ")):
         cells.append(Cell(f"blocked {_at_least(blocked, hidden)}{gap}", "blocked" if blocked else "faint"))
         cells += [Cell(f"{state} {count}{gap}", "warning") for state, count in states.items()]
-    cells = long if _length(long) <= width else short
+    # Blanks at the end may be cut.
+    cells = long if _length(long) <= width + 3 else short
     extra = _churn(churn)
     # What is none goes before what is some.
     none = [index for index in range(len(cells) - 1, 0, -1) if cells[index].style == "faint"]
-    return _dropping([*cells, *extra], width, (*range(len(cells) + len(extra) - 1, len(cells) - 1, -1), *none))
+    return _dropping([*cells, *extra], width + 2, (*range(len(cells) + len(extra) - 1, len(cells) - 1, -1), *none))
 
 
 def _at_least(count: int, hidden: bool) -> str:

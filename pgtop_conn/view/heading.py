@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from pgtop_conn.view import format
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.groups import GROUPINGS
 from pgtop_conn.view.table import SORTS, ViewState
+
+#: A filter is not shortened to less while words can go instead.
+FILTER_AT_LEAST = 16
 
 
 def heading(view: ViewState, width: int, *, ascii_only: bool = False) -> list[Cell]:
     """`─ by app ▸ state ─── filter: none ─── sort: count ↓ ───`, as wide as asked.
 
-    Lengths are counted in characters; a filter with wide ones makes the rule a little longer, and it is cut.
+    Where that is too narrow the words go, then that there is no filter; the filter itself is shortened last.
     """
     rule, into, down, up = ("-", ">", "v", "^") if ascii_only else ("─", "▸", "↓", "↑")
     sort = SORTS[view.sort]
     arrow = down if sort.descending is not view.reverse else up
     title = GROUPINGS[view.grouping].title.replace("▸", into)
-    marks = f"{len(view.marks)} marked" if view.marks else ""
-    leaks = "leaks only" if view.leaks_only else ""
-    tail = [f" sort: {sort.title} {arrow} "]
-    room = width - len(title) - len(tail[0]) - len(marks) - len(leaks) - (28 if leaks else 22)
     text = view.filter.text.strip()
-    shown = text if len(text) <= room else f"{text[: max(4, room - 1)]}…"
-    parts = [
-        (f" by {title} ", "header"),
-        (f" filter: {shown or 'none'} ", "warning" if text else "header"),
-        *([(f" {leaks} ", "leak")] if leaks else []),
-        *([(f" {marks} ", "marked")] if marks else []),
-        (tail[0], "header"),
+    others = [
+        *([(" leaks only ", "leak")] if view.leaks_only else []),
+        *([(f" {len(view.marks)} marked ", "marked")] if view.marks else []),
     ]
+    for by, named, sorted_by in (("by ", "filter: ", "sort: "), ("", "/", "")):
+        first, last = (f" {by}{title} ", "header"), (f" {sorted_by}{sort.title} {arrow} ", "header")
+        taken = sum(format.cell_count(part) for part, _ in (first, last, *others)) + len(named) + 2
+        # Two of the rule between the parts, one before and three behind them.
+        room = width - taken - 2 * (len(others) + 2) - 4
+        if room >= min(format.cell_count(text), FILTER_AT_LEAST):
+            break
+    shown = format.shortened(text, max(4, room))
+    filtered = [(f" {named}{shown or 'none'} ", "warning" if text else "header")]
+    parts = [first, *(filtered if text or room >= len("none") else []), *others, last]
     gaps = len(parts) - 1
-    left = max(gaps * 2, width - sum(len(text) for text, _ in parts) - 1 - 3)
+    left = max(gaps * 2, width - sum(format.cell_count(text) for text, _ in parts) - 1 - 3)
     cells = [Cell(rule, "faint")]
     for index, (text, style) in enumerate(parts):
         cells.append(Cell(text, style))

@@ -136,8 +136,9 @@ def _session_titles(
         texts[0] = f"< {texts[0]}"
     if found.after:
         room = places[-1].width - len(texts[-1])
-        sign = f"> {found.after} more" if room > len(f"> {found.after} more") else f">{found.after}"
-        texts[-1] += sign.rjust(room) if room > len(sign) else sign
+        signs = (f"> {found.after} more", f">{found.after}")
+        sign = next((sign for sign in signs if room > len(sign)), signs[-1])
+        texts[-1] += sign.rjust(max(room, len(sign) + 1))
     return [(place, Cell(text, "header")) for place, text in zip(places, texts, strict=True)]
 
 
