@@ -160,13 +160,22 @@ def policy_of(settings: config.Settings) -> Policy:
 
 
 def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    _need_terminal()
+    _need_terminal(settings.theme)
     return _run(_watch_async(login_of(arguments), settings))
 
 
-def _need_terminal() -> None:
+def _need_terminal(theme: str) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput(f"the monitor needs a terminal; for output to a file or a pipe: {PROGRAM} snapshot")
+    from pgtop_conn.tui.terminal import lacking
+
+    if found := lacking(os.environ):
+        raise BadInput(f"{found}, as the monitor must; for one look: {PROGRAM} snapshot")
+    if theme:
+        # Before anybody connects: a wrong name must not take a slot first.
+        from pgtop_conn.tui.themes import named
+
+        named(theme)
 
 
 async def _watch_async(login: Login, settings: config.Settings) -> int:
@@ -183,6 +192,7 @@ async def _show(source: Source, settings: config.Settings) -> int:
     from pgtop_conn.model.filters import parse
     from pgtop_conn.tui.app import run
     from pgtop_conn.tui.options import ScreenOptions
+    from pgtop_conn.tui.terminal import draws_glyphs
     from pgtop_conn.view.table import ViewState
 
     first = await source.poll()
@@ -192,7 +202,7 @@ async def _show(source: Source, settings: config.Settings) -> int:
         view=ViewState(grouping=settings.grouping(first.server.door), filter=parse(settings.filter)),
         warning_percent=settings.warning,
         critical_percent=settings.critical,
-        ascii=settings.ascii,
+        ascii=settings.ascii or not draws_glyphs(os.environ, sys.stdout.encoding),
         mouse=settings.mouse,
         theme=settings.theme or None,
         first=first,
@@ -329,7 +339,7 @@ def _demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     if getattr(arguments, "headless", False):
         return demo.run_headless()
-    _need_terminal()
+    _need_terminal(settings.theme)
     from pgtop_conn.commands.opening import Login
 
     with demo.running_demo() as uri:

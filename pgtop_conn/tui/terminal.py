@@ -93,7 +93,7 @@ def lacking(environ: Mapping[str, str]) -> str | None:
     """Why this terminal can't show the monitor, or None when it can."""
     term = environ.get("TERM", "")
     if term in WITHOUT_CURSOR or (term and _capability(term, "cup") == ""):
-        return f"this terminal (TERM={term}) has no cursor addressing"
+        return f"TERM={term} can't place the cursor"
     return None
 
 
@@ -116,13 +116,10 @@ def draws_glyphs(environ: Mapping[str, str], encoding: str | None) -> bool:
         return False
     if (encoding or "").lower().replace("-", "") not in ("utf8", ""):
         return False
-    chosen = environ.get("LC_ALL") or _unless_coerced(environ) or environ.get("LANG") or ""
+    set_by_python = environ.get("LANG") and environ.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8")
+    kind = "" if set_by_python else environ.get("LC_CTYPE")
+    chosen = environ.get("LC_ALL") or kind or environ.get("LANG") or ""
     return not chosen or "utf8" in chosen.lower().replace("-", "")
-
-
-def _unless_coerced(environ: Mapping[str, str]) -> str:
-    chosen = environ.get("LC_CTYPE", "")
-    return "" if chosen in ("C.UTF-8", "C.utf8", "UTF-8") and environ.get("LANG") in ("C", "POSIX") else chosen
 
 
 def is_light(environ: Mapping[str, str]) -> bool:
@@ -134,11 +131,11 @@ def _capability(term: str, name: str) -> str | None:
     """A capability of a terminal, '' where it lacks that, None where nothing is known of the terminal."""
     try:
         import curses
-
-        # It prints nothing; the file descriptor is only asked for its size.
-        curses.setupterm(term, sys.__stdout__.fileno() if sys.__stdout__ is not None else -1)
-    except (ImportError, OSError, ValueError):
+    except ImportError:
         return None
+    try:
+        # Without a descriptor it would ask sys.stdout for one, which need not have any.
+        curses.setupterm(term, 1)
     except curses.error:
         return None
     return (curses.tigetstr(name) or b"").decode("latin-1")

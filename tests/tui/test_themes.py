@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -13,15 +14,18 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 from textual.widgets import Input
 
+from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IN_TRANSACTION, Snapshot
 from pgtop_conn.tui import themes
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.lineview import CELL_STYLES, LineView, Painter
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.terminal import Colours
+from pgtop_conn.tui.terminal import Colours, colours, draws_glyphs, lacking
 from pgtop_conn.view.table import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
+from tests.servers import Clients
+from tests.terminal import ENTER_ALTERNATE_SCREEN, Terminal
 from tests.tui.fake import FakeSource, monitor, screen_text
 
 EXACT = [theme for theme in {**BUILTIN_THEMES, **themes.OWN}.values() if not theme.ansi]
@@ -242,3 +246,84 @@ async def test_a_theme_that_is_chosen_is_kept_and_the_first_is_not() -> None:
 
 def test_a_kept_theme_that_is_no_more_does_not_keep_anybody_out() -> None:
     assert MonitorApp(FakeSource(), ScreenOptions(saved_theme="gone")).theme == "pgtop"
+
+
+@pytest.mark.parametrize(
+    ("environ", "system", "found"),
+    [
+        ({"TERM": "xterm-256color"}, "256", Colours.MANY),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "truecolor", Colours.MANY),
+        ({"TERM": "xterm"}, "standard", Colours.SIXTEEN),
+        ({"TERM": "linux"}, "standard", Colours.SIXTEEN),
+        ({"TERM": "vt100"}, "standard", Colours.NONE),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "256", Colours.NONE),
+        ({"TERM": "strange"}, None, Colours.NONE),
+    ],
+)
+def test_colours_of_a_terminal(environ: dict[str, str], system: str | None, found: Colours) -> None:
+    assert colours(environ, system) is found
+
+
+@pytest.mark.parametrize(
+    ("environ", "encoding", "draws"),
+    [
+        ({"TERM": "xterm", "LANG": "de_DE.UTF-8"}, "utf-8", True),
+        ({"TERM": "xterm", "LANG": "C.utf8"}, "utf-8", True),
+        ({"TERM": "xterm"}, "utf-8", True),
+        ({"TERM": "xterm", "LC_ALL": "C", "LANG": "de_DE.UTF-8"}, "utf-8", False),
+        # As Python leaves it behind when it was started with LANG=C.
+        ({"TERM": "xterm", "LC_CTYPE": "C.UTF-8", "LANG": "C"}, "utf-8", False),
+        ({"TERM": "xterm", "LC_CTYPE": "C.UTF-8", "LANG": "en_US.ISO-8859-1"}, "utf-8", False),
+        ({"TERM": "xterm", "LC_CTYPE": "C.UTF-8"}, "utf-8", True),
+        ({"TERM": "xterm", "LC_CTYPE": "de_DE.UTF-8", "LANG": "C"}, "utf-8", True),
+        ({"TERM": "xterm", "LANG": "de_DE.UTF-8"}, "iso8859-1", False),
+        ({"TERM": "linux", "LANG": "de_DE.UTF-8"}, "utf-8", False),
+        ({"TERM": "vt100", "LANG": "de_DE.UTF-8"}, "utf-8", False),
+    ],
+)
+def test_glyphs_are_drawn_where_there_are_some(environ: dict[str, str], encoding: str, draws: bool) -> None:
+    assert draws_glyphs(environ, encoding) is draws
+
+
+def test_a_terminal_that_nothing_is_known_of_is_tried() -> None:
+    assert lacking({"TERM": "a-terminal-of-tomorrow"}) is None
+    assert lacking({}) is None
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+async def test_a_terminal_without_cursor_addressing_is_told_what_else_there_is(term: str) -> None:
+    async with Terminal(["postgres://nobody@127.0.0.1:1/"], environ={"TERM": term}) as terminal:
+        await terminal.shows(f"TERM={term}", "can't place the cursor", "pgtop-conn snapshot")
+        assert await terminal.ends() == 2
+        assert terminal.written.count(b"\n") == 1
+        assert b"\x1b" not in terminal.written
+
+
+async def test_a_theme_that_does_not_exist_takes_no_slot() -> None:
+    async with Terminal(["--theme", "nrod", "postgres://nobody@127.0.0.1:1/"]) as terminal:
+        await terminal.shows("no theme 'nrod'; did you mean nord?", "pgtop-light")
+        assert await terminal.ends() == 2
+        assert ENTER_ALTERNATE_SCREEN not in terminal.written
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured", "ascii_only"),
+    [
+        ({"TERM": "vt100"}, False, True),
+        ({"TERM": "linux"}, True, True),
+        ({"TERM": "xterm-256color", "LC_ALL": "C"}, True, True),
+        ({"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}, False, False),
+    ],
+    ids=["vt100", "linux", "c", "no-color"],
+)
+async def test_a_terminal_gets_what_it_has(
+    cluster: Cluster, clients: Clients, environ: dict[str, str], coloured: bool, ascii_only: bool
+) -> None:
+    await clients(cluster, app="billing")
+    async with Terminal([cluster.uri()], columns=80, rows=24, environ={"COLORTERM": "", **environ}) as terminal:
+        await terminal.shows("Headroom", "billing", "quit")
+        assert terminal.text.isascii() is ascii_only, terminal.text
+        # The terminal's own palette (30 to 37, 90 to 97), or exact colours, or 256.
+        assert bool(re.search(rb"\x1b\[[0-9;]*\b(3[0-8]|9[0-7])\b[0-9;]*m", terminal.written)) is coloured
+        terminal.type("q")
+        assert await terminal.ends() == 0
