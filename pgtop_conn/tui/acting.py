@@ -7,6 +7,7 @@ from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Source, Status, Target
 from pgtop_conn.tui.browse import BrowseScreen
+from pgtop_conn.tui.clipboard import copy
 from pgtop_conn.tui.confirm import Confirm
 from pgtop_conn.tui.freeing import Choice, FreeSlots
 from pgtop_conn.tui.options import ScreenOptions
@@ -74,6 +75,12 @@ class ActingScreen(BrowseScreen):
         elif self.snapshot is not None and (targets := self.chosen()):
             self._confirm(Decision(make_plan(action, targets, self.snapshot, self._policy)))
 
+    def ask_about(self, action: Action, target: Target) -> None:
+        if self._policy.read_only:
+            self.tell(READ_ONLY, "warning")
+        elif self.snapshot is not None:
+            self._confirm(Decision(make_plan(action, (target,), self.snapshot, self._policy)))
+
     def _confirm(self, decision: Decision) -> None:
         if self.snapshot is not None:
             dialog = Confirm(decision, self.snapshot, self._policy, self.options.escalate_after_s)
@@ -111,8 +118,8 @@ class ActingScreen(BrowseScreen):
         comeback = self.signals.comeback
         statement = comebacks.limit_sql(comeback) if comeback is not None else ""
         if statement:
-            self.app.copy_to_clipboard(statement)
-            self.tell(f"Copied: {statement}")
+            where = copy(self.app, statement)
+            self.tell(f"Copied: {statement}{where}")
         elif comeback is not None:
             self.tell("The names of their roles can't be quoted with certainty, or no limit stops them", "warning")
         else:

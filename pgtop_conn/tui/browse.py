@@ -15,6 +15,7 @@ from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.tui import footer, keys
 from pgtop_conn.tui.blockers import Blockers
+from pgtop_conn.tui.clipboard import copy
 from pgtop_conn.tui.columnchooser import ColumnChooser
 from pgtop_conn.tui.counting import Counting
 from pgtop_conn.tui.detail import Detail
@@ -95,6 +96,10 @@ class BrowseScreen(Screen[None]):
     def key_of(self, name: str) -> str:
         """The first key of the binding with this id, for a sentence."""
         return next((display(binding.key, 1) for binding in self._bindings_now if binding.id == name), name)
+
+    def ask_about(self, action: Action, target: Target) -> None:
+        """Ask whether this one session is to be signalled."""
+        raise NotImplementedError
 
     def tell(self, text: str, severity: Severity = "information") -> None:
         """A message in the corner; never markup, it may hold names from the server."""
@@ -178,7 +183,7 @@ class BrowseScreen(Screen[None]):
         snapshot = self.shown_snapshot
         if snapshot is not None:
             # The detail goes on with the polls whatever the table shows.
-            self.app.push_screen(Detail(backend, snapshot, self.options.policy, lambda: self.tags))
+            self.app.push_screen(Detail(backend, snapshot, self.options.policy, lambda: self.tags, self.ask_about))
 
     def _line(self) -> Line | None:
         """The line under the cursor; says so when it is gone."""
@@ -301,8 +306,8 @@ class BrowseScreen(Screen[None]):
         if line is None or line.backend is None:
             self.tell("Move to a session to copy its query", "warning")
         else:
-            self.app.copy_to_clipboard(line.backend.query)
-            self.tell(f"Query of {line.backend.pid} copied")
+            where = copy(self.app, line.backend.query)
+            self.tell(f"Query of {line.backend.pid} copied{where}")
 
     def action_copy_signal(self) -> None:
         if self.snapshot is not None and self.snapshot.server.door == HOST_DOOR:
@@ -318,8 +323,8 @@ class BrowseScreen(Screen[None]):
         statements = [text for target in plan.targets if (text := plans.signal_sql(Action.TERMINATE, target))]
         left = f"; {plans.plural(len(plan.excluded), 'session')} left out by the guards" if plan.excluded else ""
         if statements:
-            self.app.copy_to_clipboard("\n".join(statements))
-            self.tell(f"{plans.plural(len(statements), 'statement')} copied{left}")
+            where = copy(self.app, "\n".join(statements))
+            self.tell(f"{plans.plural(len(statements), 'statement')} copied{left}{where}")
         else:
             reasons = plan.excluded[0].reasons if plan.excluded else ()
             self.tell(f"Nothing copied: {'; '.join(reasons)}", "warning")

@@ -12,10 +12,13 @@ from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.model.text import one_line
+from pgtop_conn.tui.clipboard import copy
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog, closing
 from pgtop_conn.tui.lineview import RowList
 from pgtop_conn.view import detail, format, plans
 from pgtop_conn.view.columns import Cell
+
+Ask = Callable[[Action, Target], None]
 
 
 class Detail(Dialog[None]):
@@ -24,14 +27,19 @@ class Detail(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *SCROLLING,
         closing("escape", "enter", "left", "q"),
+        Binding("c", "cancel", "cancel", id="detail_cancel", tooltip="Cancel its query; asks first."),
+        Binding("x", "terminate", "terminate", id="detail_terminate", tooltip="End it; asks first."),
         Binding("y", "copy_query", "copy query", id="detail_copy_query", tooltip="Copy the query."),
         Binding("Y", "copy_signal", "copy SQL", id="detail_copy_signal", tooltip="Copy the statement that ends it."),
     ]
 
-    def __init__(self, backend: Backend, snapshot: Snapshot, policy: Policy, tags: Callable[[], Tags]) -> None:
-        """`tags` gives those of the newest poll."""
+    def __init__(
+        self, backend: Backend, snapshot: Snapshot, policy: Policy, tags: Callable[[], Tags], ask: Ask
+    ) -> None:
+        """`tags` gives those of the newest poll; `ask` puts the question before a signal."""
         super().__init__(RowList(id="dialog-body", wrap=detail.LABEL_WIDTH))
         self._newest_tags = tags
+        self._ask = ask
         self._tags = tags()
         self._backend = backend
         self._snapshot = snapshot
@@ -57,17 +65,29 @@ class Detail(Dialog[None]):
             gone = Cell(f"Gone: it has left. What follows was read {since} before that was seen.", "critical")
             rows = [[gone], [], *rows]
         self.show_rows(rows)
-        self.set_hint(
-            Cell("Esc", "key"), Cell(" close   "), Cell("y", "key"), Cell(" copy query   "),
-            Cell("Y", "key"), Cell(" copy the SQL that ends it"),
-        )  # fmt: skip
+        signals = () if self._policy.read_only else (("c", "cancel"), ("x", "terminate"))
+        keys = (("Esc", "close"), *signals, ("y", "copy query"), ("Y", "copy the SQL that ends it"))
+        self.set_hint(*(cell for key, words in keys for cell in (Cell(key, "key"), Cell(f" {words}   "))))
 
     def action_close(self) -> None:
         self.dismiss()
 
+    def action_cancel(self) -> None:
+        self._signal(Action.CANCEL)
+
+    def action_terminate(self) -> None:
+        self._signal(Action.TERMINATE)
+
+    def _signal(self, action: Action) -> None:
+        """Bound to the session that is shown, which may have left."""
+        if self._gone_at is not None:
+            self.notify("It is gone already; Esc goes back to the others", severity="warning", markup=False)
+        else:
+            self._ask(action, Target.of(self._backend, "the detail pane"))
+
     def action_copy_query(self) -> None:
-        self.app.copy_to_clipboard(self._backend.query)
-        self.notify("query copied", markup=False)
+        where = copy(self.app, self._backend.query)
+        self.notify(f"Query copied{where}", markup=False)
 
     def action_copy_signal(self) -> None:
         if self._backend.by_title:
@@ -77,5 +97,5 @@ class Detail(Dialog[None]):
         if statement is None:
             self.notify("its identity is hidden: nothing can be bound to it", severity="warning", markup=False)
             return
-        self.app.copy_to_clipboard(statement)
-        self.notify("statement copied", markup=False)
+        where = copy(self.app, statement)
+        self.notify(f"Statement copied{where}", markup=False)

@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from pgtop_conn.model.findings import Remedy
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.blocklist import Block, BlockList
+from pgtop_conn.tui.clipboard import copy
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog
 from pgtop_conn.tui.gauges import KeyLine
 from pgtop_conn.tui.lines import Pieces, Row, cut, flowing
@@ -267,10 +268,10 @@ class Diagnosis(Dialog[str | None]):
         if remedy is None:
             self.notify("Nothing to copy here", severity="warning", markup=False)
             return
-        self.app.copy_to_clipboard(remedy.text)
+        where = copy(self.app, remedy.text)
         first, *others = remedy.text.strip().split("\n")
         more = f" and {len(others)} more lines" if others else ""
-        self.notify(f"Copied: {first}{more}", markup=False)
+        self.notify(f"Copied: {first}{more}{where}", markup=False)
 
     @property
     def remedy(self) -> Remedy | None:

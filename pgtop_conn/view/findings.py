@@ -235,7 +235,7 @@ def _refusals(case: Case) -> str:
 def _memory(case: Case) -> str:
     if case.facts.memory is not None or case.ram is not None:
         return ""
-    return f"the memory of the server: {case.facts.memory_unknown}; diagnose --ram tells it"
+    return f"the memory of the server: {case.facts.memory_unknown}; pgtop-conn diagnose --ram can be told"
 
 
 #: Each gives a sentence, or '' where it is known.
