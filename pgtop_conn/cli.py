@@ -161,6 +161,7 @@ def policy_of(settings: config.Settings) -> Policy:
 
 def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
     _need_terminal(settings.theme)
+    _need_keys(settings.keys)
     return _run(_watch_async(login_of(arguments), settings))
 
 
@@ -176,6 +177,15 @@ def _need_terminal(theme: str) -> None:
         from pgtop_conn.tui.themes import named
 
         named(theme)
+
+
+def _need_keys(keys: Sequence[tuple[str, str]]) -> None:
+    """Before anybody connects, as above."""
+    if keys:
+        from pgtop_conn.tui.remapping import problems
+
+        if found := problems(dict(keys)):
+            raise BadInput("; ".join(found))
 
 
 async def _watch_async(login: Login, settings: config.Settings) -> int:
@@ -207,6 +217,7 @@ async def _show(source: Source, settings: config.Settings) -> int:
         theme=settings.theme or None,
         first=first,
         labels=settings.labels,
+        keys=settings.keys,
         write_report=_write_report,
     )
     return await run(source, options)

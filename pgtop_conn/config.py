@@ -172,11 +172,13 @@ def _keys(value: object) -> tuple[tuple[str, str], ...]:
     """Which ids and keys there are is known on the screen, which says so."""
     from pgtop_conn.model.labels import pairs_of
 
-    pairs = pairs_of(value, "ids and keys, like terminate = 'f9,x'", "ID=KEYS")
-    for name, keys in pairs:
-        if not isinstance(keys, str) or not keys.strip():
-            raise BadInput(f"{name}: expected keys, like 'f9' or 'f9,x', not {keys!r}")
-    return tuple((name.strip(), str(keys).replace(" ", "")) for name, keys in pairs)
+    found = []
+    for name, keys in pairs_of(value, "ids and keys, like terminate = 'f9,x'", "ID=KEYS"):
+        several = keys if isinstance(keys, list) else [keys]
+        if not all(isinstance(key, str) and key.strip() for key in several) or not several:
+            raise BadInput(f"{name}: expected keys, like 'f9', 'f9,x' or ['f9', 'x'], not {keys!r}")
+        found.append((name.strip(), ",".join(map(str, several)).replace(" ", "")))
+    return tuple(found)
 
 
 def _presets(value: object) -> tuple[tuple[str, str], ...]:

@@ -337,9 +337,8 @@ class BrowseScreen(Screen[None]):
         self.app.push_screen(palette())
 
     def choose_theme(self, name: str) -> None:
-        """Show it now, and at the next start."""
+        """Show it now; the application keeps it for the next start."""
         self.app.theme = name
-        self.options.save_theme(name)
 
     # Choosing whom.
 

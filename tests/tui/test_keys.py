@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from textual.binding import Binding
 
+from pgtop_conn.cli import main
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE
 from pgtop_conn.tui import keys
@@ -278,3 +281,16 @@ async def test_read_only_offers_no_signal() -> None:
 
 def test_keymap_is_what_textual_takes() -> None:
     assert keymap_of([("terminate", "F9, x"), ("help", "?")]) == {"terminate": "f9,x", "help": "question_mark"}
+
+
+def test_what_can_not_be_ends_the_start_before_anybody_connects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = tmp_path / "config.toml"
+    written.write_text('[keys]\nterminate = ["c", "f9"]\n')
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert main(["--config", str(written), "host=/nowhere"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "c is cancel and terminate; give one of them another key" in line
