@@ -132,6 +132,10 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
     def header_pieces(self, width: int) -> Pieces:
         return fitted((), width)
 
+    def blank_pieces(self, index: int, width: int) -> Pieces:
+        """What is drawn behind the last line."""
+        return fitted((), width)
+
     def is_cursor(self, index: int) -> bool:
         return False
 
@@ -185,7 +189,7 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
             return self.header_pieces(width), False
         index = y - self.HEADER_LINES + self.scroll_offset.y
         if index >= self.line_count():
-            return fitted((), width), False
+            return self.blank_pieces(index, width), False
         return self.pieces(index, width), self.is_cursor(index)
 
     def notify_style_update(self) -> None:

@@ -22,7 +22,7 @@ from pgtop_conn.tui.gauges import Gauges, Heading, KeyLine
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.poller import Poller
 from pgtop_conn.tui.signals import VERIFY_EVERY_S
-from pgtop_conn.view import plans
+from pgtop_conn.view import empty, plans
 from pgtop_conn.view.gauge import Status
 from pgtop_conn.view.groups import GROUPINGS, Group, rate_key
 from pgtop_conn.view.groups import group as group_sessions
@@ -185,6 +185,7 @@ class MainScreen(ExplainingScreen):
             tags=self.shown_tags,
             hidden=self.view.hidden,
         )
+        self.table.empty = empty.rows(snapshot, self.view)
         self.table.show(build(frame, self.view), frame)
         self.show_keys()
 

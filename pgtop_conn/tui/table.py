@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
 from textual.message import Message
 
 from pgtop_conn.model.text import one_line
-from pgtop_conn.tui.lines import Pieces, columns, fitted
+from pgtop_conn.tui.lines import Pieces, Row, columns, fitted, flowing
 from pgtop_conn.tui.lineview import LineView
 from pgtop_conn.view.columns import Cell, Placed
 from pgtop_conn.view.format import cell_count
@@ -48,6 +49,8 @@ class SessionTable(LineView):
         super().__init__(id=id)
         self._frame: Frame | None = None
         self.lines: list[Line] = []
+        #: What is said where there are no lines.
+        self.empty: Sequence[Row] = ()
         self.cursor: LineKey | None = None
         self._cursor_index: int | None = None
         #: Where the cursor's line was last: arrows move on from there when it is gone.
@@ -151,6 +154,11 @@ class SessionTable(LineView):
                 self.post_message(self.Titled(sort))
         elif event.chain == 2 and event.y - self.HEADER_LINES + self.scroll_offset.y < self.line_count():
             self.post_message(self.Opened())
+
+    def blank_pieces(self, index: int, width: int) -> Pieces:
+        # One line is left blank below the titles.
+        said = self.empty if not self.lines else ()
+        return flowing(said[index - 1], width) if 0 < index <= len(said) else fitted((), width)
 
     def is_cursor(self, index: int) -> bool:
         return index == self._cursor_index
