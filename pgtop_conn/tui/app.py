@@ -20,7 +20,7 @@ from textual.constants import COLOR_SYSTEM
 from textual.theme import Theme
 
 from pgtop_conn.model.source import Source
-from pgtop_conn.tui import themes
+from pgtop_conn.tui import themes, toosmall
 from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.options import ScreenOptions
@@ -37,6 +37,8 @@ class MonitorApp(App[int]):
 
     CSS_PATH = "style.tcss"
     TITLE = "pgtop-conn"
+    HORIZONTAL_BREAKPOINTS = toosmall.WIDTHS
+    VERTICAL_BREAKPOINTS = toosmall.HEIGHTS
     ENABLE_COMMAND_PALETTE = False
     # Our own keys are ? and the footer; Ctrl-Q and Ctrl-C leave from everywhere, also out of an input line.
     BINDINGS: ClassVar[list[BindingType]] = [

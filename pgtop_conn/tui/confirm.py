@@ -20,6 +20,7 @@ from pgtop_conn.tui.dialogs import SCROLLING, Answer, Dialog
 from pgtop_conn.tui.lines import OneLine, Row
 from pgtop_conn.tui.lineview import CellBlock, RowList
 from pgtop_conn.tui.signals import Decision
+from pgtop_conn.tui.toosmall import too_small
 from pgtop_conn.view import plans
 from pgtop_conn.view.columns import Cell
 
@@ -229,6 +230,11 @@ class Confirm(Dialog[Decision | None]):
 
     def action_yes(self) -> None:
         if self.plan.planned and self.plan.ask is Ask.YES:
+            self._decide()
+
+    def _decide(self) -> None:
+        # Nobody answers what can't be read.
+        if not too_small(self.size):
             self.dismiss(self.decision)
 
     def action_no(self) -> None:
@@ -259,7 +265,7 @@ class Confirm(Dialog[Decision | None]):
         if event.input is self._reason_input:
             self._keep_reason()
         elif plan.planned and plan.ask is not Ask.YES and event.value == plan.answer:
-            self.dismiss(self.decision)
+            self._decide()
         else:
             self._prompt.show(lambda _width: [[Cell(f"That is not it. {plans.prompt(plan)}", "warning")]])
 

@@ -18,6 +18,7 @@ from pgtop_conn.tui.dialogs import SCROLLING, Dialog
 from pgtop_conn.tui.gauges import KeyLine
 from pgtop_conn.tui.lines import Pieces, Row, cut, flowing
 from pgtop_conn.tui.lineview import CellBlock, LineView, RowList
+from pgtop_conn.tui.toosmall import TooSmall
 from pgtop_conn.view import diagnosis
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.diagnosis import Section
@@ -138,6 +139,7 @@ class Diagnosis(Dialog[str | None]):
             yield self._rule
             yield self._text
             yield self._keys
+        yield TooSmall()
 
     @property
     def section(self) -> Section:

@@ -16,6 +16,7 @@ from textual.widgets import Input
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.lines import Row
 from pgtop_conn.tui.lineview import CellBlock, RowList
+from pgtop_conn.tui.toosmall import TooSmall
 from pgtop_conn.view.columns import Cell
 
 Result = TypeVar("Result")
@@ -63,6 +64,7 @@ class Dialog(ModalScreen[Result]):
             yield self.body
             yield from self.below()
             yield self.hint
+        yield TooSmall()
 
     def below(self) -> Iterator[Widget]:
         """Widgets between the body and the hint."""

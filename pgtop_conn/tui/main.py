@@ -22,6 +22,7 @@ from pgtop_conn.tui.gauges import Gauges, Heading, KeyLine
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.poller import Poller
 from pgtop_conn.tui.signals import VERIFY_EVERY_S
+from pgtop_conn.tui.toosmall import TooSmall
 from pgtop_conn.view import empty, plans
 from pgtop_conn.view.gauge import Status
 from pgtop_conn.view.groups import GROUPINGS, Group, rate_key
@@ -60,6 +61,7 @@ class MainScreen(ExplainingScreen):
         yield self.table
         yield self.filter_bar
         yield self._keys
+        yield TooSmall()
 
     def on_mount(self) -> None:
         self.show_progress()

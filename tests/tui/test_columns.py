@@ -92,3 +92,30 @@ async def test_every_column_and_the_end_of_the_query_come_by(size: tuple[int, in
         for _ in range(30):
             await pilot.press("shift+left")
         assert "<" not in header(screen_text(app))
+
+
+@pytest.mark.parametrize("size", [(39, 24), (80, 9), (12, 3)])
+async def test_a_terminal_that_is_too_small_says_so_and_answers_nothing(size: tuple[int, int]) -> None:
+    async with monitor(sessions(), size=size, view=OPEN) as (app, source, pilot):
+        assert "Too small" in screen_text(app)[0]
+        assert not any("GROUP" in line for line in screen_text(app))
+        app.main.table.put_cursor_on(make_backend(11).key)
+        await pilot.press("x", "y")
+        await pilot.pause()
+        assert "Too small" in screen_text(app)[0]
+        assert source.signals == []
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert "Too small" not in "\n".join(screen_text(app))
+        # The question is still there, and its answer now counts.
+        assert not on_main(app)
+        await pilot.press("escape")
+        assert on_main(app)
+        assert any("GROUP" in line for line in screen_text(app))
+
+
+async def test_the_smallest_terminal_shows_a_table() -> None:
+    async with monitor(sessions(), size=(40, 10)) as (app, _, _pilot):
+        text = "\n".join(screen_text(app))
+        assert "Too small" not in text
+        assert "web" in text
