@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgtop_conn.commands.advising import host_command
+from pgtop_conn.commands.connecting import told
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.snapshot import HOST_DOOR, WALSENDER_DOOR
 from pgtop_conn.model.source import Source
@@ -43,18 +44,24 @@ class Way:
     state_folders: Sequence[Path]
     #: The command line, for the next one to type.
     typed: Sequence[str] = ()
+    #: Whether somebody waits: then it is known that it takes a while.
+    waiting: bool = False
 
     async def session(self, *, by_door: bool = False) -> Source:
         """A session in an ordinary slot, or through the walsender door."""
         from pgtop_conn.postgres.session import Session
 
+        hosts = () if self.waiting else self.info.hosts
+        self.waiting = True
         try:
-            return await Session.open(self.info, by_door=by_door)
+            with told(hosts):
+                return await Session.open(self.info, by_door=by_door)
         except PasswordNeeded:
             if self.ask is None or self.info.password is not None:
                 raise
         self.info = self.info.with_password(self.ask(self.info.user))
-        return await Session.open(self.info, by_door=by_door)
+        with told(hosts):
+            return await Session.open(self.info, by_door=by_door)
 
     async def host(self) -> Source:
         """The server's processes, from its host."""
