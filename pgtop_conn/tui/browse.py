@@ -249,6 +249,16 @@ class BrowseScreen(Screen[None]):
             # What was chosen hides its line: the key was about the whole table.
             self.table.put_cursor(0)
 
+    def action_preset(self, number: str) -> None:
+        """A filter of the configuration; the same key again leaves it."""
+        text = dict(self.options.presets).get(number, "")
+        if not text:
+            self.tell(f"There is no filter on {number}: [presets] of the configuration has them", "warning")
+            return
+        now = self.view.filter.text == text
+        self._set_filter(parse("" if now else text))
+        self.tell("No filter" if now else f"Filter {text}")
+
     def action_leaks(self) -> None:
         if not self.view.leaks_only and not self.shown_tags.leak:
             self.tell("No session looks leaked so far: that takes some polls to see")

@@ -37,6 +37,9 @@ SIGNS = "In the table: ● marked   ! asked about first   ⊘ refused by a guard
 SHORT_SIGNS = "● marked   ! asks first   ⊘ refused by a guard"
 READ_ONLY = "Started with --read-only: no session can be cancelled or terminated."
 
+#: All of these are one line.
+PRESET = "preset_"
+
 #: Where the first clause of a tooltip ends.
 _CLAUSE = re.compile(r"[.:;](?=\s|$)")
 
@@ -137,7 +140,12 @@ def _short_section(heading: str, bindings: Sequence[Binding], column: int) -> li
     lines: list[tuple[Cell, ...]] = [(Cell(cut(heading, column), "header"),)]
     for binding in bindings:
         second, words = PAIRS.get(binding.id or "", ("", clause(binding)))
-        if binding.id in seconds:
+        if binding.id in seconds or (binding.id or "").startswith(PRESET):
+            if binding.id == f"{PRESET}1":
+                last = by_id.get(f"{PRESET}9", binding)
+                lines.append(
+                    _short(f"{display(binding.key, 1)} - {display(last.key, 1)}", "Filters of your own", column)
+                )
             continue
         both = f"{display(binding.key, 1)} {display(by_id[second].key, 1)}" if second in by_id else ""
         lines.append(_short(both or _short_keys(binding), words, column))

@@ -14,6 +14,9 @@ MOVE = Binding.Group("Move (nothing is sent)")
 POLL = Binding.Group("Poll")
 PROGRAM = Binding.Group("Program")
 
+#: Filters of the configuration are on the number keys.
+PRESETS = "123456789"
+
 #: Left out with --read-only.
 SIGNAL_IDS = frozenset({"cancel", "terminate", "free", "copy_limit"})
 
@@ -100,6 +103,18 @@ BINDINGS: list[Binding] = [
         group=LOOK,
         tooltip="Clear filter; stop sending. While a plan is being sent: send no further signal; else clear the "
         "filter and leaks only.",
+    ),
+    *(
+        Binding(
+            number,
+            f"preset({number!r})",
+            f"preset {number}",
+            id=f"preset_{number}",
+            show=False,
+            group=LOOK,
+            tooltip=f"Filter {number} of your own. From [presets] of the configuration; again: no filter.",
+        )
+        for number in PRESETS
     ),
     Binding(
         "tab,f5",

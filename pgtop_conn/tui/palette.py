@@ -46,9 +46,16 @@ def commands_of(screen: BrowseScreen) -> list[Command]:
 def _keys(screen: BrowseScreen) -> Iterator[Command]:
     """The keys, but those that only move."""
     for binding in remapped(keys.available(screen.options.policy.read_only), screen.keymap):
-        if binding.group is not keys.MOVE and binding.id != "palette":
+        if binding.group is not keys.MOVE and not (binding.id or "").startswith(("palette", "preset_")):
             words = f"{binding.description}: {binding.tooltip.split('. ')[0].rstrip('.')}"
             yield Command(words, partial(screen.run_action, binding.action), f"key {escape(display(binding.key))}")
+
+
+def _presets(screen: BrowseScreen) -> Iterator[Command]:
+    for number, text in screen.options.presets:
+        yield Command(
+            f"Filter {text}", partial(screen.action_preset, number), f"key {screen.key_of(f'preset_{number}')}"
+        )
 
 
 def _groupings(screen: BrowseScreen) -> Iterator[Command]:
@@ -85,7 +92,14 @@ def _go(screen: BrowseScreen, path: Path) -> None:
     screen.show_keys()
 
 
-SOURCES: tuple[Callable[[BrowseScreen], Iterator[Command]], ...] = (_keys, _groupings, _sorts, _themes, _groups)
+SOURCES: tuple[Callable[[BrowseScreen], Iterator[Command]], ...] = (
+    _keys,
+    _presets,
+    _groupings,
+    _sorts,
+    _themes,
+    _groups,
+)
 
 
 class Commands(Provider):

@@ -97,9 +97,10 @@ def split(keys_of_one: str) -> list[str]:
     return [normal(key) for key in keys_of_one.split(",") if key.strip()]
 
 
-def keymap_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def keymap_of(pairs: Iterable[tuple[str, str | Sequence[str]]]) -> dict[str, str]:
     """What App.set_keymap() takes, whatever way the keys were written."""
-    return {name: ",".join(split(chosen)) for name, chosen in pairs}
+    several = ((name, chosen if isinstance(chosen, str) else ",".join(chosen)) for name, chosen in pairs)
+    return {name: ",".join(split(chosen)) for name, chosen in several}
 
 
 def display(keys_of_one: str, most: int | None = None) -> str:
@@ -123,7 +124,7 @@ def remapped(bindings: Iterable[Binding], keymap: Mapping[str, str]) -> list[Bin
     ]
 
 
-def problems(keymap: Mapping[str, str]) -> list[str]:
+def problems(keymap: Mapping[str, str | Sequence[str]]) -> list[str]:
     """What can't be as the configuration has it, a line each; an empty list when everything can."""
     chosen = keymap_of(keymap.items())
     found = list(_unknown(chosen))

@@ -13,7 +13,7 @@ from pgtop_conn.model.snapshot import ACTIVE
 from pgtop_conn.tui import keys
 from pgtop_conn.tui.confirm import Confirm
 from pgtop_conn.tui.freeing import FreeSlots
-from pgtop_conn.tui.helping import Help, clause
+from pgtop_conn.tui.helping import PAIRS, Help, clause
 from pgtop_conn.tui.remapping import DESTRUCTIVE, display, keymap_of, normal, problems, scopes, split, unshifted
 from pgtop_conn.view.table import ViewState
 from tests.factories import make_backend, make_own, make_snapshot, make_walsender
@@ -219,8 +219,9 @@ async def test_the_short_help_fits_on_a_small_screen(read_only: bool) -> None:
         assert isinstance(app.screen, Help)
         assert app.screen.body.line_count() <= app.screen.body.page
         text = "\n".join(screen_text(app))
+        seconds = {*(second for second, _ in PAIRS.values()), *(f"preset_{number}" for number in keys.PRESETS[1:-1])}
         for binding in keys.available(read_only):
-            if binding.id not in ("up", "page_up", "last", "collapse", "faster", "scroll_left"):
+            if binding.id not in seconds:
                 assert display(binding.key, 1) in text
         assert "Leave" in text
         assert "…" not in text.split("Esc close")[0].split("Keys", 1)[1]
@@ -294,3 +295,14 @@ def test_what_can_not_be_ends_the_start_before_anybody_connects(
     assert main(["--config", str(written), "host=/nowhere"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "c is cancel and terminate; give one of them another key" in line
+
+
+async def test_number_keys_set_the_filters_of_the_configuration_and_clear_them() -> None:
+    async with monitor(sessions(1, 2, 3), presets=(("2", "pid:2"),)) as (app, _, pilot):
+        await pilot.press("2")
+        assert app.main.view.filter.text == "pid:2"
+        assert "Filter pid:2" in toasts(app)
+        await pilot.press("2")
+        assert app.main.view.filter.text == ""
+        await pilot.press("3")
+        assert "[presets]" in toasts(app)
