@@ -89,13 +89,25 @@ class FilterBar(Vertical):
     def _say(self, text: str) -> None:
         try:
             cells: Row = [Cell(f"{' ' * len(PROMPT)}{self._count(parse(text))}", "dim")]
+            self.query_one("#filter-message", CellBlock).show(lambda _width: [cells])
         except FilterError as error:
-            cells = _pointing(error)
-        self.query_one("#filter-message", CellBlock).show(lambda _width: [cells])
+            wrong = error
+            self.query_one("#filter-message", CellBlock).show(lambda width: [pointing(wrong, width)])
 
 
-def _pointing(error: FilterError) -> Row:
-    """Carets under the word, and what was expected."""
-    before = cell_len(error.text[: error.start])
-    carets = "^" * max(1, cell_len(error.text[error.start : error.end]))
-    return [Cell(" " * (len(PROMPT) + before)), Cell(f"{carets} ", "critical"), Cell(str(error), "warning")]
+def pointing(error: FilterError, width: int) -> Row:
+    """Carets under the word, and what was expected behind them; before them, or alone, where there is no room."""
+    before = len(PROMPT) + cell_len(error.text[: error.start])
+    word = error.text[error.start : error.end]
+    carets, said = Cell("^" * max(1, cell_len(word)), "critical"), str(error)
+    room = width - before - len(carets.text) - 1
+    if cell_len(said) <= room:
+        return [Cell(" " * before), carets, Cell(f" {said}", "warning")]
+    if cell_len(said) + len(PROMPT) < before and before + len(carets.text) <= width:
+        gap = " " * (before - len(PROMPT) - cell_len(said))
+        return [Cell(" " * len(PROMPT)), Cell(said, "warning"), Cell(gap), carets]
+    return [
+        Cell(" " * len(PROMPT)),
+        Cell(f"{word}: " if word and word not in said else "", "critical"),
+        Cell(said, "warning"),
+    ]

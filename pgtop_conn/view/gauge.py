@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
 from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.quoting import identifier
 from pgtop_conn.model.slots import HIDDEN_STATE, Level, Limit, SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, OWN_APPLICATION_NAME, Server, Snapshot
 from pgtop_conn.model.text import one_line
@@ -288,8 +289,9 @@ def notice_line(
         return _leak(leaks, status, width)
     hidden = sum(1 for backend in snapshot.backends if backend.hidden and may_hold_slot(backend))
     if hidden:
-        grant = f"GRANT pg_monitor TO {server.role}"
-        return [Cell(f" {hidden} sessions of other roles are hidden from {server.role}: {grant}", "warning")]
+        grants = "pg_monitor" if status.read_only else "pg_monitor, pg_signal_backend"
+        text = f"{hidden} sessions of other roles are hidden from {server.role}"
+        return [Cell(f" {text}: GRANT {grants} TO {identifier(server.role) or server.role}", "warning")]
     if server.pooled:
         return [Cell(" Behind a pooler: these are the pool's server connections, not the applications' own", "warning")]
     if history is not None and history.leak_signature():
