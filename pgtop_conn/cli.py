@@ -9,9 +9,8 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pgtop_conn import __version__, config
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     from pgtop_conn.commands.opening import Login
     from pgtop_conn.commands.order import Order
     from pgtop_conn.commands.request import Request
-    from pgtop_conn.model.findings import Case, Finding
     from pgtop_conn.model.guards import Policy
-    from pgtop_conn.model.source import Source
 
 T = TypeVar("T")
 
@@ -79,7 +76,10 @@ def _main(argv: list[str]) -> int:
     given = {
         setting.field: getattr(arguments, setting.field) for setting in config.SETTINGS if setting.field in arguments
     }
-    settings = config.load(given, os.environ, getattr(arguments, "config", None))
+    arguments.given = given
+    settings = (
+        config.load(given, os.environ, getattr(arguments, "config", None)) if command.loads else config.Settings()
+    )
     if settings.filter and "filter" not in command.without:
         from pgtop_conn.model.filters import parse
 
@@ -100,7 +100,7 @@ def _log_to(path: str) -> None:
 
 
 #: Names that are kept for commands to come, so that none of them is taken for a database.
-RESERVED = ("check", "record", "replay", "report", "config")
+RESERVED = ("check", "record", "replay", "report")
 
 
 def _command_of(argv: list[str]) -> tuple[str, list[str]]:
@@ -160,74 +160,21 @@ def policy_of(settings: config.Settings) -> Policy:
 
 
 def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    _need_terminal(settings.theme)
-    _need_keys(settings.keys)
+    from pgtop_conn.starting import need_terminal
+
+    need_terminal(settings)
     return _run(_watch_async(login_of(arguments), settings))
-
-
-def _need_terminal(theme: str) -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise BadInput(f"the monitor needs a terminal; for output to a file or a pipe: {PROGRAM} snapshot")
-    from pgtop_conn.tui.terminal import lacking
-
-    if found := lacking(os.environ):
-        raise BadInput(f"{found}, as the monitor must; for one look: {PROGRAM} snapshot")
-    if theme:
-        # Before anybody connects: a wrong name must not take a slot first.
-        from pgtop_conn.tui.themes import named
-
-        named(theme)
-
-
-def _need_keys(keys: Sequence[tuple[str, str]]) -> None:
-    """Before anybody connects, as above."""
-    if keys:
-        from pgtop_conn.tui.remapping import problems
-
-        if found := problems(dict(keys)):
-            raise BadInput("; ".join(found))
 
 
 async def _watch_async(login: Login, settings: config.Settings) -> int:
     from pgtop_conn.commands.opening import open_source
+    from pgtop_conn.starting import show
 
     source = await open_source(login, os.environ, settings, offers=True)
     try:
-        return await _show(source, settings)
+        return await show(source, settings, policy_of(settings))
     finally:
         await source.close()
-
-
-async def _show(source: Source, settings: config.Settings) -> int:
-    from pgtop_conn.model.filters import parse
-    from pgtop_conn.tui.app import run
-    from pgtop_conn.tui.options import ScreenOptions
-    from pgtop_conn.tui.terminal import draws_glyphs
-    from pgtop_conn.view.table import ViewState
-
-    first = await source.poll()
-    options = ScreenOptions(
-        interval_s=settings.interval_s,
-        policy=policy_of(settings),
-        view=ViewState(grouping=settings.grouping(first.server.door), filter=parse(settings.filter)),
-        warning_percent=settings.warning,
-        critical_percent=settings.critical,
-        ascii=settings.ascii or not draws_glyphs(os.environ, sys.stdout.encoding),
-        mouse=settings.mouse,
-        theme=settings.theme or None,
-        first=first,
-        labels=settings.labels,
-        keys=settings.keys,
-        write_report=_write_report,
-    )
-    return await run(source, options)
-
-
-def _write_report(case: Case, findings: Sequence[Finding]) -> Path:
-    """Into the folder we were started in, or where that can't be written beside the journal."""
-    from pgtop_conn.reports import write_report
-
-    return write_report(case, findings, config.journal_file(), (Path.cwd(), config.state_folder()))
 
 
 def _snapshot_arguments(parser: argparse.ArgumentParser) -> None:
@@ -341,6 +288,47 @@ def _journal(arguments: argparse.Namespace, settings: config.Settings) -> int:
     return _answer(out, remark, DONE)
 
 
+def _config_arguments(parser: argparse.ArgumentParser) -> None:
+    from pgtop_conn.commands.config import add_arguments
+
+    add_arguments(parser)
+
+
+def _config(arguments: argparse.Namespace, _settings: config.Settings) -> int:
+    from pgtop_conn.commands.config import run
+
+    answer, code = run(vars(arguments), os.environ, _key_problems, _themes)
+    return _answer(answer, "", code)
+
+
+def _key_problems(keys: Mapping[str, str]) -> Sequence[str]:
+    from pgtop_conn.tui.remapping import problems
+
+    return problems(keys)
+
+
+def _themes() -> Sequence[str]:
+    from pgtop_conn.tui.themes import ALIASES, themes
+
+    return [*themes(), *ALIASES]
+
+
+def _completion_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
+def _completion(arguments: argparse.Namespace, _settings: config.Settings) -> int:
+    from pgtop_conn.commands.completion import completion
+
+    return _answer(completion(arguments.shell, COMMANDS, _themes()), "", DONE)
+
+
+def _man(_arguments: argparse.Namespace, _settings: config.Settings) -> int:
+    from pgtop_conn.commands.manual import manual
+
+    return _answer(manual(COMMANDS, _themes()), "", DONE)
+
+
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--headless", action="store_true", help="no screen: print the CONNINFO, serve until Ctrl-C")
 
@@ -350,8 +338,10 @@ def _demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     if getattr(arguments, "headless", False):
         return demo.run_headless()
-    _need_terminal(settings.theme)
     from pgtop_conn.commands.opening import Login
+    from pgtop_conn.starting import need_terminal
+
+    need_terminal(settings)
 
     with demo.running_demo() as uri:
         return _run(_watch_async(Login(conninfo=uri, never_ask=True), settings))
@@ -375,6 +365,21 @@ COMMANDS: dict[str, Command] = {
         without=frozenset({"filter"}),
     ),
     "journal": Command("What was signalled from this account, and how it ended.", _journal, _journal_arguments, False),
+    "config": Command(
+        "The settings in force and where each comes from; a commented file to begin with; a file checked.",
+        _config,
+        _config_arguments,
+        False,
+        loads=False,
+    ),
+    "completion": Command(
+        "Completion for a shell, to stdout: source <(pgtop-conn completion bash).",
+        _completion,
+        _completion_arguments,
+        False,
+        loads=False,
+    ),
+    "man": Command("The manual page, to stdout: pgtop-conn man | man -l -.", _man, connects=False, loads=False),
     "demo": Command(
         "A private PostgreSQL with leaking applications, to try everything on.", _demo, _demo_arguments, False
     ),

@@ -43,6 +43,8 @@ class Command:
     notes: Callable[[], str] = lambda: ""
     #: Shared options that it does not take, by the names of their fields.
     without: frozenset[str] = frozenset()
+    #: Whether the settings are read before it runs; one that helps with them must run when they can't be.
+    loads: bool = True
 
 
 EPILOG = """\
