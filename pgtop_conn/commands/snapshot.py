@@ -60,7 +60,7 @@ def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Polic
         gauge.slots_line(budget, History(), width, ascii_only=settings.ascii),
         gauge.headroom_line(budget, width),
         gauge.states_line(seen, budget, width),
-        gauge.notice_line(seen, largest, None, status),
+        gauge.notice_line(seen, largest, None, status, width=width),
         *([banner] if (banner := banner_line(seen, width)) else []),
     ]
     without_rate = tuple(column for column in GROUP_COLUMNS if column.name != "growth")

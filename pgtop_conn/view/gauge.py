@@ -242,12 +242,13 @@ def states_line(snapshot: Snapshot, budget: SlotBudget, width: int, churn: Churn
     for cells, gap in ((long, "   "), (short, "  ")):
         cells.append(Cell(f"blocked {_at_least(blocked, hidden)}{gap}", "blocked" if blocked else "faint"))
         cells += [Cell(f"{state} {count}{gap}", "warning") for state, count in states.items()]
-    # Blanks at the end may be cut.
+    # The blanks at the end go.
     cells = long if _length(long) <= width + 3 else short
     extra = _churn(churn)
     # What is none goes before what is some.
     none = [index for index in range(len(cells) - 1, 0, -1) if cells[index].style == "faint"]
-    return _dropping([*cells, *extra], width + 2, (*range(len(cells) + len(extra) - 1, len(cells) - 1, -1), *none))
+    row = _dropping([*cells, *extra], width + 2, (*range(len(cells) + len(extra) - 1, len(cells) - 1, -1), *none))
+    return [*row[:-1], Cell(row[-1].text.rstrip(), row[-1].style)]
 
 
 def _at_least(count: int, hidden: bool) -> str:
