@@ -53,7 +53,7 @@ CELL_STYLES = (
     "xact",
 )
 #: Styles that say something less loudly; on the line under the cursor they are drawn as text is.
-QUIET_STYLES = frozenset({"dim", "faint", "header", "idle", "query", "reserve", "struck"})
+QUIET_STYLES = frozenset({"comment", "dim", "faint", "header", "idle", "query", "reserve", "struck"})
 #: It has a ground of its own.
 ALERT = "alert"
 CURSOR = "cell--cursor"

@@ -45,6 +45,10 @@ TOUR = (
     ("escape", "b"),
     ("escape", "i"),
     ("escape", "d"),
+    ("escape", "C", "down"),
+    ("escape", "ctrl+p"),
+    tuple("theme"),
+    ("down", "down"),
 )
 
 
@@ -62,7 +66,7 @@ def busy() -> Snapshot:
 def drawn(app: MonitorApp) -> Iterator[Segment]:
     """What is on the screen; of a dialog only itself and the messages, as what is behind is faded on purpose."""
     strips = app.screen._compositor.render_strips()
-    boxes = [widget.region for widget in app.screen.query("#dialog, #diagnosis, Toast")]
+    boxes = [widget.region for widget in app.screen.query("#dialog, #diagnosis, CommandPalette > Vertical, Toast")]
     for box in boxes if app.screen is not app.main else [app.screen.region]:
         for strip in strips[box.y : box.bottom]:
             yield from strip.crop(box.x, box.right)
@@ -202,6 +206,14 @@ async def test_a_full_server_shouts_without_colours(monkeypatch: pytest.MonkeyPa
         assert level.style is not None
         assert level.style.reverse
         assert level.style.bold
+
+
+async def test_the_palette_is_drawn_in_ascii_where_that_is_asked_for() -> None:
+    async with monitor(busy(), ascii=True) as (app, _, pilot):
+        await pilot.press("ctrl+p", *"theme")
+        drawn_text = "".join(screen_text(app))
+        assert "Theme pgtop" in drawn_text
+        assert drawn_text.isascii(), {char for char in drawn_text if not char.isascii()}
 
 
 def test_names_and_short_words() -> None:
