@@ -98,8 +98,12 @@ class Diagnosis(Dialog[str | None]):
         *KEYS,
         Binding("left", "back", "back", id="diagnosis_back", tooltip="Back to the findings.", show=False),
         # What the remedies say to press is pressed here first.
-        Binding("l", "outside('l')", "leaks", id="diagnosis_leaks", tooltip="Leaks only, in the table.", show=False),
-        Binding("b", "outside('b')", "blockers", id="diagnosis_blockers", tooltip="Who blocks whom.", show=False),
+        Binding(
+            "l", "outside('leaks')", "leaks", id="diagnosis_leaks", tooltip="Leaks only, in the table.", show=False
+        ),
+        Binding(
+            "b", "outside('blockers')", "blockers", id="diagnosis_blockers", tooltip="Who blocks whom.", show=False
+        ),
         Binding(
             "escape,q,d",
             "close",
@@ -183,7 +187,8 @@ class Diagnosis(Dialog[str | None]):
         self._findings.show([_line(section) for section in self._sections])
         section = self.section
         title = f"{section.title} " if section.finding is None else f"{section.title}, {section.word.lower()} "
-        self._rule.show(lambda width: [[Cell("─ ", "faint"), Cell(title, "header"), Cell("─" * width, "faint")]])
+        before = [Cell("─ ", "faint"), Cell(title, "header")]
+        self._rule.show(lambda width: [[*before, Cell("─" * (width - 2 - cell_len(title)), "faint")]])
         self._text.show(_blocks(section))
         self._fit()
         self._keys.show_bindings(self._useful_keys())
@@ -252,10 +257,10 @@ class Diagnosis(Dialog[str | None]):
         else:
             self.dismiss(None)
 
-    def action_outside(self, key: str) -> None:
-        """A key of the main screen: close, and press it there."""
+    def action_outside(self, action: str) -> None:
+        """A key of the main screen, whichever it is there: close, and do what it does."""
         self.dismiss(None)
-        self.app.call_after_refresh(self.app.simulate_key, key)
+        self.app.call_after_refresh(self.app.get_default_screen().run_action, action)
 
     def action_hold(self) -> None:
         self._paused = not self._paused

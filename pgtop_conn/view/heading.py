@@ -33,8 +33,9 @@ def heading(view: ViewState, width: int, *, ascii_only: bool = False) -> list[Ce
         if room >= min(format.cell_count(text), FILTER_AT_LEAST):
             break
     shown = format.shortened(text, max(4, room))
-    filtered = [(f" {named}{shown or 'none'} ", "warning" if text else "header")]
-    parts = [first, *(filtered if text or room >= len("none") else []), *others, last]
+    none = "filter: none" if named == "filter: " else "no filter"
+    filtered = (f" {named}{shown} ", "warning") if text else (f" {none} ", "header")
+    parts = [first, *([filtered] if text or room >= len(none) - len(named) else []), *others, last]
     gaps = len(parts) - 1
     left = max(gaps * 2, width - sum(format.cell_count(text) for text, _ in parts) - 1 - 3)
     cells = [Cell(rule, "faint")]

@@ -113,7 +113,7 @@ async def test_a_long_name_is_cut_for_the_flag_and_not_the_flag() -> None:
     rows = [make_backend(pid, app="日本語アプリケーションの名前" * 3) for pid in LEAKED]
     async with monitor(make_snapshot([make_own(), *rows]), size=(80, 24)) as (app, _, _pilot):
         line = next(line for line in screen_text(app) if "日本" in line and "▸" in line)
-        assert "… leak " in line
+        assert "…の名前  leak " in line
         assert cell_len(line) == 80
 
 
