@@ -140,7 +140,7 @@ class BrowseScreen(Screen[None]):
         if event.sort == self.view.sort:
             self.action_reverse()
         else:
-            self.choose_sort(event.sort)
+            self._sort_by(event.sort, False)
 
     def action_open(self) -> None:
         line = self._line()
@@ -199,7 +199,8 @@ class BrowseScreen(Screen[None]):
         self.choose_grouping(names[(names.index(self.view.grouping) + step) % len(names)])
 
     def choose_grouping(self, name: str) -> None:
-        """Group the table anew, the cursor on its first line."""
+        """Group the table anew, the cursor on its first line; the next start groups so, too."""
+        self.options.save_grouping(name)
         self.view = replace(self.view, grouping=name)
         self.table.cursor = None
         self.show_table()
@@ -211,12 +212,15 @@ class BrowseScreen(Screen[None]):
 
     def choose_sort(self, name: str) -> None:
         """Another order, the way round that says most."""
-        self.view = replace(self.view, sort=name)
+        self._sort_by(name, self.view.reverse)
+
+    def _sort_by(self, name: str, reverse: bool) -> None:
+        self.options.save_sort(name, reverse)
+        self.view = replace(self.view, sort=name, reverse=reverse)
         self.show_table()
 
     def action_reverse(self) -> None:
-        self.view = replace(self.view, reverse=not self.view.reverse)
-        self.show_table()
+        self._sort_by(self.view.sort, not self.view.reverse)
 
     def action_filter(self) -> None:
         self.filter_bar.open(self.view.filter.text, self._count)

@@ -12,6 +12,7 @@ from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE
 from pgtop_conn.tui import keys
 from pgtop_conn.tui.confirm import Confirm
+from pgtop_conn.tui.diagnosing import Diagnosis
 from pgtop_conn.tui.freeing import FreeSlots
 from pgtop_conn.tui.helping import PAIRS, Help, clause
 from pgtop_conn.tui.remapping import DESTRUCTIVE, display, keymap_of, normal, problems, scopes, split, unshifted
@@ -306,3 +307,23 @@ async def test_number_keys_set_the_filters_of_the_configuration_and_clear_them()
         assert app.main.view.filter.text == ""
         await pilot.press("3")
         assert "[presets]" in toasts(app)
+
+
+async def test_a_grouping_and_an_order_are_kept_for_the_next_start() -> None:
+    kept: list[object] = []
+
+    def keep_sort(name: str, reverse: bool) -> None:
+        kept.append((name, reverse))
+
+    async with monitor(sessions(1), save_grouping=kept.append, save_sort=keep_sort) as (app, _, pilot):
+        await pilot.press("tab", "s", "S")
+        assert kept == [app.main.view.grouping, (app.main.view.sort, False), (app.main.view.sort, True)]
+
+
+async def test_a_key_that_leads_out_of_the_diagnosis_follows_the_remapped_one() -> None:
+    async with monitor(sessions(1), keys=(("leaks", "z"), ("diagnose", "l"))) as (app, _, pilot):
+        await pilot.press("l")
+        assert isinstance(app.screen, Diagnosis)
+        await pilot.press("l")
+        await until(lambda: "looks leaked" in toasts(app))
+        assert on_main(app)
