@@ -101,7 +101,8 @@ def pointing(error: FilterError, width: int) -> Row:
     word = error.text[error.start : error.end]
     carets, said = Cell("^" * max(1, cell_len(word)), "critical"), str(error)
     room = width - before - len(carets.text) - 1
-    if cell_len(said) <= room:
+    cut_anyway = cell_len(said) + len(PROMPT) > width
+    if cell_len(said) <= room or (cut_anyway and room >= width // 2):
         return [Cell(" " * before), carets, Cell(f" {said}", "warning")]
     if cell_len(said) + len(PROMPT) < before and before + len(carets.text) <= width:
         gap = " " * (before - len(PROMPT) - cell_len(said))
