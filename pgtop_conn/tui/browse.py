@@ -38,6 +38,15 @@ GONE = "The session under the cursor is gone; move to another"
 NOT_WHILE_TYPING = frozenset({"grouping", "clear_filter", "filter"})
 
 
+def reading_s(text: str) -> float:
+    """How long a message covers what is below it: as long as it takes to read.
+
+    >>> [reading_s("x" * length) for length in (5, 60, 900)]
+    [3.0, 4.5, 10.0]
+    """
+    return min(10.0, max(3.0, 1.5 + len(text) / 20))
+
+
 class BrowseScreen(Screen[None]):
     """Holds what the user chose to look at: `view` is replaced by keys and by nothing else."""
 
@@ -103,7 +112,7 @@ class BrowseScreen(Screen[None]):
 
     def tell(self, text: str, severity: Severity = "information") -> None:
         """A message in the corner; never markup, it may hold names from the server."""
-        self.notify(text, severity=severity, timeout=8, markup=False)
+        self.notify(text, severity=severity, timeout=reading_s(text), markup=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return not (self.filter_bar.display and action in NOT_WHILE_TYPING)

@@ -76,6 +76,19 @@ def fitted(pieces: Iterable[Piece], width: int) -> Pieces:
     return tuple(kept)
 
 
+#: Hebrew, Arabic and the other scripts that are written from right to left.
+_FROM_THE_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]")
+#: U+200E takes no cell; behind it the line goes on from left to right.
+_LEFT_TO_RIGHT_MARK = "\u200e"
+
+
+def kept_in_place(text: str) -> str:
+    """A piece that a terminal with bidirectional text may turn round in itself, but not together with the next one."""
+    if text.isascii() or not _FROM_THE_RIGHT.search(text):
+        return text
+    return f"{text}{_LEFT_TO_RIGHT_MARK}"
+
+
 _WORDS = re.compile(r"\s+|\S+")
 
 
