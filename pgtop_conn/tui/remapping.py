@@ -128,12 +128,12 @@ def problems(keymap: Mapping[str, str | Sequence[str]]) -> list[str]:
     """What can't be as the configuration has it, a line each; an empty list when everything can."""
     chosen = keymap_of(keymap.items())
     found = list(_unknown(chosen))
-    if found:
-        return found
+    # What is wrong by itself is not compared with the rest.
+    chosen = {name: wanted for name, wanted in chosen.items() if not any(_unknown({name: wanted}))}
     seen: dict[str, None] = {}
     for bindings in scopes().values():
         seen.update(dict.fromkeys(_clashes(bindings, chosen)))
-    return [*seen, *_unsafe(chosen)]
+    return [*found, *seen, *_unsafe(chosen)]
 
 
 def _unknown(keymap: Mapping[str, str]) -> Iterator[str]:

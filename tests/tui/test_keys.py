@@ -327,3 +327,8 @@ async def test_a_key_that_leads_out_of_the_diagnosis_follows_the_remapped_one() 
         await pilot.press("l")
         await until(lambda: "looks leaked" in toasts(app))
         assert on_main(app)
+
+
+def test_every_problem_is_said_at_once() -> None:
+    found = problems({"helq": "h", "terminate": "c", "free": "f99"})
+    assert len(found) == 3
