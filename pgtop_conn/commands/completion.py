@@ -193,7 +193,7 @@ def _fish(commands: Mapping[str, Command], themes: Sequence[str]) -> str:
                     if option.values
                     else ""
                 )
-                value += "" if option.optional else " -r"
+                value += "" if option.optional else " -r" if option.metavar == FILE else " -x"
             lines.append(f"complete -c {PROGRAM} -n {condition} {flags}{value} -d {_fished(option.help)}")
     return "\n".join(lines) + "\n"
 
