@@ -57,7 +57,7 @@ def test_check_names_the_line_of_each_problem_and_what_was_meant(
     file.write_text(
         'intervall = 2\ngroup = "rol"\n\nprotected-roles = [\n  "a",\n  1,\n]\ntheme = "pgtp"\nfilter = "idel>3m"\n'
         'warning = 97\n[labels]\nA = "app:x"\n"B b" = "idle>3"\n[presets]\n0 = "idle>3m"\n2 = "nope:3"\n'
-        '[keys]\nterminat = "f9"\nfree = "x"\n'
+        '[keys]\nterminat = "f9"\n'
     )
     assert main(["config", "--check", str(file)]) == 2
     lines = capsys.readouterr().out.splitlines()
