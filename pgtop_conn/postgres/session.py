@@ -168,7 +168,7 @@ class Session:
         """Tell the server once to end what was lost before; a stopped session ends as soon as it runs again."""
         left, self._left = self._left, None
         for one in self._unanswered:
-            if one.key is not None and not one.told and not one.ended:
+            if one.key is not None and one.host == link.host and not one.told and not one.ended:
                 one.told = True
                 await _end(link, one.key)
                 left = None if left == one.key else left
