@@ -116,7 +116,7 @@ async def test_the_command_for_the_host_door_works(full: Full) -> None:
     code, out, _ = await run(*command[3:])
     told = json.loads(out)
     assert code == 0
-    assert (told["server"]["door"], told["server"]["slot"], told["slots"]["used"]) == ("host", None, 6)
+    assert (told["server"]["door"], told["server"]["slot"], told["slots"]["used"]) == ("host", "superuser", 6)
     assert {one["role"] for one in told["backends"]} == {"web"}
 
 
@@ -127,6 +127,7 @@ async def test_the_command_for_the_host_door_works(full: Full) -> None:
         (["-d", "shop"], {"database": "postgres"}, "-d shop -d postgres"),
         (["-d", "user=web dbname=shop"], {"database": "postgres"}, "-d 'user=web dbname=postgres'"),
         (["-dservice=a"], {"database": "b", "user": "c"}, "'-dservice=a dbname=b' -U c"),
+        (["-wdpostgres://web:secret@h/shop"], {}, "'-wduser=web host=h dbname=shop'"),
         (["service=a"], {"database": "b", "user": "c"}, "service=a -U c -d b"),
         (["postgres://web@h/shop"], {"user": "web"}, "postgres://web@h/shop"),
         (["--", "password='a b' dbname=it\\'s"], {}, "-- 'dbname='\"'\"'it\\'\"'\"'s'\"'\"''"),
@@ -139,7 +140,7 @@ def test_commands(typed: Sequence[str], options: dict[str, str], expected: str) 
 
 
 def test_the_command_behind_sudo_needs_nothing_of_ours() -> None:
-    typed = ["kill", "role:web", "-d", "service=a password=b", "-W", "--yes"]
+    typed = ["kill", "role:web", "-wd", "service=a password=b", "-W", "--yes"]
     words = shlex.split(host_command(typed, "/var/run/postgresql", 5433, sudo=True))
     assert words[0] == "sudo"
     assert Path(words[1]).is_absolute()
@@ -267,17 +268,17 @@ async def test_a_rescue_by_the_host_door_on_the_screen(
         await one.shows("6/6", "FULL", "In by the host door:", "host door", "by role", "web", "postgres")
         for key, shown in (("b", "Who blocks whom"), ("i", "slots used (this program)"), ("d", "Diagnosis")):
             one.type(key)
-            await one.shows(shown)
+            await one.shows(shown, "Esc ")
             one.type("\x1b")
             await wait_until(lambda: "Esc " not in one.text, "it is closed")
         one.type("Y")
         await one.shows("no SQL that ends")
         one.type("f")
         await one.shows("Free how many slots?")
-        one.type("2\r")
-        await one.shows("Terminate 2 sessions?", "Type the role's name to confirm: web")
+        one.type("2")
+        await one.shows("Only 0 of 2 can be had safely: who holds locks")
         one.type("\x1b")
-        await wait_until(lambda: "Type the role" not in one.text, "it is closed")
+        await wait_until(lambda: "Free how many" not in one.text, "it is closed")
         one.type("gx")
         await one.shows("Terminate 5 sessions?", "Type the role's name to confirm: web")
         one.type("web\r")
