@@ -174,6 +174,18 @@ async def test_a_password_is_asked_for_once_when_the_server_asks_before_it_refus
     assert "CONNECTION LIMIT" in err
 
 
+@pytest.mark.parametrize(("mode", "why"), [(0o644, "others may read it"), (0o600, "no line of")])
+async def test_why_the_password_file_gives_none_is_told_before_the_question(
+    full: Full, tmp_path: Path, mode: int, why: str
+) -> None:
+    await full.free_one()
+    (tmp_path / ".pgpass").write_text("elsewhere:*:*:*:opensesame\n")
+    (tmp_path / ".pgpass").chmod(mode)
+    async with Terminal([full.cluster.uri(user="locked")], environ={"HOME": str(tmp_path)}) as one:
+        await one.shows(why, "Password for user locked:")
+        assert b"opensesame" not in one.written
+
+
 # Waiting.
 
 

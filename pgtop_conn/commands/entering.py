@@ -50,9 +50,12 @@ class Way:
 
         try:
             return await Session.open(self.info, by_door=by_door)
-        except PasswordNeeded:
+        except PasswordNeeded as error:
             if self.ask is None or self.info.password is not None:
                 raise
+            if any(host.no_password for host in self.info.hosts):
+                # Who keeps a password file wonders why there is a question at all.
+                tell(str(error))
         self.info = self.info.with_password(self.ask(self.info.user))
         return await Session.open(self.info, by_door=by_door)
 
