@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import signal
+import struct
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -358,3 +359,32 @@ async def test_by_the_walsender_door_one_session_is_ended(
     code, out, err = await run("kill", "role:web", "--yes", "--json", "--door", "walsender", cluster.uri())
     assert (code, err) == (0, "")
     assert [target["outcome"] for target in json.loads(out)["targets"]] == ["gone"] * 5
+
+
+async def test_that_the_login_went_without_tls_is_told(make_cluster: MakeCluster) -> None:
+    """With sslmode=prefer a broken handshake is followed by a plain login, as with psql; here it is said."""
+    cluster = make_cluster(tcp=True)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = await reader.readexactly(8)
+        if hello == struct.pack("!II", 8, 80877103):
+            writer.write(b"S")
+            await reader.read(1)
+            writer.write(b"no TLS at all")
+            writer.close()
+            return
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", cluster.port)
+        far_writer.write(hello)
+        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+
+    async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            sink.write(data)
+        sink.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        code, out, err = await run("snapshot", "--json", f"postgresql://postgres@127.0.0.1:{port}/postgres")
+    assert code == 0
+    assert json.loads(out)["server"]["tls"] is None
+    assert "connected without TLS, since" in err

@@ -20,6 +20,7 @@ from pgtop_conn.remembering import recall
 
 if TYPE_CHECKING:
     from pgtop_conn.postgres.conninfo import ConnInfo
+    from pgtop_conn.postgres.session import Session
 
 #: Between two attempts, drawn anew each time: a login costs the server a process, and others wait, too.
 WAIT_S = (0.2, 0.6)
@@ -45,7 +46,13 @@ class Way:
     typed: Sequence[str] = ()
 
     async def session(self, *, by_door: bool = False) -> Source:
-        """A session in an ordinary slot, or through the walsender door."""
+        """A session in an ordinary slot, or through the walsender door; what its login came to is told."""
+        session = await self._opened(by_door)
+        for remark in session.remarks:
+            tell(remark)
+        return session
+
+    async def _opened(self, by_door: bool) -> Session:
         from pgtop_conn.postgres.session import Session
 
         try:

@@ -64,6 +64,12 @@ class Session:
         """Whether a pooler is between us and the server."""
         return self._link is not None and self._link.pooled
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the login came to besides what was asked for, such as a connection without TLS after all."""
+        notes = self._link.notes if self._link is not None else ()
+        return tuple(note for note in notes if note not in self._info.notes)
+
     async def poll(self) -> Snapshot:
         """Read the server once, reconnecting first when the last poll found the connection lost."""
         async with self._turn:
