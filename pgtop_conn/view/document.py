@@ -66,7 +66,7 @@ def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
         "can_signal": server.can_signal,
         "slot": str(budget.own_slot),
         "door": server.door or None,
-        "tls": server.tls,
+        "tls": server.tls or None,
     }
 
 
