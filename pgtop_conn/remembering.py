@@ -115,7 +115,7 @@ def _read(path: Path) -> dict[str, list[str]]:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return {}
             found = json.loads(file.read(_MOST_BYTES))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}

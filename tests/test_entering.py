@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import signal
+import struct
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ async def test_the_command_for_the_host_door_works(full: Full) -> None:
     code, out, _ = await run(*command[3:])
     told = json.loads(out)
     assert code == 0
-    assert (told["server"]["door"], told["server"]["slot"], told["slots"]["used"]) == ("host", None, 6)
+    assert (told["server"]["door"], told["server"]["slot"], told["slots"]["used"]) == ("host", "superuser", 6)
     assert {one["role"] for one in told["backends"]} == {"web"}
 
 
@@ -127,6 +128,7 @@ async def test_the_command_for_the_host_door_works(full: Full) -> None:
         (["-d", "shop"], {"database": "postgres"}, "-d shop -d postgres"),
         (["-d", "user=web dbname=shop"], {"database": "postgres"}, "-d 'user=web dbname=postgres'"),
         (["-dservice=a"], {"database": "b", "user": "c"}, "'-dservice=a dbname=b' -U c"),
+        (["-wdpostgres://web:secret@h/shop"], {}, "'-wduser=web host=h dbname=shop'"),
         (["service=a"], {"database": "b", "user": "c"}, "service=a -U c -d b"),
         (["postgres://web@h/shop"], {"user": "web"}, "postgres://web@h/shop"),
         (["--", "password='a b' dbname=it\\'s"], {}, "-- 'dbname='\"'\"'it\\'\"'\"'s'\"'\"''"),
@@ -139,7 +141,7 @@ def test_commands(typed: Sequence[str], options: dict[str, str], expected: str) 
 
 
 def test_the_command_behind_sudo_needs_nothing_of_ours() -> None:
-    typed = ["kill", "role:web", "-d", "service=a password=b", "-W", "--yes"]
+    typed = ["kill", "role:web", "-wd", "service=a password=b", "-W", "--yes"]
     words = shlex.split(host_command(typed, "/var/run/postgresql", 5433, sudo=True))
     assert words[0] == "sudo"
     assert Path(words[1]).is_absolute()
@@ -171,6 +173,18 @@ async def test_a_password_is_asked_for_once_when_the_server_asks_before_it_refus
         code, _, err = await run("snapshot", f"postgresql://x@127.0.0.1:{server.port}/y?sslmode=disable", "-w")
     assert (code, server.asked) == (2, 1)
     assert "CONNECTION LIMIT" in err
+
+
+@pytest.mark.parametrize(("mode", "why"), [(0o644, "others may read it"), (0o600, "no line of")])
+async def test_why_the_password_file_gives_none_is_told_before_the_question(
+    full: Full, tmp_path: Path, mode: int, why: str
+) -> None:
+    await full.free_one()
+    (tmp_path / ".pgpass").write_text("elsewhere:*:*:*:opensesame\n")
+    (tmp_path / ".pgpass").chmod(mode)
+    async with Terminal([full.cluster.uri(user="locked")], environ={"HOME": str(tmp_path)}) as one:
+        await one.shows(why, "Password for user locked:")
+        assert b"opensesame" not in one.written
 
 
 # Waiting.
@@ -267,17 +281,17 @@ async def test_a_rescue_by_the_host_door_on_the_screen(
         await one.shows("6/6", "FULL", "In by the host door:", "host door", "by role", "web", "postgres")
         for key, shown in (("b", "Who blocks whom"), ("i", "slots used (this program)"), ("d", "Diagnosis")):
             one.type(key)
-            await one.shows(shown)
+            await one.shows(shown, "Esc ")
             one.type("\x1b")
             await wait_until(lambda: "Esc " not in one.text, "it is closed")
         one.type("Y")
         await one.shows("no SQL that ends")
         one.type("f")
         await one.shows("Free how many slots?")
-        one.type("2\r")
-        await one.shows("Terminate 2 sessions?", "Type the role's name to confirm: web")
+        one.type("2")
+        await one.shows("Only 0 of 2 can be had safely: who holds locks")
         one.type("\x1b")
-        await wait_until(lambda: "Type the role" not in one.text, "it is closed")
+        await wait_until(lambda: "Free how many" not in one.text, "it is closed")
         one.type("gx")
         await one.shows("Terminate 5 sessions?", "Type the role's name to confirm: web")
         one.type("web\r")
@@ -345,3 +359,32 @@ async def test_by_the_walsender_door_one_session_is_ended(
     code, out, err = await run("kill", "role:web", "--yes", "--json", "--door", "walsender", cluster.uri())
     assert (code, err) == (0, "")
     assert [target["outcome"] for target in json.loads(out)["targets"]] == ["gone"] * 5
+
+
+async def test_that_the_login_went_without_tls_is_told(make_cluster: MakeCluster) -> None:
+    """With sslmode=prefer a broken handshake is followed by a plain login, as with psql; here it is said."""
+    cluster = make_cluster(tcp=True)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = await reader.readexactly(8)
+        if hello == struct.pack("!II", 8, 80877103):
+            writer.write(b"S")
+            await reader.read(1)
+            writer.write(b"no TLS at all")
+            writer.close()
+            return
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", cluster.port)
+        far_writer.write(hello)
+        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+
+    async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            sink.write(data)
+        sink.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        code, out, err = await run("snapshot", "--json", f"postgresql://postgres@127.0.0.1:{port}/postgres")
+    assert code == 0
+    assert json.loads(out)["server"]["tls"] is None
+    assert "connected without TLS, since" in err

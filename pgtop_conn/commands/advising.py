@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _SECRETS = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key"})
 #: What may stand before a conninfo in one word.
-_BEFORE = re.compile(r"(--dbname=|-d)?(.+)", re.DOTALL)
+_BEFORE = re.compile(r"(--dbname=|-[wW]*d)?(.+)", re.DOTALL)
+#: What a database or a conninfo follows in the next word.
+_DATABASE_FOLLOWS = re.compile(r"--dbname|-([wW]*)d")
 #: What a shell takes as it is, in a value of a conninfo too.
 _PLAIN = re.compile(r"[\w./:,@%+-]+", re.ASCII)
 
@@ -128,7 +130,7 @@ def again(typed: Sequence[str], *extra: str, user: str = "", database: str = "")
             words.append(word)
             continue
         before, given = found
-        by_option = before or words[-1:] in (["-d"], ["--dbname"])
+        by_option = before or (words and _DATABASE_FOLLOWS.fullmatch(words[-1]))
         # psql takes what stands in a conninfo over its options; a second -d would replace the first.
         changed = {name: value for name, value in wanted.items() if name in given or (name == "dbname" and by_option)}
         left = {name: value for name, value in left.items() if name not in changed}
@@ -147,7 +149,7 @@ def host_command(typed: Sequence[str], host: str, port: int, *, sudo: bool) -> s
     for word in typed:
         if _conninfo(word) is None and word not in ("-W", "--password"):
             words.append(word)
-        elif words[-1:] in (["-d"], ["--dbname"]):
+        elif words and _DATABASE_FOLLOWS.fullmatch(words[-1]):
             words.pop()
     where = ("--door", "host", "-h", host, "-p", str(port))
     end = words.index("--") if "--" in words else len(words)
@@ -187,5 +189,6 @@ def _program(*, absolute: bool) -> tuple[str, ...]:
     started = Path(sys.argv[0])
     if started.name == "__main__.py":
         return (sys.executable, "-m", "pgtop_conn")
-    found = shutil.which(PROGRAM) if absolute else None
-    return (found or PROGRAM,)
+    if not absolute:
+        return (PROGRAM,)
+    return (shutil.which(PROGRAM) or str(started.resolve()),)

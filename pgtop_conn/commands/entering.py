@@ -21,6 +21,7 @@ from pgtop_conn.remembering import recall
 
 if TYPE_CHECKING:
     from pgtop_conn.postgres.conninfo import ConnInfo
+    from pgtop_conn.postgres.session import Session
 
 #: Between two attempts, drawn anew each time: a login costs the server a process, and others wait, too.
 WAIT_S = (0.2, 0.6)
@@ -48,7 +49,13 @@ class Way:
     waiting: bool = False
 
     async def session(self, *, by_door: bool = False) -> Source:
-        """A session in an ordinary slot, or through the walsender door."""
+        """A session in an ordinary slot, or through the walsender door; what its login came to is told."""
+        session = await self._opened(by_door)
+        for remark in session.remarks:
+            tell(remark)
+        return session
+
+    async def _opened(self, by_door: bool) -> Session:
         from pgtop_conn.postgres.session import Session
 
         hosts = () if self.waiting else self.info.hosts
@@ -56,9 +63,12 @@ class Way:
         try:
             with told(hosts):
                 return await Session.open(self.info, by_door=by_door)
-        except PasswordNeeded:
+        except PasswordNeeded as error:
             if self.ask is None or self.info.password is not None:
                 raise
+            if any(host.no_password for host in self.info.hosts):
+                # Who keeps a password file wonders why there is a question at all.
+                tell(str(error))
         self.info = self.info.with_password(self.ask(self.info.user))
         with told(hosts):
             return await Session.open(self.info, by_door=by_door)

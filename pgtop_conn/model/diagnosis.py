@@ -10,6 +10,7 @@ from pgtop_conn.model.causes_sessions import blocker, idle_in_transaction, leak,
 from pgtop_conn.model.findings import Case, Cause, Finding, Severity
 from pgtop_conn.model.pool_causes import oversized_pool
 from pgtop_conn.model.remedies import remedies_for
+from pgtop_conn.model.snapshot import HOST_DOOR
 from pgtop_conn.model.storms import reconnect_storm
 from pgtop_conn.model.weighing import FILLS_SHARE
 
@@ -28,6 +29,8 @@ CAUSES: Mapping[Cause, Callable[[Case], Iterable[Finding]]] = {
     Cause.WALSENDERS: walsenders,
 }
 _LIMITS = frozenset({Cause.ROLE_LIMIT, Cause.DATABASE_LIMIT})
+#: What the titles of processes bear out; of everything else they tell too little.
+_BY_TITLE = frozenset({Cause.TRAFFIC, Cause.IDLE_IN_TRANSACTION, Cause.AUTHENTICATING, Cause.RESERVE, Cause.WALSENDERS})
 #: What fills a limit that would not be reached without it; sessions that work, or a pool, are what a limit is for.
 _FILL = frozenset({Cause.LEAK, Cause.BLOCKER, Cause.IDLE_IN_TRANSACTION, Cause.RECONNECT_STORM})
 _ORDER = {cause: place for place, cause in enumerate(CAUSES)}
@@ -39,7 +42,9 @@ def diagnose(case: Case) -> tuple[Finding, ...]:
 
     Ordered by severity, then by the slots each explains, then as in CAUSES.
     """
-    found = _with_limits([finding for cause in CAUSES.values() for finding in cause(case)])
+    by_title = case.snapshot.server.door == HOST_DOOR
+    causes = [look for cause, look in CAUSES.items() if not by_title or cause in _BY_TITLE]
+    found = _with_limits([finding for look in causes for finding in look(case)])
     found.sort(key=lambda one: (_RANK[one.severity], -one.weight, _ORDER[one.cause], one.sessions))
     return tuple(replace(finding, remedies=remedies_for(finding, case)) for finding in found)
 

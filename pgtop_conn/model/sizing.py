@@ -10,9 +10,11 @@ from pgtop_conn.model.snapshot import HOST_DOOR
 
 
 def sizing(case: Case) -> tuple[Remedy, ...]:
-    """Nothing by the host door: process titles name no application, and tell of an instant alone."""
+    """A pooler's section, a safe max_connections, and settings of the drivers that were recognised.
+
+    Nothing by the host door: process titles name no application, and tell of an instant alone.
+    """
     if case.snapshot.server.door == HOST_DOOR:
         return ()
-    """A pooler's section, a safe max_connections, and settings of the drivers that were recognised."""
     pooler = supavisor(case) if case.snapshot.server.provider == SUPABASE else bouncer(case)
     return (*pooler, *safe_max_connections(case), *driver_settings(case))

@@ -206,17 +206,24 @@ def in_our_words(given: Mapping[str, str], jdbc: bool) -> tuple[dict[str, str], 
         meant = EXTRAS[name].becomes(value)
         if jdbc and name == "ssl" and meant == ("sslmode", "require"):
             # JDBC checks certificate and name unless its sslmode says otherwise.
-            meant = ("sslmode", "verify-full")
+            meant = ("sslmode", found.get("sslmode", "verify-full"))
         if meant is None:
             notes.append(f"{name} is {EXTRAS[name].source} and means nothing here: left out")
             continue
         keyword, value = meant
-        if keyword not in found or (name == "sslaccept" and not found[keyword].startswith("verify")):
-            found[keyword] = value
-            # libpq itself takes ssl=true in a URI for this.
-            if (name, value) != ("ssl", "require"):
-                notes.append(f"{name} is {EXTRAS[name].source}: read as {keyword}")
+        if keyword in found and not _checks_more(keyword, value, found[keyword]):
+            if found[keyword] != value:
+                notes.append(f"{name} is {EXTRAS[name].source}: left out, since {keyword} is given, too")
+            continue
+        found[keyword] = value
+        # libpq itself takes ssl=true in a URI for this.
+        if (name, value) != ("ssl", "require"):
+            notes.append(f"{name} is {EXTRAS[name].source}: read as {keyword}")
     return found, notes
+
+
+def _checks_more(keyword: str, value: str, than: str) -> bool:
+    return keyword == "sslmode" and value.startswith("verify") and than not in (value, "verify-full")
 
 
 def unknown(name: str) -> BadInput:

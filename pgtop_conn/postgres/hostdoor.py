@@ -45,6 +45,7 @@ from pgtop_conn.postgres.processes import (
     postmaster_at,
     postmasters,
     send,
+    successor,
     ticks_per_second,
 )
 from pgtop_conn.postgres.refused import is_loopback
@@ -142,7 +143,7 @@ class HostDoor:
         if process is not None and process.started == self._postmaster.started:
             return process
         # Perhaps it was started again.
-        again = postmaster_at(self._postmaster.socket_folder, self._postmaster.port)
+        again = await asyncio.to_thread(successor, self._postmaster)
         process = look(again.pid) if again is not None else None
         if again is None or process is None or again.owner != self._postmaster.owner:
             raise SourceLost("the server's first process is gone")

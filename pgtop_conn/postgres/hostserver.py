@@ -13,7 +13,7 @@ from typing import Any
 
 from pgtop_conn.model.snapshot import HOST_DOOR, Server
 from pgtop_conn.model.text import clean
-from pgtop_conn.postgres.processes import Postmaster, boot_time, ticks_per_second
+from pgtop_conn.postgres.processes import Postmaster, boot_time, lines_of, ticks_per_second
 
 #: Its program says what the files say, which a restart may be due for.
 _SETTINGS = ("max_connections", "superuser_reserved_connections", "reserved_connections", "max_wal_senders")
@@ -61,18 +61,21 @@ def _version(postmaster: Postmaster) -> str:
     text = _ask(postmaster, "--version").rpartition(") ")[2].split(" ")[0].strip()
     if text[:1].isdigit():
         return text
-    try:
-        return clean((postmaster.data_folder / "PG_VERSION").read_text("ascii", "replace").strip())
-    except OSError:
-        return "of an unknown version"
+    return clean(first_line(postmaster, "PG_VERSION").strip()) or "of an unknown version"
 
 
 def _command(postmaster: Postmaster) -> list[str]:
     """How the server was started."""
     try:
-        return shlex.split((postmaster.data_folder / "postmaster.opts").read_text("utf-8", "surrogateescape"))
-    except (OSError, ValueError):
+        return shlex.split(first_line(postmaster, "postmaster.opts"))
+    except ValueError:
         return []
+
+
+def first_line(postmaster: Postmaster, name: str) -> str:
+    """Of a file in the data folder; "" unless it is the server's own: what is read as root is told to its program."""
+    lines, owner = lines_of(postmaster.data_folder / name)
+    return lines[0] if lines and owner == postmaster.owner else ""
 
 
 def _settings(postmaster: Postmaster) -> Mapping[str, int]:
@@ -95,6 +98,8 @@ def _ask(postmaster: Postmaster, *arguments: str) -> str:
             capture_output=True,
             timeout=_ASKING_S,
             cwd="/",
+            # Not on our terminal, which its owner may not type into.
+            start_new_session=True,
             env={"PATH": os.defpath, "LC_ALL": "C"},
             check=False,
             **_as_owner(postmaster),

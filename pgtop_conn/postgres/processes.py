@@ -108,15 +108,30 @@ def ticks_per_second() -> int:
 
 def postmaster_at(socket_folder: Path, port: int) -> Postmaster | None:
     """The server whose socket is there, by the lock file beside it; None when there is none, or it has died."""
-    lines, owner = _read(socket_folder / f".s.PGSQL.{port}.lock")
+    lines, owner = lines_of(socket_folder / f".s.PGSQL.{port}.lock")
     if len(lines) < 2 or not lines[0].strip().isdigit():
         return None
     pid = int(lines[0])
     # With another group than the server's we may not see where it works, and its files say the same.
     found = _postmaster(pid) or _postmaster(pid, Path(lines[1]))
-    if found is None or found.owner != owner:
+    if found is None or (found.owner, found.port) != (owner, port) or not _is_same(Path(lines[1]), found.data_folder):
+        # One that died left its lock file behind, and another server of this user's has its pid now.
         return None
-    return replace(found, socket_folder=socket_folder, port=port)
+    return replace(found, socket_folder=socket_folder)
+
+
+def successor(before: Postmaster) -> Postmaster | None:
+    """The same server, started again, also where it listens on TCP alone; None while there is none."""
+    at_socket = postmaster_at(before.socket_folder, before.port) if before.socket_folder.is_absolute() else None
+    same = (one for one in postmasters() if (one.data_folder, one.owner) == (before.data_folder, before.owner))
+    return at_socket or next(same, None)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def postmasters() -> list[Postmaster]:
@@ -155,7 +170,7 @@ def _postmaster(pid: int, told: Path | None = None) -> Postmaster | None:
     `told` is where another file of its owner says that it works.
     """
     folder = told or _PROC / str(pid) / "cwd"
-    lines, owner = _read(folder / "postmaster.pid")
+    lines, owner = lines_of(folder / "postmaster.pid")
     process = look(pid) if lines[:1] == [str(pid)] and len(lines) >= 6 else None
     if process is None or owner != owner_of(pid) or not lines[3].strip().isdigit():
         return None
@@ -167,7 +182,7 @@ def _postmaster(pid: int, told: Path | None = None) -> Postmaster | None:
     return Postmaster(pid, process.started, owner, data_folder, sockets, port, listens)
 
 
-def _read(path: Path) -> tuple[list[str], int]:
+def lines_of(path: Path) -> tuple[list[str], int]:
     """The lines of a regular file and its owner; none of what is no such file, which might keep us waiting."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)

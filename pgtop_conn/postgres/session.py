@@ -64,6 +64,12 @@ class Session:
         """Whether a pooler is between us and the server."""
         return self._link is not None and self._link.pooled
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the login came to besides what was asked for, such as a connection without TLS after all."""
+        notes = self._link.notes if self._link is not None else ()
+        return tuple(note for note in notes if note not in self._info.notes)
+
     async def poll(self) -> Snapshot:
         """Read the server once, reconnecting first when the last poll found the connection lost."""
         async with self._turn:
@@ -168,7 +174,7 @@ class Session:
         """Tell the server once to end what was lost before; a stopped session ends as soon as it runs again."""
         left, self._left = self._left, None
         for one in self._unanswered:
-            if one.key is not None and not one.told and not one.ended:
+            if one.key is not None and one.host == link.host and not one.told and not one.ended:
                 one.told = True
                 await _end(link, one.key)
                 left = None if left == one.key else left

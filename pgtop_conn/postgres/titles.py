@@ -125,11 +125,12 @@ def parse(title: str, prefix: str = PREFIX) -> Title:
     address, activity = found
     waiting = activity.endswith(_WAITING)
     activity = activity.removesuffix(_WAITING)
-    words = text[: address.start()].rstrip(" ").split(" ")
+    words = text[: address.start()].removesuffix(" ").split(" ")
     splits = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
     return Title(
         kind=WALSENDER if walsender else CLIENT_BACKEND,
-        names=tuple(splits) or ((words[0], ""),),
+        # Only a walsender may be without a database.
+        names=tuple(splits) or (((words[0], ""),) if walsender else ()),
         client=address["host"] or "local",
         port=int(address["port"]) if address["port"] else None,
         state=_STATES.get(activity, ACTIVE if activity else None),

@@ -15,7 +15,7 @@ from pgtop_conn.model.freeing import Freeing, Pick, free_slots, slots_to
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
+from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.model.text import one_line
 from pgtop_conn.tui.dialogs import SCROLLING, Answer, Dialog
@@ -183,7 +183,8 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
         hidden = ", or not shown" if self._choice.words else ""
         why = f"others are in use, locked or guarded{hidden}"
         if self._snapshot.locks is None:
-            why = "locks are not known yet"
+            by_title = self._snapshot.server.door == HOST_DOOR
+            why = "who holds locks can't be told by this door: x" if by_title else "locks are not known yet"
         return [
             Cell(f"Only {len(freeing.picks)} of {self.wanted} can be had safely", "warning"),
             Cell(f": {why}", "dim"),

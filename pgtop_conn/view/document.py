@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags
 from pgtop_conn.model.guards import Policy, judge
 from pgtop_conn.model.slots import HIDDEN_STATE, SlotBudget, may_hold_slot, rooms
-from pgtop_conn.model.snapshot import HOST_DOOR, Backend, Snapshot
+from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.view.format import iso
 from pgtop_conn.view.groups import GROUPINGS, Group, group
 
@@ -64,10 +64,9 @@ def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
         "superuser": server.superuser,
         "sees_all": server.sees_all,
         "can_signal": server.can_signal,
-        # By the host door we have no session.
-        "slot": None if server.door == HOST_DOOR else str(budget.own_slot),
+        "slot": str(budget.own_slot),
         "door": server.door or None,
-        "tls": server.tls,
+        "tls": server.tls or None,
     }
 
 

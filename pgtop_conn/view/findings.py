@@ -195,7 +195,7 @@ def _by_title(case: Case) -> str:
         return ""
     return (
         "we are in by the host door: what sessions ran, since when they are idle, who blocks whom, what roles may do"
-        " and the limits of roles and databases can't be asked for, so no leak, blocker or limit is found"
+        " and the limits of roles and databases can't be asked for, so no leak, pool, blocker or limit is found"
     )
 
 

@@ -7,6 +7,7 @@ import os
 import pwd
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from pgtop_conn.model.errors import ConnectError
 from pgtop_conn.postgres import processes
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.hostdoor import HostDoor, is_at_hand
-from pgtop_conn.postgres.processes import look, owner_of, postmaster_at
+from pgtop_conn.postgres.hostserver import first_line
+from pgtop_conn.postgres.processes import look, owner_of, postmaster_at, postmasters, successor
 from tests.conftest import MakeCluster
 from tests.postgres.test_hostdoor import info_of, sessions_of, web
 from tests.servers import Clients
@@ -54,6 +56,53 @@ async def test_a_file_of_another_user_is_not_believed(cluster: Cluster, tmp_path
     lock.unlink()
     lock.symlink_to(cluster.socket_dir / f".s.PGSQL.{cluster.port}.lock")
     assert postmaster_at(tmp_path, 5432) is None
+
+
+@pytest.mark.parametrize("port", [5432, 5433])
+async def test_a_lock_file_left_behind_does_not_name_another_server(
+    make_cluster: MakeCluster, tmp_path: Path, port: int
+) -> None:
+    """A server that was killed leaves it, and the pid in it may be that of another one of the same user by now."""
+    dead, alive = make_cluster(), make_cluster()
+    assert alive.postmaster_pid is not None
+    lock = tmp_path / f".s.PGSQL.{port}.lock"
+    for folder, found in ((dead.data_dir, False), (alive.data_dir, port == alive.port)):
+        lock.write_text(f"{alive.postmaster_pid}\n{folder}\n")
+        os.chown(lock, owner_of(alive.postmaster_pid), -1)
+        assert (postmaster_at(tmp_path, port) is not None) == found
+
+
+async def test_what_only_root_may_read_is_not_told_to_the_server_s_program(cluster: Cluster, tmp_path: Path) -> None:
+    """What stands in the data folder is run with, or shown: its owner may put a link there, or what never ends."""
+    secret = tmp_path / "secret"
+    secret.write_text("postgres of-root")
+    secret.chmod(0o600)
+    (found,) = [one for one in postmasters() if one.pid == cluster.postmaster_pid]
+    for name in ("postmaster.opts", "PG_VERSION"):
+        file, kept = cluster.data_dir / name, cluster.data_dir / f"{name}.kept"
+        assert first_line(found, name)
+        file.rename(kept)
+        try:
+            file.symlink_to(secret)
+            assert first_line(found, name) == ""
+            file.unlink()
+            secret.rename(file)
+            assert first_line(found, name) == ""
+            file.rename(secret)
+            os.mkfifo(file)
+            assert first_line(found, name) == ""
+        finally:
+            file.unlink()
+            kept.rename(file)
+
+
+async def test_a_server_without_a_socket_is_found_again(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(tcp=True)
+    (found,) = [one for one in postmasters() if one.pid == cluster.postmaster_pid]
+    without = replace(found, socket_folder=Path())
+    assert successor(without) == found
+    cluster.stop()
+    assert successor(without) is None
 
 
 def as_nobody(door: str) -> str:
@@ -124,17 +173,18 @@ async def test_without_proc_there_is_no_door(cluster: Cluster, tmp_path: Path, m
 
 
 async def test_the_server_s_program_is_never_run_as_root(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor on root's terminal, which it could type into."""
     ran: list[object] = []
     run = subprocess.run
 
     def noted(*arguments: object, **options: object) -> object:
-        ran.append((options.get("user"), options.get("extra_groups")))
+        ran.append((options.get("user"), options.get("extra_groups"), options.get("start_new_session")))
         return run(*arguments, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr("pgtop_conn.postgres.hostserver.subprocess.run", noted)
     await HostDoor.open(info_of(cluster))
     assert cluster.postmaster_pid is not None
-    assert set(map(str, ran)) == {str((owner_of(cluster.postmaster_pid), []))}
+    assert set(map(str, ran)) == {str((owner_of(cluster.postmaster_pid), [], True))}
 
 
 async def test_no_server_there(tmp_path: Path) -> None:

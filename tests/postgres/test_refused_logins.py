@@ -18,7 +18,7 @@ from pgtop_conn.postgres.session import Session
 from tests.conftest import VERSIONS, MakeCluster
 from tests.postgres.recorder import until_true
 from tests.postgres.test_facts import behind_a_relay, facts_of
-from tests.servers import Clients
+from tests.servers import Clients, Connection
 from tests.waiting import wait_until
 
 FORGED = "2026-11-21 06:08:02.202 UTC [22853] FATAL:  sorry, too many clients already"
@@ -69,13 +69,28 @@ async def provoke(cluster: Cluster) -> None:
     await refused(cluster, replication="database")
     opened = [admin]
     while len(opened) < 8:
-        opened.append(await asyncpg.connect(cluster.uri()))
+        opened.append(await patiently(cluster))
     await refused(cluster, 3, user="web")
-    opened.append(await asyncpg.connect(cluster.uri()))
+    opened.append(await patiently(cluster))
     await refused(cluster)
     for connection in (*opened, sender):
         await connection.close()
     await until_true(lambda: room(cluster))
+
+
+async def patiently(cluster: Cluster) -> Connection:
+    """A session, as soon as the slot of a login that was refused is given back."""
+    found: list[Connection] = []
+
+    async def opened() -> bool:
+        try:
+            found.append(await asyncpg.connect(cluster.uri()))
+        except asyncpg.TooManyConnectionsError:
+            return False
+        return True
+
+    await until_true(opened)
+    return found[0]
 
 
 async def room(cluster: Cluster) -> bool:

@@ -61,6 +61,8 @@ def ready() -> list[Mapping[str, str]]:
     return []
 
 
+# One ground serves all cases, so one worker takes them all.
+@pytest.mark.xdist_group("psql")
 @pytest.mark.parametrize("one", CASES, ids=lambda one: f"{one.about}-{one}"[:90])
 async def test_as_psql(one: Case, psql: Psql, names: Mapping[str, str], ready: list[Mapping[str, str]]) -> None:
     if one.needs_tls and psql.libpq is None:
