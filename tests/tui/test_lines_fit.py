@@ -24,10 +24,10 @@ from pgtop_conn.model.text import clean
 from pgtop_conn.tui.diagnosing import FindingList, _blocks, _line
 from pgtop_conn.tui.lines import Pieces, Row, columns, flowing, wrapped
 from pgtop_conn.view import detail, diagnosis, gauge, plans
-from pgtop_conn.view.rows import cells, titles
 from pgtop_conn.view.gauge import Status
 from pgtop_conn.view.groups import GROUPINGS, group, group_counts
 from pgtop_conn.view.heading import heading
+from pgtop_conn.view.rows import cells, titles
 from pgtop_conn.view.table import Frame, ViewState, build
 from tests.factories import make_backend, make_own, make_snapshot
 from tests.strategies import raw_text, snapshots
