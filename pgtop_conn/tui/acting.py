@@ -6,10 +6,10 @@ from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Source, Status, Target
-from pgtop_conn.tui.browse import BrowseScreen
 from pgtop_conn.tui.clipboard import copy
 from pgtop_conn.tui.confirm import Confirm
 from pgtop_conn.tui.freeing import Choice, FreeSlots
+from pgtop_conn.tui.marking import MarkingScreen
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.poller import Poller
 from pgtop_conn.tui.signals import Decision, Signals, asks_more
@@ -18,7 +18,7 @@ from pgtop_conn.view import comebacks
 READ_ONLY = "Started with --read-only: no session can be cancelled or terminated"
 
 
-class ActingScreen(BrowseScreen):
+class ActingScreen(MarkingScreen):
     """The only place a signal starts from. Whoever inherits gives it the poller."""
 
     def __init__(self, source: Source, options: ScreenOptions) -> None:
