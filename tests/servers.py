@@ -39,7 +39,8 @@ class Servers:
         self.versions = dict(versions)
         self._shared: dict[int, Cluster] = {}
         self._every: list[Cluster] = []
-        self._pids: set[int] = set()
+        #: With when it began: pids are used again in a long run.
+        self._pids: set[tuple[int, str]] = set()
 
     def shared(self, major: int) -> Cluster:
         """The server of this major version that all tests use together."""
@@ -61,10 +62,21 @@ class Servers:
         for cluster in self._every:
             cluster.destroy()
         folders = [f"folder {one.folder}" for one in self._every if one.folder.exists()]
-        return folders + [f"postmaster {pid}" for pid in sorted(self._pids) if is_alive(pid)]
+        return folders + [
+            f"postmaster {pid}" for pid, began in sorted(self._pids) if is_alive(pid) and began_at(pid) == began
+        ]
 
     def _note_pids(self) -> None:
-        self._pids.update(pid for cluster in self._every if (pid := cluster.postmaster_pid) is not None)
+        pids = (pid for cluster in self._every if (pid := cluster.postmaster_pid) is not None)
+        self._pids.update((pid, began_at(pid)) for pid in pids)
+
+
+def began_at(pid: int) -> str:
+    """When a process began, in ticks of this machine; "" where that is not told, or there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def is_alive(pid: int) -> bool:

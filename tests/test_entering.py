@@ -12,7 +12,9 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from pgtop_conn.commands.advising import again, host_command
@@ -52,8 +54,23 @@ async def full(make_cluster: MakeCluster, clients: Clients) -> Full:
 async def filled(cluster: Cluster, clients: Clients) -> Full:
     for name, options in (("web", "LOGIN"), ("locked", "LOGIN PASSWORD 'opensesame'")):
         await clients.role(cluster, name, options)
-    crowd = await clients.many(5, cluster, role="web", app="web")
-    return Full(cluster, [*crowd, await clients(cluster, app="admin")])
+    crowd = [await patiently(clients, cluster, role="web", app="web") for _ in range(5)]
+    return Full(cluster, [*crowd, await patiently(clients, cluster, app="admin")])
+
+
+async def patiently(clients: Clients, cluster: Cluster, **who: Any) -> Connection:
+    """A session, as soon as the slot of whoever was here before is given back."""
+    found: list[Connection] = []
+
+    async def opened() -> bool:
+        try:
+            found.append(await clients(cluster, **who))
+        except asyncpg.TooManyConnectionsError:
+            return False
+        return True
+
+    await wait_until(opened, "a slot is given back")
+    return found[0]
 
 
 @pytest.fixture

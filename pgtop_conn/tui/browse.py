@@ -31,6 +31,8 @@ from pgtop_conn.view.table import SORTS, Line, is_listed, shown, visible
 
 GONE = "The session under the cursor is gone; move to another"
 
+#: How the filter line is left without a filter.
+LEAVE_FILTER = [one for one in FilterBar.BINDINGS if isinstance(one, Binding) and one.id == "filter_leave"]
 #: What the filter line keeps to itself while it is open.
 NOT_WHILE_TYPING = frozenset({"grouping", "clear_filter", "filter"})
 
@@ -94,6 +96,9 @@ class BrowseScreen(Screen[None]):
 
     def offered(self) -> list[Binding]:
         """The keys for the key line, as they are mapped, with what they do here."""
+        if self.filter_bar.display:
+            leave = replace(remapped(LEAVE_FILTER, self.keymap)[0], show=True)
+            return [Binding("enter", "apply", "apply"), leave]
         spot = footer.Spot(
             self.table.current, self.view, self.snapshot, self.options.policy, paused=self.paused is not None
         )
@@ -230,6 +235,7 @@ class BrowseScreen(Screen[None]):
 
     def action_filter(self) -> None:
         self.filter_bar.open(self.view.filter.text, self._count)
+        self.show_keys()
 
     def _count(self, found: Filter) -> str:
         snapshot = self.shown_snapshot
@@ -241,10 +247,12 @@ class BrowseScreen(Screen[None]):
 
     def on_filter_bar_applied(self, event: FilterBar.Applied) -> None:
         self.filter_bar.close()
+        self.show_keys()
         self._set_filter(event.filter)
 
     def on_filter_bar_left(self) -> None:
         self.filter_bar.close()
+        self.show_keys()
 
     def action_clear_filter(self) -> None:
         if self.view.choice:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from textual.screen import Screen
 
@@ -152,8 +154,8 @@ async def test_a_login_refused_although_there_was_room_is_explained() -> None:
     async with monitor(make_snapshot(rows), size=(160, 36)) as (app, source, pilot):
         await source.tick(pilot, SlotsExhausted("sorry, too many clients already"))
         text = "\n".join(screen_text(app))
-        assert (
-            "sorry, too many clients already; 98 were free 0 s ago: filled since, or logins that never finish" in text
+        assert re.search(
+            "sorry, too many clients already; 98 were free [0-9] s ago: filled since, or logins that never finish", text
         )
     full = make_snapshot([make_own(), *(make_backend(pid) for pid in range(1, 100))])
     async with monitor(full) as (app, source, pilot):

@@ -264,6 +264,15 @@ async def test_the_key_line_follows_marks_a_filter_and_a_pause() -> None:
         await until(lambda: "p go on" in screen_text(app)[-1])
 
 
+async def test_the_key_line_offers_no_keys_that_would_be_typed() -> None:
+    async with monitor(sessions(1, 2), size=(120, 36), view=OPEN) as (app, _, pilot):
+        await pilot.press("slash")
+        await pilot.pause()
+        assert screen_text(app)[-1].split() == ["Enter", "apply", "Esc", "leave"]
+        await pilot.press("escape")
+        await until(lambda: "q quit" in screen_text(app)[-1])
+
+
 async def test_the_key_line_offers_nothing_that_is_refused() -> None:
     async with monitor(make_snapshot([make_own(), make_walsender(7)]), size=(160, 36)) as (app, _, pilot):
         await pilot.press("G", "right", "down")
