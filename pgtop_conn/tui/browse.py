@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import monotonic
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -54,6 +55,8 @@ class BrowseScreen(Screen[None]):
 
     def __init__(self, options: ScreenOptions) -> None:
         super().__init__()
+        #: The last message, and until when it is there.
+        self._told = ("", 0.0)
         self.options = options
         #: The user's own keys, by the ids of the bindings.
         self.keymap = keymap_of(options.keys)
@@ -113,7 +116,11 @@ class BrowseScreen(Screen[None]):
         raise NotImplementedError
 
     def tell(self, text: str, severity: Severity = "information") -> None:
-        """A message in the corner; never markup, it may hold names from the server."""
+        """A message in the corner, once while it is there; never markup, it may hold names from the server."""
+        said, until = self._told
+        if text == said and monotonic() < until:
+            return
+        self._told = (text, monotonic() + reading_s(text))
         self.notify(text, severity=severity, timeout=reading_s(text), markup=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -11,7 +11,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.columnchooser import ColumnChooser
 from pgtop_conn.view.table import ViewState
 from tests.factories import make_backend, make_own, make_snapshot
-from tests.tui.fake import monitor, on_main, screen_text
+from tests.tui.fake import monitor, on_main, screen_text, toasts
 
 QUERY = "SELECT * FROM invoices WHERE customer = 4711 AND paid IS FALSE ORDER BY due LIMIT 100 -- nightly"
 OPEN = ViewState(expanded=frozenset({("web",)}))
@@ -119,3 +119,11 @@ async def test_the_smallest_terminal_shows_a_table() -> None:
         text = "\n".join(screen_text(app))
         assert "Too small" not in text
         assert "web" in text
+
+
+async def test_a_message_that_is_still_there_is_not_said_again() -> None:
+    async with monitor(make_snapshot([make_own(), make_backend(1)]), size=(120, 36)) as (app, _source, pilot):
+        app.main.tell("once")
+        app.main.tell("once")
+        await pilot.pause()
+        assert toasts(app) == "once"
