@@ -300,9 +300,11 @@ class BrowseScreen(Screen[None]):
 
     def action_columns(self) -> None:
         labelled, ascii_only = self.shown_tags.labelled, self.options.ascii
-        self.app.push_screen(ColumnChooser(self.view.hidden, labelled=labelled, ascii_only=ascii_only), self._choose)
+        self.app.push_screen(
+            ColumnChooser(self.view.hidden, labelled=labelled, ascii_only=ascii_only), self.choose_columns
+        )
 
-    def _choose(self, hidden: frozenset[str] | None) -> None:
+    def choose_columns(self, hidden: frozenset[str] | None) -> None:
         """Show the columns that were chosen, and keep the choice for the next time."""
         if hidden is None or hidden == self.view.hidden:
             return

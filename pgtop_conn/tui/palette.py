@@ -1,4 +1,4 @@
-"""The command palette: every command, grouping, sort order, theme and group on the screen, found by its name.
+"""The command palette: every command, grouping, sort order, column, theme and group on the screen, by its name.
 
 Add a kind of command: a function that yields Command, and its name in SOURCES.
 """
@@ -19,6 +19,7 @@ from textual.style import Style
 from pgtop_conn.model.text import one_line
 from pgtop_conn.tui import keys, themes
 from pgtop_conn.tui.remapping import display, remapped
+from pgtop_conn.view.choosing import choices
 from pgtop_conn.view.groups import GROUPINGS, Path
 from pgtop_conn.view.table import SORTS
 
@@ -70,6 +71,15 @@ def _sorts(screen: BrowseScreen) -> Iterator[Command]:
         yield Command(f"Sort by {sort.title}{now}", partial(screen.choose_sort, name))
 
 
+def _columns(screen: BrowseScreen) -> Iterator[Command]:
+    """Those that can be switched off, each with what it will do now."""
+    for choice in choices(screen.shown_tags.labelled):
+        if choice.name and not choice.fixed:
+            what = "Show" if choice.name in screen.view.hidden else "Hide"
+            wanted = screen.view.hidden ^ {choice.name}
+            yield Command(f"{what} column {choice.title}: {choice.about}", partial(screen.choose_columns, wanted))
+
+
 def _themes(screen: BrowseScreen) -> Iterator[Command]:
     own = [name for name in themes.OWN if name in screen.app.available_themes]
     for name in [*own, *sorted(set(screen.app.available_themes) - set(own))]:
@@ -97,6 +107,7 @@ SOURCES: tuple[Callable[[BrowseScreen], Iterator[Command]], ...] = (
     _presets,
     _groupings,
     _sorts,
+    _columns,
     _themes,
     _groups,
 )

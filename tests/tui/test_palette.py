@@ -46,6 +46,9 @@ async def test_it_has_every_command_grouping_order_theme_and_group() -> None:
             assert f"Group by {name}" in found
         for sort in SORTS.values():
             assert f"Sort by {sort.title}" in found
+        for column in ("GROUP", "PID"):
+            assert f"column {column}:" not in found
+        assert "Hide column CLIENT: address of the client" in found
         for name in themes.OWN:
             assert f"Theme {name}" in found
         assert "Go to group web" in found
@@ -107,3 +110,12 @@ async def test_keys_are_letters_while_a_command_is_looked_for(key: str) -> None:
         await pilot.pause()
         assert isinstance(app.screen, CommandPalette)
         assert not source.signals
+
+
+async def test_a_column_is_hidden_and_shown_again() -> None:
+    async with monitor(sessions(1, 2), view=OPEN) as (app, _, pilot):
+        assert "CLIENT" in "\n".join(screen_text(app))
+        await choose(app, pilot, "hide column client")
+        assert "CLIENT" not in "\n".join(screen_text(app))
+        await choose(app, pilot, "show column client")
+        assert "CLIENT" in "\n".join(screen_text(app))
