@@ -119,9 +119,9 @@ def counts(facts: Facts) -> Counter[str]:
         assert one.hour % 3600 == 0
         assert facts.at - 7200 < one.hour <= facts.at
         told[one.kind] += one.count
-    # A login that came before the slot of the one before was given back was refused once more.
-    if told["full"] > 1:
-        told["full"] = 1
+    # A login that comes before the slot of the one before is given back finds the server full, or is refused once more.
+    if told["reserved"] and told["full"] and told["reserved"] + told["full"] >= REFUSED["reserved"] + REFUSED["full"]:
+        told["reserved"], told["full"] = REFUSED["reserved"], REFUSED["full"]
     return told
 
 
