@@ -9,7 +9,7 @@ import shlex
 import signal
 import struct
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from pgtop_conn.commands.advising import again, host_command
 from pgtop_conn.demo.server import Cluster
 from tests.conftest import VERSIONS, MakeCluster
 from tests.refusing import refusing
@@ -136,33 +135,6 @@ async def test_the_command_for_the_host_door_works(full: Full) -> None:
     assert code == 0
     assert (told["server"]["door"], told["server"]["slot"], told["slots"]["used"]) == ("host", "superuser", 6)
     assert {one["role"] for one in told["backends"]} == {"web"}
-
-
-@pytest.mark.parametrize(
-    ("typed", "options", "expected"),
-    [
-        ([], {"user": "postgres"}, "-U postgres"),
-        (["-d", "shop"], {"database": "postgres"}, "-d shop -d postgres"),
-        (["-d", "user=web dbname=shop"], {"database": "postgres"}, "-d 'user=web dbname=postgres'"),
-        (["-dservice=a"], {"database": "b", "user": "c"}, "'-dservice=a dbname=b' -U c"),
-        (["-wdpostgres://web:secret@h/shop"], {}, "'-wduser=web host=h dbname=shop'"),
-        (["service=a"], {"database": "b", "user": "c"}, "service=a -U c -d b"),
-        (["postgres://web@h/shop"], {"user": "web"}, "postgres://web@h/shop"),
-        (["--", "password='a b' dbname=it\\'s"], {}, "-- 'dbname='\"'\"'it\\'\"'\"'s'\"'\"''"),
-        (["kill", "query~a=b", "-w", "--", "x"], {"user": "y"}, "kill 'query~a=b' -w -U y -- x"),
-    ],
-)
-def test_commands(typed: Sequence[str], options: dict[str, str], expected: str) -> None:
-    words = shlex.split(again(typed, **options))
-    assert words[-len(shlex.split(expected)) :] == shlex.split(expected)
-
-
-def test_the_command_behind_sudo_needs_nothing_of_ours() -> None:
-    typed = ["kill", "role:web", "-wd", "service=a password=b", "-W", "--yes"]
-    words = shlex.split(host_command(typed, "/var/run/postgresql", 5433, sudo=True))
-    assert words[0] == "sudo"
-    assert Path(words[1]).is_absolute()
-    assert words[-9:] == ["kill", "role:web", "--yes", "--door", "host", "-h", "/var/run/postgresql", "-p", "5433"]
 
 
 async def test_what_a_role_may_do_decides_what_is_advised(make_cluster: MakeCluster, clients: Clients) -> None:

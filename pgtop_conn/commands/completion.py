@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
@@ -56,23 +56,22 @@ def words_of(name: str, commands: Mapping[str, Command]) -> tuple[str, ...]:
     return tuple(found[0].choices or ()) if found and isinstance(found[0], argparse.Action) else ()
 
 
+def _bash_answers(options: Iterable[Option]) -> str:
+    """The cases of a value behind an option: words, or files."""
+    values: dict[str, str] = {}
+    for option in options:
+        if option.metavar and not (option.optional and option.metavar != FILE):
+            words = " ".join(option.values)
+            chosen = (
+                "_pgtop_conn_files" if option.metavar == FILE else f'COMPREPLY=($(compgen -W "{words}" -- "$word"))'
+            )
+            values["|".join(option.flags)] = chosen
+    return "\n".join(f"        {flags}) {chosen}; return ;;" for flags, chosen in values.items())
+
+
 def _bash(commands: Mapping[str, Command], themes: Sequence[str]) -> str:
     every = {name: options_of(name, commands, themes) for name in commands}
-    values: dict[str, str] = {}
-    for options in every.values():
-        for option in options:
-            if option.metavar and not (option.optional and option.metavar != FILE):
-                found = "@" if option.metavar == FILE else " ".join(option.values)
-                values["|".join(option.flags)] = found
-    answers = "\n".join(
-        f"        {option}) "
-        + (
-            "_pgtop_conn_files; return ;;"
-            if found == "@"
-            else f'COMPREPLY=($(compgen -W "{found}" -- "$word")); return ;;'
-        )
-        for option, found in values.items()
-    )
+    answers = _bash_answers(option for options in every.values() for option in options)
     flags = {name: [flag for option in options for flag in option.flags] for name, options in every.items()}
     words = "\n".join(
         f'        {name}) words="{" ".join((*words_of(name, commands), *flags[name]))}" ;;' for name in commands

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
@@ -17,6 +15,7 @@ from pgtop_conn.demo.binaries import Binaries
 from pgtop_conn.demo.server import Cluster
 from tests.faults.network import Proxy
 from tests.faults.sampler import reach
+from tests.pooling import configure, free_port, pooler_program, start
 from tests.waiting import wait_until
 
 PASSWORD = "once typed"
@@ -32,20 +31,6 @@ SETUP = f"""
 CREATE ROLE dba LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_monitor, pg_signal_backend;
 CREATE ROLE beat LOGIN;
 CREATE ROLE crowd LOGIN;
-"""
-BOUNCER = """
-[databases]
-* = host={socket_dir} port={port}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {own_port}
-unix_socket_dir =
-auth_type = trust
-auth_file = {folder}/users
-pool_mode = transaction
-default_pool_size = 2
-server_login_retry = 1
-logfile = {folder}/log
 """
 
 
@@ -106,19 +91,12 @@ class Pooled(Stage):
     def __init__(self, binaries: Binaries) -> None:
         super().__init__(binaries)
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = _free_port()
+        self._port = free_port()
         self._folder = self.primary.folder / "bouncer"
 
     async def open_door(self) -> None:
         self._folder.mkdir()
-        text = BOUNCER.format(
-            socket_dir=self.primary.socket_dir, port=self.primary.port, own_port=self._port, folder=self._folder
-        )
-        (self._folder / "ini").write_text(text, encoding="utf-8")
-        (self._folder / "users").write_text('"dba" ""\n', encoding="utf-8")
-        owner = self.primary.data_dir.stat()
-        for path in (self._folder, *self._folder.iterdir()):
-            os.chown(path, owner.st_uid, owner.st_gid)
+        configure(self._folder, self.primary, self._port, "dba", default_pool_size=2, server_login_retry=1)
         await self.start_pooler()
         self.proxy = Proxy(self._port)
         await self.proxy.start()
@@ -128,13 +106,9 @@ class Pooled(Stage):
         await wait_until(self._answers, "PgBouncer answers", every_s=0.02)
 
     def _run(self) -> subprocess.Popen[bytes]:
-        owner = self.primary.data_dir.stat()
-        identity: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            identity = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
         program = pooler_program()
         assert program is not None
-        return subprocess.Popen([program, "-q", str(self._folder / "ini")], stderr=subprocess.DEVNULL, **identity)
+        return start(program, self._folder)
 
     def _answers(self) -> bool:
         try:
@@ -208,11 +182,6 @@ def _take_base_backup(primary: Cluster, standby: Cluster) -> None:
         file.writelines(f"{name} = '{value}'\n" for name, value in own.items())
 
 
-def pooler_program() -> str | None:
-    """Where PgBouncer is, if it is here."""
-    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
-
-
 def has_base_backup(binaries: Binaries) -> bool:
     return (binaries.bin_dir / "pg_basebackup").exists()
 
@@ -256,9 +225,3 @@ async def fill(cluster: Cluster, crowd: list[asyncpg.Connection[asyncpg.Record]]
             crowd.append(await asyncpg.connect(cluster.uri(user="crowd"), timeout=5))
         except asyncpg.TooManyConnectionsError:
             return
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,8 +9,9 @@ import pytest
 
 from pgtop_conn.demo.binaries import find_binaries
 from tests.faults.lane import Order, run_lanes
-from tests.faults.stage import has_base_backup, pooler_program
+from tests.faults.stage import has_base_backup
 from tests.faults.tally import table, wrong
+from tests.pooling import pooler_program
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="connections are counted in /proc/net/tcp")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -18,46 +16,30 @@ from pgtop_conn.model.errors import ConnectError
 from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
+from tests.pooling import configure, free_port, pooler_program, start
 from tests.postgres.recorder import until_true
 from tests.postgres.traps import TRAPPED, drop_traps, lay_traps, sprung
 from tests.servers import Clients, Connection
 
 StartBouncer = Callable[..., Awaitable[str]]
 
-CONFIGURATION = """
-[databases]
-* = host={socket_dir} port={port}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {own_port}
-unix_socket_dir =
-auth_type = trust
-auth_file = {folder}/users
-pool_mode = transaction
-default_pool_size = 3
-logfile = {folder}/log
-"""
-
 
 @pytest.fixture
 async def bouncer(cluster: Cluster) -> AsyncIterator[StartBouncer]:
     """`await bouncer(client_tls_sslmode="allow", …)` starts a PgBouncer before the shared server and gives its URI."""
-    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+    program = pooler_program()
     if program is None:
         pytest.skip("no pgbouncer here")
     folder = cluster.folder / "bouncer"
     folder.mkdir()
-    owner = cluster.data_dir.stat()
     started: list[subprocess.Popen[bytes]] = []
 
     async def run(certificate: Path | None = None, **settings: str) -> str:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        text = CONFIGURATION.format(socket_dir=cluster.socket_dir, port=cluster.port, own_port=port, folder=folder)
-        (folder / "ini").write_text(text + "".join(f"{name} = {value}\n" for name, value in settings.items()))
-        (folder / "users").write_text('"postgres" ""\n')
-        hand_over(folder, certificate, owner)
-        started.append(start([program, "-q", str(folder / "ini")], folder, owner))
+        port = free_port()
+        if certificate is not None:
+            shutil.copytree(certificate, folder, dirs_exist_ok=True)
+        configure(folder, cluster, port, "postgres", default_pool_size=3, **settings)
+        started.append(start(program, folder))
         uri = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         await until_true(lambda: answers(uri))
         return uri
@@ -67,22 +49,6 @@ async def bouncer(cluster: Cluster) -> AsyncIterator[StartBouncer]:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
     shutil.rmtree(folder)
-
-
-def hand_over(folder: Path, certificate: Path | None, owner: os.stat_result) -> None:
-    """Give the folder, with the certificate in it, to the user that PgBouncer runs as."""
-    for path in certificate.iterdir() if certificate else ():
-        shutil.copyfile(path, folder / path.name)
-    for path in (folder, *folder.iterdir()):
-        os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def start(command: list[str], folder: Path, owner: os.stat_result) -> subprocess.Popen[bytes]:
-    """As the server's own user when we are root, which PgBouncer refuses as PostgreSQL does."""
-    if os.geteuid() != 0:
-        return subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
-    user, group = owner.st_uid, owner.st_gid
-    return subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, user=user, group=group, extra_groups=[])
 
 
 async def answers(uri: str) -> bool:

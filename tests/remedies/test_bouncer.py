@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shutil
 import signal
@@ -23,6 +22,7 @@ from pgtop_conn.model.quoting import identifier
 from pgtop_conn.model.sizing import sizing
 from pgtop_conn.model.snapshot import Backend
 from tests.conftest import MakeCluster
+from tests.pooling import pooler_program, start, write
 from tests.remedies.cases import DATABASES, ROLES, crowd, make_case, ordinary_roles, session, texts
 from tests.servers import Connection
 from tests.waiting import wait_until
@@ -46,22 +46,16 @@ def folder(server: Cluster) -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def start(text: str, folder: Path, port: int, owner: os.stat_result) -> subprocess.Popen[bytes]:
+def started(text: str, folder: Path, port: int, cluster: Cluster) -> subprocess.Popen[bytes]:
     """PgBouncer with the section and only what it says is the reader's to add."""
-    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+    program = pooler_program()
     if program is None:
         pytest.skip("no pgbouncer here")
     ours = {"listen_addr": "127.0.0.1", "listen_port": port, "unix_socket_dir": "", "auth_type": "trust"}
     ours |= {"auth_file": folder / "users", "admin_users": "postgres", "logfile": folder / "log"}
-    (folder / "ini").write_text(text + "".join(f"{name} = {value}\n" for name, value in ours.items()))
-    users = [f'"{role.replace(chr(34), chr(34) * 2)}" ""\n' for role in (*ROLES, "postgres")]
-    (folder / "users").write_text("".join(users))
-    for path in (folder, *folder.iterdir()):
-        os.chown(path, owner.st_uid, owner.st_gid)
-    command, user, group = [program, "-q", str(folder / "ini")], owner.st_uid, owner.st_gid
-    if os.geteuid() != 0:
-        return subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder)
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder, user=user, group=group, extra_groups=[])
+    more = "".join(f"{name} = {value}\n" for name, value in ours.items())
+    write(folder, cluster, text + more, *ROLES, "postgres")
+    return start(program, folder)
 
 
 async def test_a_real_pgbouncer_takes_it(server: Cluster, folder: Path) -> None:
@@ -77,7 +71,7 @@ async def test_a_real_pgbouncer_takes_it(server: Cluster, folder: Path) -> None:
     text = section(case)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    process = start(text, folder, port, server.data_dir.stat())
+    process = started(text, folder, port, server)
     try:
         keys = re.findall(r"^(\S+) = host=", text, re.MULTILINE)
         found = [await database_behind(port, key) for key in keys]

@@ -1,0 +1,33 @@
+"""What the screen is told of leaks and findings, chosen by a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from pgtop_conn.model import observation
+from pgtop_conn.model.findings import Finding
+from pgtop_conn.model.habits import Pool
+from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.tui import explaining
+from tests.tui.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
+
+
+@pytest.fixture
+def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every poll finds the leak of billing."""
+
+    def find(snapshot: Snapshot, *_others: object) -> tuple[Leak, ...]:
+        keys = {b.key: f"idle for 25m, last ran SELECT ({b.pid})" for b in snapshot.backends if b.pid in LEAKED}
+        return (Leak(Pool("billing", "app", "shop"), 0.9, SENTENCE, {}, keys),) if keys else ()
+
+    monkeypatch.setattr(observation, "find_leaks", find)
+
+
+@pytest.fixture
+def diagnosed(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
+    """What diagnose() finds, for a test to change; a remedy more once the facts are known."""
+    found = [LEAK, BLOCKER, RESERVE]
+    monkeypatch.setattr(explaining, "diagnose", lambda _case: tuple(found))
+    monkeypatch.setattr(explaining, "sizing", lambda case: (POOLER,) if case.facts.settings else ())
+    return found
