@@ -149,6 +149,7 @@ async def test_statements_that_only_add_to_the_picture_may_fail(
 
     link._ask = refuse  # type: ignore[method-assign]
     reader._due.clear()
+    reader._blocking._due = 0.0
     reader._authenticating._looked_at = None
     for _ in range(2):
         after = await session.poll()
