@@ -87,7 +87,7 @@ class Reader:
         clients = await self._client_pids(reading)
         if clients != self._clients:
             reading.change_all()
-        changed = reading.changed_rows()
+        changed = reading.changed
         texts, untold = await self._read_texts(changed)
         blocked = await self._read_blocked(reading, began)
         self._clients = clients
@@ -115,13 +115,12 @@ class Reader:
     async def _refresh_facts(self, reading: Reading, now: float) -> Server:
         """Settings, roles and databases, every 30 s and on an unknown oid; stale ones do while a lock is in the way."""
         old = self._server
-        changed = reading.changed_rows()
         # Behind a pooler a restart costs no connection of ours.
-        oldest_start = _oldest_start(reading)
+        oldest_start = _oldest_start(reading) if reading.moved else self._oldest_start
         if oldest_start > self._oldest_start:
             self._facts_due = min(self._facts_due, self._facts_read_at + FACTS_RETRY_S)
         self._oldest_start = oldest_start
-        self._nameless = self._nameless or self._names.unknown((row.usesysid, row.datid) for row in changed)
+        self._nameless = self._nameless or self._names.unknown((row.usesysid, row.datid) for row in reading.changed)
         if old is not None and (now < self._facts_blocked_until or (now < self._facts_due and not self._nameless)):
             return old
         try:
@@ -156,7 +155,7 @@ class Reader:
             if row.taken_at is not None:
                 texts[row.pid] = self._own_text
             elif row.query is not None:
-                texts[row.pid] = text_of(row.query)
+                texts[row.pid] = text_of(row.query, before.query if before is not None else "")
             elif row.query_start is None:
                 texts[row.pid] = ""
             elif _same_query(row, before):
@@ -183,7 +182,7 @@ class Reader:
             pid = row.pid
             kind, query, blocked_by = self._kind(row, clients), texts.get(pid, ""), blocked.get(pid, ())
             old, kept = before.get(pid), rows.get(pid)
-            if old is None or kept is None or old.backend_type != kind or tuple(kept)[:-1] != row[:-1]:
+            if old is None or kept is None or old.backend_type != kind or row[:-1] != tuple(kept)[:-1]:
                 backends[pid] = backend_of(row, kind, self._names, query, blocked_by)
             elif old.query != query:
                 backends[pid] = replace(old, query=query)
@@ -228,9 +227,8 @@ class Reader:
 
     async def _read_blocked(self, reading: Reading, now: float) -> Mapping[int, tuple[int, ...]]:
         """Who waits on a lock, and for whom; as it was for those that wait still when it cannot be read."""
-        waiting = [
-            pid for pid, kind in zip(reading.pids, reading.column("wait_event_type"), strict=True) if kind == "Lock"
-        ]
+        waits = zip(reading.pids, reading.column("wait_event_type"), strict=True)
+        waiting = [pid for pid, kind in waits if kind == "Lock"]
         if not waiting:
             self._blocking.learn(reading, waiting, {}, now)
         elif self._blocking.is_news(reading, waiting, now):
@@ -255,10 +253,13 @@ class Reader:
 
 def _own(reading: Reading) -> ActivityRow:
     """Our own row. Raises PollFailed where the server lists none."""
-    for position, taken_at in enumerate(reading.column("taken_at")):
-        if taken_at is not None:
-            return ActivityRow._make(reading.rows[position])
-    raise PollFailed("our own session is missing from what the server lists")
+    # Its instant is another one each time, unless the server's clock stands still.
+    if not any(row.taken_at is not None for row in reading.changed):
+        reading.change_all()
+    own = next((row for row in reading.changed if row.taken_at is not None), None)
+    if own is None:
+        raise PollFailed("our own session is missing from what the server lists")
+    return own
 
 
 def _oldest_start(reading: Reading) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 
 from pgtop_conn.postgres.rows import ActivityRow
 from pgtop_conn.postgres.sessions import Reading
@@ -42,10 +43,12 @@ class Blocking:
 
     def _now_doing(self, reading: Reading) -> frozenset[_Doing]:
         concerned = self._waiting.union(*self._blocked.values())
-        found = set()
-        for pid, position in zip(reading.pids, range(len(reading.pids)), strict=True):
-            if pid in concerned:
-                row = ActivityRow._make(reading.rows[position])
-                lock = row.wait_event if row.wait_event_type == "Lock" else None
-                found.add((pid, row.backend_start, row.xact_start, row.query_start, row.state_change, lock))
-        return frozenset(found)
+        if not concerned:
+            return frozenset()
+        rows = map(ActivityRow._make, compress(reading.rows, map(concerned.__contains__, reading.pids)))
+        return frozenset((row.pid, *_doing(row)) for row in rows)
+
+
+def _doing(row: ActivityRow) -> _Doing:
+    lock = row.wait_event if row.wait_event_type == "Lock" else None
+    return (row.backend_start, row.xact_start, row.query_start, row.state_change, lock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from sys import intern
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -83,20 +84,20 @@ def backend_of(
     state = row.state
     return Backend(
         key=BackendKey(row.pid, row.backend_start),
-        backend_type=intern(clean(kind)) if kind is not None else None,
+        backend_type=_word(kind) if kind is not None else None,
         role_oid=role_oid,
         role=role.name if role else "",
         database_oid=database_oid,
         database=database.name if database else "",
-        app=intern(clean(row.application_name or "")),
-        client=intern(clean(client)),
+        app=_word(row.application_name or ""),
+        client=_word(client),
         client_port=port if port is not None and port > 0 else None,
-        state=intern(clean(state)) if state is not None else None,
+        state=_word(state) if state is not None else None,
         xact_start=row.xact_start,
         query_start=row.query_start,
         state_change=row.state_change,
-        wait_event_type=intern(clean(row.wait_event_type or "")),
-        wait_event=intern(clean(row.wait_event or "")),
+        wait_event_type=_word(row.wait_event_type or ""),
+        wait_event=_word(row.wait_event or ""),
         ssl=row.ssl,
         leader_pid=row.leader_pid,
         query_id=row.query_id,
@@ -109,6 +110,14 @@ def backend_of(
     )
 
 
-def text_of(query: bytes) -> str:
-    """The text of a query, drawable; the same one from many sessions is kept once."""
-    return intern(clean_query(decode(query)))
+@lru_cache(maxsize=4096)
+def _word(text: str) -> str:
+    """A name that many sessions share, drawable and kept once."""
+    return intern(clean(text))
+
+
+def text_of(query: bytes, before: str = "") -> str:
+    """The text of a query, drawable; the same one from many sessions is kept once. `before` is one that may be it."""
+    text = decode(query)
+    # A pool asks the same again and again, and what is drawable needs no second look.
+    return before if text == before else intern(clean_query(text))
