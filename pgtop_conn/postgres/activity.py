@@ -33,6 +33,8 @@ FACTS_EVERY_S = 30.0
 FACTS_RETRY_S = 5.0
 COUNTERS_EVERY_S = 5.0
 LOCKS_EVERY_S = 10.0
+#: At once when a session comes or goes; a pid that was given out again may look the same where rows are hidden.
+CLIENTS_EVERY_S = 10.0
 #: After a statement that only adds to the picture has failed: sooner, and a lock would slow every poll.
 EXTRA_RETRY_S = 30.0
 #: A query that began so long before the last poll may show only now: the server stamps it before it publishes it.
@@ -59,6 +61,7 @@ class Reader:
         self._texts_since = 0.0
         self._kept = Kept()
         self._clients: frozenset[int] | None = None
+        self._clients_due = 0.0
         self._counters: Counters | None = None
         self._locks: Locks | None = None
         #: By the name of a statement that only adds to the picture: not to be asked before.
@@ -84,7 +87,7 @@ class Reader:
         own = _own(reading)
         server = await self._refresh_facts(reading, began)
         self._server = server = server if server.own_pid == own.pid else replace(server, own_pid=own.pid)
-        clients = await self._client_pids(reading)
+        clients = await self._client_pids(reading, began)
         if clients != self._clients:
             reading.change_all()
         changed = reading.changed
@@ -193,12 +196,16 @@ class Reader:
         self._blocking.blocked_before = frozenset(blocked)
         return backends
 
-    async def _client_pids(self, reading: Reading) -> frozenset[int] | None:
+    async def _client_pids(self, reading: Reading, now: float) -> frozenset[int] | None:
         """Who holds, or on 16 and older may hold, a slot when rows are hidden from us; None when their types tell."""
         if not any(reading.column("hidden")):
             return None
+        news = reading.moved or any(row.hidden for row in reading.changed)
+        if self._clients is not None and not news and now < self._clients_due:
+            return self._clients
         name = "used_exact" if self._link.version_num >= EXACT_COUNT_SINCE else "used_bound"
         (row,) = await self._link.read(statement(name))
+        self._clients_due = now + CLIENTS_EVERY_S
         return frozenset(map(int, row["pids"]))
 
     def _kind(self, row: ActivityRow, clients: frozenset[int] | None) -> str | None:
