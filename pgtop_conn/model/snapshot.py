@@ -1,13 +1,14 @@
 """One poll of a server: who is connected, on what server, at one instant of the server's clock.
 
-Add a column of new data: one line in postgres/sql/activity.sql, one field of Backend, one entry in view/columns.py.
+Add a column of new data: one line in postgres/sql/activity.sql, two in postgres/rows.py, one field of Backend,
+one entry in view/columns.py.
 Times are seconds since the epoch on the SERVER's clock; an age is `taken_at` minus a time, never below 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -268,9 +269,12 @@ class Snapshot:
     #: Seconds the poll took, on our clock.
     poll_s: float = 0.0
     by_key: Mapping[BackendKey, Backend] = field(init=False, repr=False)
+    #: What by_key becomes, where whoever read the sessions has it already.
+    index: InitVar[Mapping[BackendKey, Backend] | None] = None
 
-    def __post_init__(self) -> None:
-        index = {backend.key: backend for backend in self.backends}
+    def __post_init__(self, index: Mapping[BackendKey, Backend] | None) -> None:
+        if index is None:
+            index = {backend.key: backend for backend in self.backends}
         object.__setattr__(self, "by_key", MappingProxyType(index))
 
     def holds_no_lock(self, backend: Backend) -> bool:

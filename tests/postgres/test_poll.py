@@ -157,7 +157,7 @@ async def test_a_role_without_privileges_counts_right_and_flags_the_rest(
     assert not snapshot.server.sees_all
 
 
-async def test_texts_are_fetched_only_when_a_query_changed(
+async def test_the_text_of_a_new_query_comes_with_its_row(
     cluster: Cluster, clients: Clients, sessions: OpenSession
 ) -> None:
     opened = await clients.many(5, cluster, app="web")
@@ -172,12 +172,32 @@ async def test_texts_are_fetched_only_when_a_query_changed(
 
     await opened[0].execute("SELECT 'second'")
     after = await session.poll()
-    assert recorder.taken() == ["activity", "queries"]
-    assert recorder.last_arguments == ([str(opened[0].get_server_pid())],)
+    assert recorder.taken() == ["activity"]
     texts = Counter(one.query for one in after.backends if one.app == "web")
     assert texts == {"SELECT 'first'": 4, "SELECT 'second'": 1}
     unchanged = [one for one in after.backends if one.app == "web" and one.query == "SELECT 'first'"]
     assert all(one is steady.by_key[one.key] for one in unchanged)
+
+
+async def test_a_text_that_did_not_come_with_its_row_is_asked_for(
+    cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    """As after the server's clock was set back: what is new began before the last poll."""
+    first, second = await clients.many(2, cluster, app="web")
+    session = await sessions(cluster)
+    before = await session.poll()
+    recorder = Recorder(session)
+    await first.execute("SELECT 'late'")
+    session._reader._texts_since = before.taken_at + 3600.0
+    after = await session.poll()
+    assert recorder.taken() == ["activity", "queries"]
+    assert recorder.last_arguments == ([str(first.get_server_pid())],)
+    assert {one.pid: one.query for one in after.backends if one.app == "web"} == {
+        first.get_server_pid(): "SELECT 'late'",
+        second.get_server_pid(): "",
+    }
+    await session.poll()
+    assert recorder.taken() == ["activity"]
 
 
 async def test_a_new_role_is_known_at_once_and_a_dropped_one_asked_for_once(
