@@ -59,6 +59,11 @@ class Filter:
     _tests: tuple[tuple[Test, bool], ...] = field(compare=False, repr=False)
     _keys: frozenset[str] = field(compare=False, repr=False)
 
+    @property
+    def narrows(self) -> bool:
+        """Whether there is any term: without one every row matches."""
+        return bool(self._tests)
+
     def matches(self, backend: Backend, at: float, tags: Tags = NO_TAGS) -> bool:
         """Whether every term is known to hold; `at` is the snapshot's `taken_at`."""
         return all(test(backend, at, tags) is wanted for test, wanted in self._tests)

@@ -5,14 +5,14 @@ build() is cheap and runs on every poll and key; columns.py turns the few visibl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
+from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot, age
 from pgtop_conn.model.source import Target
 from pgtop_conn.view.groups import GROUPINGS, Group, Path, group
 
@@ -111,7 +111,7 @@ SORTS: dict[str, Sort] = {
     "active": Sort("active", lambda g, _: g.active, lambda b, at: _or(b.query_s(at)) if b.state == "active" else -1.0),
     "age": Sort(
         "session age",
-        lambda g, f: max((_or(b.session_s(f.at)) for b in g.backends), default=-1.0),
+        lambda g, f: _or(age(f.at, g.oldest_start)),
         lambda b, at: _or(b.session_s(at)),
     ),
     "name": Sort("name", lambda g, _: g.name, lambda b, _: b.pid, descending=False),
@@ -121,12 +121,9 @@ SORTS: dict[str, Sort] = {
 def shown(snapshot: Snapshot, view_filter: Filter, tags: Tags = NO_TAGS) -> list[Backend]:
     """The sessions a filter leaves. Background processes hold no slot and appear only when `type` or `pid` is named."""
     everything = view_filter.mentions("type") or view_filter.mentions("pid")
-    at = snapshot.taken_at
-    return [
-        backend
-        for backend in snapshot.backends
-        if (everything or is_listed(backend)) and view_filter.matches(backend, at, tags)
-    ]
+    rows = snapshot.backends if everything else snapshot.listed
+    at, matches = snapshot.taken_at, view_filter.matches
+    return [backend for backend in rows if matches(backend, at, tags)] if view_filter.narrows else list(rows)
 
 
 def visible(snapshot: Snapshot, view: ViewState, tags: Tags) -> list[Backend]:
@@ -144,7 +141,7 @@ def build(frame: Frame, view: ViewState) -> list[Line]:
     """The lines of the table for this frame; sessions of closed groups are not among them."""
     backends = visible(frame.snapshot, view, frame.tags)
     groups = group(backends, GROUPINGS[view.grouping], frame.at, frame.budget.used, frame.tags)
-    background = [b for b in backends if not is_listed(b)]
+    background = [backend for backend in backends if not is_listed(backend)]
     lines: list[Line] = []
     ordered = sorted(groups, key=lambda g: SORTS[view.sort].group(g, frame), reverse=_reverse(view))
     # Walsenders hold no slot: whatever the order, they stand below those that do.
@@ -173,7 +170,7 @@ def _add_group(lines: list[Line], found: Group, depth: int, frame: Frame, view: 
 
 
 def _add_sessions(
-    lines: list[Line], backends: list[Backend], path: Path, depth: int, frame: Frame, view: ViewState
+    lines: list[Line], backends: Sequence[Backend], path: Path, depth: int, frame: Frame, view: ViewState
 ) -> None:
     lines.append(Line(Kind.HEADER, (*path, "\0header"), depth))
     sort = SORTS[view.sort]
