@@ -121,12 +121,18 @@ class Backend:
     holds_slot: bool = field(init=False, repr=False)
     #: The word a session is counted under: its state, `hidden` where we may not see it, or `unknown`.
     counted_as: str = field(init=False, repr=False)
+    #: Application, role and database of a client's session, all of which is ours to see; None for any other row, and
+    #: for those of a pgtop-conn.
+    pool: tuple[str, str, str] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         unknown = self.hidden and self.backend_type is None
         could = bool(self.role_oid and self.database_oid and not self.walsender)
         object.__setattr__(self, "holds_slot", could if unknown else self.backend_type == CLIENT_BACKEND)
         object.__setattr__(self, "counted_as", HIDDEN_STATE if self.hidden else self.state or NO_STATE)
+        seen = self.backend_type == CLIENT_BACKEND and not self.hidden and self.key.backend_start is not None
+        pooled = seen and self.app != OWN_APPLICATION_NAME
+        object.__setattr__(self, "pool", (self.app, self.role, self.database) if pooled else None)
 
     @property
     def pid(self) -> int:
