@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
+from typing import NamedTuple
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
 from pgtop_conn.model.guards import Policy
@@ -29,8 +31,7 @@ class Kind(Enum):
 LineKey = Path | BackendKey
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class Line(NamedTuple):
     """One line of the table; `depth` is its indentation (0 for a top-level group)."""
 
     kind: Kind
@@ -104,7 +105,7 @@ def _or(value: float | None) -> float:
 
 #: In the order of the `s` key. Add a sort: one entry.
 SORTS: dict[str, Sort] = {
-    "count": Sort("count", lambda g, _: g.count, lambda b, at: _or(b.state_s(at))),
+    "count": Sort("count", lambda g, _: g.count, lambda b, at: _or(age(at, b.state_change))),
     "growth": Sort("Δ/min", lambda g, f: _or(f.per_minute(g)), lambda b, at: -_or(b.session_s(at))),
     "idle": Sort("oldest idle", lambda g, _: _or(g.oldest_idle_s), lambda b, at: _or(b.idle_s(at))),
     "xact": Sort("in transaction", lambda g, _: g.in_transaction, lambda b, at: _or(b.xact_s(at))),
@@ -175,14 +176,16 @@ def _add_sessions(
     lines.append(Line(Kind.HEADER, (*path, "\0header"), depth))
     sort = SORTS[view.sort]
     # Equal keys keep the order of pids, so that lines do not swap places between polls.
-    ordered = sorted(backends, key=lambda b: b.pid)
-    ordered.sort(key=lambda b: sort.session(b, frame.at), reverse=_reverse(view))
-    lines.extend(Line(Kind.SESSION, backend.key, depth, backend=backend) for backend in ordered)
+    ordered, at, key_of = sorted(backends, key=attrgetter("key.pid")), frame.at, sort.session
+    ordered.sort(key=lambda b: key_of(b, at), reverse=_reverse(view))
+    lines += [Line(Kind.SESSION, backend.key, depth, None, backend) for backend in ordered]
 
 
 def index_of(lines: list[Line], key: LineKey | None) -> int | None:
     """Where the line with this identity is now, or None: the cursor never slips to another line by itself."""
-    return next((index for index, line in enumerate(lines) if line.key == key and line.kind is not Kind.HEADER), None)
+    keys = [line.key for line in lines]
+    index = keys.index(key) if key in keys else None
+    return None if index is None or lines[index].kind is Kind.HEADER else index
 
 
 def targets_of(line: Line, view: ViewState) -> list[Target]:
