@@ -327,7 +327,7 @@ def lost_again(cohort: Cohort) -> tuple[int, int]:
     if habit.since is None:
         return 0, 0
     least_s = 0.25 * cohort.median_idle_s
-    ended = sum(left.idle_s is not None and left.idle_s >= least_s for left in habit.left)
+    ended = sum(idle_s is not None and idle_s >= least_s for idle_s in habit.left)
     return sum(birth > habit.since for birth in cohort.births), ended
 
 

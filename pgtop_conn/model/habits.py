@@ -42,16 +42,6 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
-    """A session that ended: when a poll missed it, how long it lived, and how long it was idle when last seen."""
-
-    at: float
-    life_s: float
-    #: None where it was at work.
-    idle_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Habit:
     """What was seen of one pool while it was watched; counts, and seconds."""
 
@@ -65,9 +55,9 @@ class Habit:
     #: The most sessions that were active, or in a transaction, at once, and the most there were.
     peak_active: int = 0
     peak: int = 0
-    #: The last sessions that ended one by one since `since` (server time): the watch began, or many ended together,
-    #: as in a deployment or by a kill.
-    left: Sequence[Departure] = ()
+    #: How long each of the last sessions was idle when it was last seen, that ended one by one since `since` (server
+    #: time): the watch began, or many ended together, as in a deployment or by a kill. None for one that was at work.
+    left: Sequence[float | None] = ()
     since: float | None = None
 
 
@@ -89,7 +79,7 @@ class _Record:
     #: The median of `gaps`; None: none yet, or to be found anew.
     gap_s: float | None = None
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=GAPS))
-    left: deque[Departure] = field(default_factory=lambda: deque(maxlen=DEPARTURES))
+    left: deque[float | None] = field(default_factory=lambda: deque(maxlen=DEPARTURES))
 
 
 class Habits:
@@ -179,13 +169,12 @@ class Habits:
         """Count the sessions that have ended since they were seen."""
         ended: Counter[tuple[str, str, str]] = Counter()
         for backend in left:
-            start = backend.key.backend_start
-            if start is None or not backend.pool:
+            if not backend.pool:
                 continue
             ended[backend.pool] += 1
             record = self._count(backend.pool, backend, -1)
             record.departures += 1
-            record.left.append(Departure(at, seen_at - start, backend.idle_s(seen_at)))
+            record.left.append(backend.idle_s(seen_at))
         for pool, count in ended.items():
             record = self._pools[pool]
             if count >= max(TOGETHER, TOGETHER_SHARE * (record.sessions + count)):
