@@ -178,7 +178,8 @@ RULES = (
 
 def score_of(cohort: Cohort) -> tuple[float, dict[str, float]]:
     """The score, 0 to 1, and the points each rule gave; those that had nothing to say are left out."""
-    points = {rule.name: round(rule.points * rule.strength(cohort), 2) for rule in RULES}
+    strengths = ((rule, rule.strength(cohort)) for rule in RULES)
+    points = {rule.name: round(rule.points * strength, 2) for rule, strength in strengths if strength}
     total = sum(points.values()) - DOUBT
     return 1.0 / (1.0 + exp(-total)), {name: given for name, given in points.items() if given}
 

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 
 from pgtop_conn.model.snapshot import (
@@ -158,28 +159,34 @@ class SlotBudget:
     @classmethod
     def of(cls, snapshot: Snapshot, warning: float = WARNING_PERCENT, critical: float = CRITICAL_PERCENT) -> SlotBudget:
         """Count one snapshot; thresholds are per cent of what ordinary roles may use."""
-        server = snapshot.server
-        states = _states(snapshot)
-        counted = snapshot.counted_used
-        if counted is None:
-            counted = Counter(map(attrgetter("backend_type"), snapshot.backends))[CLIENT_BACKEND]
-        walsenders_used = sum(map(attrgetter("walsender"), snapshot.backends))
-        used = counted + snapshot.authenticating
-        capacity = server.ordinary_capacity
-        return cls(
-            max=server.max_connections,
-            used=used,
-            exact=snapshot.counted_exact,
-            superuser_reserved=server.superuser_reserved,
-            reserved=server.all_reserved,
-            authenticating=snapshot.authenticating + _starting(snapshot, states),
-            walsenders_used=walsenders_used,
-            walsenders_max=server.max_wal_senders,
-            own_slot=_own_slot(snapshot, used, capacity, walsenders_used),
-            level=_level(used, capacity, warning, critical),
-            states=states,
-            limits=_limits(snapshot),
-        )
+        return _counted(snapshot, warning, critical)
+
+
+# Of one poll the gauges, the table, the history and the leaks ask; a paused table is another one's.
+@lru_cache(maxsize=2)
+def _counted(snapshot: Snapshot, warning: float, critical: float) -> SlotBudget:
+    server = snapshot.server
+    states = _states(snapshot)
+    counted = snapshot.counted_used
+    if counted is None:
+        counted = Counter(map(attrgetter("backend_type"), snapshot.backends))[CLIENT_BACKEND]
+    walsenders_used = sum(map(attrgetter("walsender"), snapshot.backends))
+    used = counted + snapshot.authenticating
+    capacity = server.ordinary_capacity
+    return SlotBudget(
+        max=server.max_connections,
+        used=used,
+        exact=snapshot.counted_exact,
+        superuser_reserved=server.superuser_reserved,
+        reserved=server.all_reserved,
+        authenticating=snapshot.authenticating + _starting(snapshot, states),
+        walsenders_used=walsenders_used,
+        walsenders_max=server.max_wal_senders,
+        own_slot=_own_slot(snapshot, used, capacity, walsenders_used),
+        level=_level(used, capacity, warning, critical),
+        states=states,
+        limits=_limits(snapshot),
+    )
 
 
 def rooms(snapshot: Snapshot, budget: SlotBudget) -> list[Room]:
