@@ -48,7 +48,6 @@ class MainScreen(ExplainingScreen):
         super().__init__(source, options)
         self.interval_s = options.interval_s
         self._good_at = monotonic()
-        self._counted: tuple[Snapshot, SlotBudget] | None = None
         self._gauges, self._heading = Gauges(id="gauges"), Heading(id="heading")
         self._keys = KeyLine(id="keys")
 
@@ -130,11 +129,7 @@ class MainScreen(ExplainingScreen):
     # Showing.
 
     def budget_of(self, snapshot: Snapshot) -> SlotBudget:
-        """Counted once a poll, although the gauges, the table and the history all ask for it."""
-        if self._counted is None or self._counted[0] is not snapshot:
-            budget = SlotBudget.of(snapshot, self.options.warning_percent, self.options.critical_percent)
-            self._counted = (snapshot, budget)
-        return self._counted[1]
+        return SlotBudget.of(snapshot, self.options.warning_percent, self.options.critical_percent)
 
     def _status(self) -> Status:
         stale_s = self._stale_s()
