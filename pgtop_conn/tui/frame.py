@@ -46,7 +46,9 @@ class Frame:
         self.size = (width, height)
         self.colours = colours
         self._inks: list[Ink] = [PLAIN]
+        self._blanks: list[str] = [chr(0)]
         self._index: dict[Ink, str] = {PLAIN: chr(0)}
+        self._of_style: dict[Style | None, tuple[str, str]] = {None: (chr(0), chr(0))}
         self._steps: dict[tuple[str, str], str] = {}
         #: Characters and the numbers of their inks, both one a cell.
         self._texts = [_UNKNOWN * width] * height
@@ -97,14 +99,20 @@ class Frame:
 
     def _codes(self, style: Style | None) -> tuple[str, str]:
         """The numbers of an ink and of that which looks the same on blanks."""
-        ink = ink_of(style, self.colours) if style else PLAIN
-        return self._number(ink), self._number(ink.on_blank)
+        found = self._of_style.get(style)
+        if found is None:
+            ink = ink_of(style, self.colours) if style else PLAIN
+            found = self._of_style[style] = self._number(ink), self._number(ink.on_blank)
+        return found
 
     def _number(self, ink: Ink) -> str:
         number = self._index.get(ink)
         if number is None:
             number = self._index[ink] = chr(len(self._inks))
             self._inks.append(ink)
+            self._blanks.append(number)
+            if ink.on_blank != ink:
+                self._blanks[ord(number)] = self._number(ink.on_blank)
         return number
 
     def _drop_overlapping(self, y: int, x: int, end: int) -> None:
@@ -159,9 +167,9 @@ class Frame:
             found = self._steps[before, ink] = self._inks[ord(ink)].after(self._inks[ord(before)])
         return found
 
-    def suits_blank(self, pen: str, blank: str) -> bool:
-        """Whether a blank comes out right in the ink the pen has."""
-        return pen == blank or self._index.get(self._inks[ord(pen)].on_blank) == blank
+    def blank_of(self, ink: str) -> str:
+        """The number of the ink a blank has that is written with this one."""
+        return self._blanks[ord(ink)]
 
     def rendered(self, strip: Strip) -> str:
         """A strip with all its sequences, attributes reset before and after."""
@@ -190,13 +198,13 @@ class _Pen:
     def cells(self, y: int, x: int, text: str, inks: str) -> None:
         """Simple characters, one a cell."""
         self._go(y, x)
-        frame, start = self._frame, 0
+        frame, start, blank = self._frame, 0, self._frame.blank_of(self._ink)
         for at, (character, ink) in enumerate(zip(text, inks, strict=True)):
-            if ink == self._ink or (character == _BLANK and frame.suits_blank(self._ink, ink)):
+            if ink == self._ink or (ink == blank and character == _BLANK):
                 continue
             self._out.append(text[start:at])
             self._out.append(frame.step(self._ink, ink))
-            self._ink, start = ink, at
+            self._ink, start, blank = ink, at, frame.blank_of(ink)
         self._out.append(text[start:])
         end = x + len(text)
         # Behind the last column terminals wait at different places.

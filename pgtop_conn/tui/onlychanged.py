@@ -11,12 +11,14 @@ import inspect
 import io
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
-from textual import _compositor, events
+from textual import events
 from textual.app import App, ReturnType
 from textual.geometry import Region
 from textual.strip import Strip
@@ -26,8 +28,24 @@ from pgtop_conn.tui.frame import Frame, Placed
 if TYPE_CHECKING:
     from textual.screen import Screen
 
+
+def _insides() -> Any:
+    """The module whose updates are compared; an empty one where Textual has it no more."""
+    try:
+        return import_module("textual._compositor")
+    except ImportError:
+        return SimpleNamespace()
+
+
+_compositor = _insides()
+_Update: Any = getattr(_compositor, "CompositorUpdate", object)
+
+#: Synchronized output: the terminal shows what is between all at once.
+SYNC_START, SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
 #: What App._display is called with.
 _DISPLAY_PARAMETERS = ["self", "screen", "renderable"]
+#: The brackets of an update, and whether the terminal knows them.
+_BRACKETS = ("_begin_update", "_end_update")
 
 
 class OnlyChangedApp(App[ReturnType]):
@@ -37,17 +55,36 @@ class OnlyChangedApp(App[ReturnType]):
     shown: Frame | None = None
     _shown_screen: Screen[Any] | None = None
     _sized = False
+    _comparing = False
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if self._shown_screen is not self.screen:
             # A dialog that opens or closes paints all anew, and with that mends whatever another program wrote there.
             self.shown = self.shown if self._shown_screen is None else None
             self._shown_screen = self.screen
-        if isinstance(renderable, (_compositor.LayoutUpdate, _compositor.ChopsUpdate)) and usable():
+        if usable() and isinstance(renderable, (_compositor.LayoutUpdate, _compositor.ChopsUpdate)):
+            self._comparing = True
             renderable = _OnlyChanged(self, renderable)
-        else:
+        elif renderable is not None:
             self.shown = None
-        super()._display(screen, renderable)
+        try:
+            super()._display(screen, renderable)
+        finally:
+            self._comparing = False
+
+    def _begin_update(self) -> None:
+        # Each write wakes the thread that writes: what is compared carries its brackets in itself.
+        if not self._comparing:
+            super()._begin_update()
+
+    def _end_update(self) -> None:
+        if not self._comparing:
+            super()._end_update()
+
+    def changes(self, update: Any, colours: ColorSystem) -> str:
+        """What to send for an update, taken as sent from then on."""
+        sent = self.frame(colours).changes(_placed(update))
+        return f"{SYNC_START}{sent}{SYNC_END}" if sent and self._sync_available else sent
 
     def frame(self, colours: ColorSystem) -> Frame:
         """What the terminal shows, of the size the screen has now."""
@@ -71,16 +108,16 @@ class OnlyChangedApp(App[ReturnType]):
         self.screen.refresh()
 
 
-class _OnlyChanged(_compositor.CompositorUpdate):
+class _OnlyChanged(_Update):  # type: ignore[misc]
     """An update that is compared at the moment it is sent: one that Textual drops has not changed the terminal."""
 
-    def __init__(self, app: OnlyChangedApp[Any], update: _compositor.CompositorUpdate) -> None:
+    def __init__(self, app: OnlyChangedApp[Any], update: Any) -> None:
         self._app = app
         self._update = update
 
     def render_segments(self, console: Console) -> str:
         colours = console._color_system or ColorSystem.TRUECOLOR
-        return self._app.frame(colours).changes(_placed(self._update))
+        return self._app.changes(self._update, colours)
 
 
 def _placed(update: Any) -> Iterator[Placed]:
@@ -104,6 +141,8 @@ def usable() -> bool:
     """Whether Textual's updates are what they are taken for: read by us and by itself they are the same."""
     try:
         if list(inspect.signature(App._display).parameters) != _DISPLAY_PARAMETERS:
+            return False
+        if any(list(inspect.signature(getattr(App, name)).parameters) != ["self"] for name in _BRACKETS):
             return False
         strips = [Strip([Segment("ab")]), Strip([Segment("cd")])]
         console = Console(file=io.StringIO(), color_system=None)
