@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from pgtop_conn.tui.frame import SIMPLE, Frame
 from pgtop_conn.tui.lines import kept_in_place
+from tests.terminal import seen
 
 WIDTH, HEIGHT = 24, 4
 COLOURS = ColorSystem.EIGHT_BIT
@@ -70,14 +71,7 @@ class Emulated:
         self.stream.feed(sent.replace("\u200e", ""))
 
     def cells(self) -> list[list[tuple[object, ...]]]:
-        return [[_seen(self.screen.buffer[y][x]) for x in range(WIDTH)] for y in range(HEIGHT)]
-
-
-def _seen(cell: pyte.screens.Char) -> tuple[object, ...]:
-    """A cell as it is seen: on a blank that is only its ground, and lines through or below it."""
-    if cell.data == " " and not (cell.reverse or cell.underscore or cell.strikethrough):
-        return " ", cell.bg
-    return tuple(cell)
+        return [[seen(self.screen.buffer[y][x]) for x in range(WIDTH)] for y in range(HEIGHT)]
 
 
 def _whole(placed: list[tuple[int, int, Strip]]) -> str:
