@@ -14,7 +14,6 @@ from typing import ClassVar
 
 from rich.console import Console
 from rich.text import Text
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.constants import COLOR_SYSTEM
 from textual.theme import Theme
@@ -23,6 +22,7 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.tui import themes, toosmall
 from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
+from pgtop_conn.tui.onlychanged import OnlyChangedApp
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.terminal import Colours, colours, watched
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 NO_COLOR = "NO_COLOR"
 
 
-class MonitorApp(App[int]):
+class MonitorApp(OnlyChangedApp[int]):
     """Exits with 0 when the user leaves, 1 after an unexpected error."""
 
     CSS_PATH = "style.tcss"
@@ -48,6 +48,16 @@ class MonitorApp(App[int]):
             "quit",
             id="quit_everywhere",
             tooltip="Leave from everywhere.",
+            show=False,
+            priority=True,
+        ),
+        # After another program has written over the screen.
+        Binding(
+            "ctrl+l",
+            "repaint",
+            "repaint",
+            id="repaint",
+            tooltip="Paint the whole screen again.",
             show=False,
             priority=True,
         ),
@@ -95,6 +105,9 @@ class MonitorApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self.main.signals.sending if action == "stop_signals" else True
+
+    def action_repaint(self) -> None:
+        self.repaint()
 
     def action_stop_signals(self) -> None:
         self.main.stop_signals()

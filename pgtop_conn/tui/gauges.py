@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from textual.binding import Binding
 
@@ -72,25 +73,36 @@ class Heading(CellBlock):
 class KeyLine(CellBlock):
     """The footer: as many of the shown keys as fit, the last two always."""
 
+    _offered: tuple[tuple[Cell, Cell], ...] | None = None
+
     def show_bindings(self, bindings: list[Binding]) -> None:
-        shown = [binding for binding in bindings if binding.show]
-        self.show(lambda width: [_keys(shown, width)])
+        offered = tuple(_key_cells(binding) for binding in bindings if binding.show)
+        # Every move of the cursor asks for the keys, and few change them.
+        if offered != self._offered:
+            self.show(lambda width: [_keys(offered, width)])
+            self._offered = offered
 
     def show_progress(self, row: Row) -> None:
         """A plan is being sent: how far it is, in the place of the keys."""
+        self._offered = None
         self.show(lambda _width: [row])
 
 
-def _keys(bindings: list[Binding], width: int) -> Row:
-    kept = list(bindings)
+def _keys(offered: Sequence[tuple[Cell, Cell]], width: int) -> Row:
+    kept = list(offered)
     while len(kept) > 2 and sum(map(_length, kept)) > width:
         del kept[-3]
-    return [cell for binding in kept for cell in _key_cells(binding)]
+    return [cell for cells in kept for cell in cells]
 
 
 def _key_cells(binding: Binding) -> tuple[Cell, Cell]:
-    return Cell(f" {binding.key_display or display(binding.key, 1)}", "key"), Cell(f" {binding.description} ", "dim")
+    return _cells(binding.key_display or display(binding.key, 1), binding.description)
 
 
-def _length(binding: Binding) -> int:
-    return sum(len(cell.text) for cell in _key_cells(binding))
+@lru_cache(256)
+def _cells(key: str, description: str) -> tuple[Cell, Cell]:
+    return Cell(f" {key}", "key"), Cell(f" {description} ", "dim")
+
+
+def _length(cells: tuple[Cell, Cell]) -> int:
+    return sum(len(cell.text) for cell in cells)
