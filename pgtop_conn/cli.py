@@ -308,7 +308,8 @@ def _key_problems(keys: Mapping[str, str]) -> Sequence[str]:
 
 
 def _themes() -> Sequence[str]:
-    from pgtop_conn.tui.themes import ALIASES, themes
+    from pgtop_conn.tui.themechoice import ALIASES
+    from pgtop_conn.tui.themes import themes
 
     return [*themes(), *ALIASES]
 

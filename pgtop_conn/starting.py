@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,8 @@ from pgtop_conn.model.filters import parse
 from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.source import Source
+from pgtop_conn.tui.firstframe import first_frame
+from pgtop_conn.tui.held import Held, held
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.terminal import draws_glyphs, lacking
 from pgtop_conn.view.table import ViewState
@@ -47,8 +50,6 @@ def view_of(settings: config.Settings, saved: Layout, door: str) -> ViewState:
 
 async def show(source: Source, settings: config.Settings, policy: Policy) -> int:
     """The monitor until the user leaves; the exit code."""
-    from pgtop_conn.tui.app import run
-
     first = await source.poll()
     layouts = Layouts(config.state_folder())
     saved = layouts.layout
@@ -73,7 +74,25 @@ async def show(source: Source, settings: config.Settings, policy: Policy) -> int
         save_grouping=layouts.save_grouping,
         save_sort=layouts.save_sort,
     )
-    return await run(source, options)
+    frame = first_frame(options, *shutil.get_terminal_size(), os.environ) if _paints_alike() else None
+    if frame is None:
+        return await _run(source, options)
+    with held(frame) as terminal:
+        return await _run(source, options, terminal)
+
+
+def _paints_alike() -> bool:
+    """Whether Textual will paint on the terminal that we paint on: it takes standard error."""
+    return sys.platform != "win32" and all(one is not None and one.isatty() for one in (sys.__stdin__, sys.__stderr__))
+
+
+async def _run(source: Source, options: ScreenOptions, terminal: Held | None = None) -> int:
+    # Loaded behind the first frame: 0.15 s.
+    from pgtop_conn.tui.app import run
+
+    if terminal is not None and await terminal.asked_to_leave():
+        return terminal.code or 0
+    return await run(source, options, terminal)
 
 
 def _write_report(case: Case, findings: Sequence[Finding]) -> Path:

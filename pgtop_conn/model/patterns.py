@@ -13,7 +13,7 @@ class _Later(Generic[AnyStr]):
     """Stands for a compiled pattern; every method, once asked for, is the pattern's own."""
 
     def __init__(self, text: AnyStr, flags: int) -> None:
-        self._text = text
+        self._text: AnyStr = text
         self._flags = flags
 
     def __getattr__(self, name: str) -> object:

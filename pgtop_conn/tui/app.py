@@ -21,9 +21,11 @@ from textual.theme import Theme
 
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui import themes, toosmall
+from pgtop_conn.tui.held import Held
 from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.takingover import taking_over
 from pgtop_conn.tui.terminal import Colours, colours, watched
 
 log = logging.getLogger(__name__)
@@ -63,9 +65,10 @@ class MonitorApp(App[int]):
         ),
     ]
 
-    def __init__(self, source: Source, options: ScreenOptions) -> None:
+    def __init__(self, source: Source, options: ScreenOptions, held: Held | None = None) -> None:
         # With the terminal's own colours Textual leaves colours out; with others it would paint greys.
-        super().__init__(ansi_color=True if NO_COLOR in os.environ else None)
+        ansi_color = True if NO_COLOR in os.environ else None
+        super().__init__(driver_class=None if held is None else taking_over(held), ansi_color=ansi_color)
         self.animation_level = "none"
         self._options = options
         for theme in themes.OWN.values():
@@ -126,14 +129,15 @@ def _described(error: BaseException | None) -> str:
     return f"{type(cause).__name__}{where}"
 
 
-async def run(source: Source, options: ScreenOptions) -> int:
+async def run(source: Source, options: ScreenOptions, held: Held | None = None) -> int:
     """Show the monitor until the user leaves; the exit code. The source stays open and is asked nothing more.
 
+    `held` is the terminal where the first frame is on it already.
     Raises BadInput for a theme that does not exist.
     """
     # Without a handler of ours Python writes warnings to standard error, over the screen.
     logging.getLogger("pgtop_conn").addHandler(logging.NullHandler())
-    app = MonitorApp(source, replace(options, theme=_suitable_theme(options)))
+    app = MonitorApp(source, replace(options, theme=_suitable_theme(options)), held)
     loop = asyncio.get_running_loop()
 
     def leave() -> None:
