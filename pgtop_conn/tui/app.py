@@ -7,8 +7,8 @@ import logging
 import os
 import signal
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import ClassVar
 
@@ -143,12 +143,20 @@ async def run(source: Source, options: ScreenOptions, held: Held | None = None) 
     def leave() -> None:
         loop.call_soon_threadsafe(app.exit, 128 + signal.SIGHUP)
 
-    with watched(leave), _ended_by_signals(loop, app):
+    with _watched(leave, held), _ended_by_signals(loop, app):
         try:
             result = await app.run_async(mouse=options.mouse)
         finally:
             await app.finish()
     return 1 if result is None else result
+
+
+def _watched(leave: Callable[[], None], held: Held | None) -> AbstractContextManager[None]:
+    """The terminal is looked at from one thread, from the first frame on."""
+    if held is None:
+        return watched(leave)
+    held.gone = leave
+    return nullcontext()
 
 
 def _suitable_theme(options: ScreenOptions) -> str:

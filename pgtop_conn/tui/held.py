@@ -9,9 +9,11 @@ import asyncio
 import signal
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from pgtop_conn.tui.terminal import watched
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 #: An orderly end, as in app.py: what each signal is to the caller.
@@ -24,8 +26,13 @@ class Held:
     def __init__(self, modes_before: list[Any]) -> None:
         self.modes_before = modes_before
         self.taken = False
-        #: The exit code that a signal asked for meanwhile.
+        #: The exit code that a signal asked for meanwhile, or the end of the terminal.
         self.code: int | None = None
+        #: What to do when the terminal is gone; called from a thread.
+        self.gone: Callable[[], None] = self._leave_hung_up
+
+    def _leave_hung_up(self) -> None:
+        self.code = CODES[signal.SIGHUP]
 
     async def asked_to_leave(self) -> bool:
         """Whether a signal came; those that wait are looked at first."""
@@ -48,10 +55,11 @@ def held(text: str) -> Iterator[Held]:
     for number in taken:
         loop.add_signal_handler(number, leave, CODES[number])
     try:
-        termios.tcsetattr(descriptor, termios.TCSANOW, _silent(one.modes_before))
-        terminal.write(f"{ENTER}{text}")
-        terminal.flush()
-        yield one
+        with watched(lambda: one.gone()):
+            termios.tcsetattr(descriptor, termios.TCSANOW, _silent(one.modes_before))
+            terminal.write(f"{ENTER}{text}")
+            terminal.flush()
+            yield one
     finally:
         if not one.taken:
             terminal.write(LEAVE)
