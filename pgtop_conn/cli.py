@@ -10,7 +10,6 @@ import io
 import os
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from pgtop_conn import __version__, config
@@ -128,6 +127,8 @@ def _command_of(argv: list[str]) -> tuple[str, list[str]]:
 
 def _refuse_misspelt(word: str, rest: Sequence[str]) -> None:
     """A database may be called anything, but there is one: with a second CONNINFO behind it, it is a command."""
+    from difflib import get_close_matches
+
     near = get_close_matches(word, COMMANDS, 1, 0.75)
     if near and any("://" in other or "=" in other for other in rest if not other.startswith("-")):
         raise BadInput(f"{word!r} is no command; did you mean {near[0]}?")
@@ -167,12 +168,17 @@ def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 async def _watch_async(login: Login, settings: config.Settings) -> int:
+    import asyncio
+
     from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.starting import show
+    from pgtop_conn.starting import load_meanwhile
 
     source = await open_source(login, os.environ, settings, offers=True)
     try:
-        return await show(source, settings, policy_of(settings))
+        _, first = await asyncio.gather(load_meanwhile(), source.poll())
+        from pgtop_conn.showing import show
+
+        return await show(source, first, settings, policy_of(settings))
     finally:
         await source.close()
 
@@ -308,7 +314,8 @@ def _key_problems(keys: Mapping[str, str]) -> Sequence[str]:
 
 
 def _themes() -> Sequence[str]:
-    from pgtop_conn.tui.themes import ALIASES, themes
+    from pgtop_conn.tui.themechoice import ALIASES
+    from pgtop_conn.tui.themes import themes
 
     return [*themes(), *ALIASES]
 

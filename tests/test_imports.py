@@ -33,6 +33,9 @@ HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
         ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg"}),
         ("import pgtop_conn.commands.diagnose", {"textual", "asyncpg"}),
         ("import pgtop_conn.tui.app", {"asyncpg"}),
+        # The first frame is there before Textual is loaded.
+        ("import pgtop_conn.starting, pgtop_conn.showing", {"textual", "asyncpg"}),
+        ("import pgtop_conn.tui.firstframe, pgtop_conn.tui.held", {"textual", "asyncpg"}),
     ],
 )
 def test_a_room_loads_only_what_it_may(code: str, absent: set[str]) -> None:

@@ -28,6 +28,7 @@ from pgtop_conn.tui.signals import Severity
 from pgtop_conn.tui.table import SessionTable
 from pgtop_conn.view.choosing import known
 from pgtop_conn.view.groups import GROUPINGS, paths_to
+from pgtop_conn.view.keyline import Spot
 from pgtop_conn.view.table import SORTS, Line, is_listed, shown, visible
 
 GONE = "The session under the cursor is gone; move to another"
@@ -102,9 +103,7 @@ class BrowseScreen(Screen[None]):
         if self.filter_bar.display:
             leave = replace(remapped(LEAVE_FILTER, self.keymap)[0], show=True)
             return [Binding("enter", "apply", "apply"), leave]
-        spot = footer.Spot(
-            self.table.current, self.view, self.snapshot, self.options.policy, paused=self.paused is not None
-        )
+        spot = Spot(self.table.current, self.view, self.snapshot, self.options.policy, paused=self.paused is not None)
         return footer.offered(self._bindings_now, spot)
 
     def key_of(self, name: str) -> str:

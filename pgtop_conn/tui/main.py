@@ -14,7 +14,7 @@ from textual.app import ComposeResult
 from pgtop_conn.campaign import Phase
 from pgtop_conn.model.errors import PgtopError, PollFailed, SlotsExhausted
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import HOST_DOOR, Snapshot
+from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui.dialogs import Dialog
 from pgtop_conn.tui.explaining import ExplainingScreen
@@ -24,9 +24,9 @@ from pgtop_conn.tui.poller import Poller
 from pgtop_conn.tui.signals import VERIFY_EVERY_S
 from pgtop_conn.tui.toosmall import TooSmall
 from pgtop_conn.view import empty, plans
+from pgtop_conn.view.above import Told, largest_of
 from pgtop_conn.view.gauge import Status
-from pgtop_conn.view.groups import GROUPINGS, Group, rate_key
-from pgtop_conn.view.groups import group as group_sessions
+from pgtop_conn.view.groups import Group, rate_key
 from pgtop_conn.view.table import Frame, build
 
 log = logging.getLogger(__name__)
@@ -35,10 +35,6 @@ log = logging.getLogger(__name__)
 INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 #: A question that is open for longer makes the data stale, whatever it ends with.
 SLOW_ANSWER_S = 4.0
-
-LARGEST = GROUPINGS["app"]
-#: A process title names no application.
-LARGEST_BY_TITLE = GROUPINGS["role"]
 
 
 class MainScreen(ExplainingScreen):
@@ -149,19 +145,11 @@ class MainScreen(ExplainingScreen):
             self._gauges.show_waiting(self._status())
             return
         budget = self.budget_of(snapshot)
-        dimension = LARGEST_BY_TITLE if snapshot.server.door == HOST_DOOR else LARGEST
-        groups = group_sessions(snapshot.backends, dimension, snapshot.taken_at, budget.used)
-        largest = groups[0] if groups and not groups[0].walsenders else None
+        largest = largest_of(snapshot, budget)
         rate = self._per_minute(largest) if largest else None
-        self._gauges.show_snapshot(
-            snapshot,
-            budget,
-            self.observation.history,
-            (largest, rate),
-            self._status(),
-            leaks=self.leaks,
-            ascii_only=self.options.ascii,
-        )
+        history = self.observation.history
+        told = Told(snapshot, budget, history, (largest, rate), self._status(), self.leaks)
+        self._gauges.show_told(told, ascii_only=self.options.ascii)
 
     def _show_heading(self) -> None:
         self._heading.show_view(self.view, ascii_only=self.options.ascii)
