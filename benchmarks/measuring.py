@@ -53,12 +53,14 @@ class Effort:
     startups: int = 6
     commands: int = 20
     snapshots: int = 5
-    steady: int = 3
-    steady_fewer: int = 2
+    steady: int = 2
+    #: Further ones of the programs that the goals are about, on 2,000 sessions.
+    steady_more: int = 2
     keys: int = 2
-    presses: int = 15
-    window_s: float = 12.0
-    settle_s: float = 3.0
+    holds: int = 3
+    presses: int = 12
+    window_s: float = 10.0
+    settle_s: float = 2.5
     refreshes: int = 2000
 
 
@@ -67,8 +69,9 @@ QUICK = Effort(
     commands=10,
     snapshots=3,
     steady=1,
-    steady_fewer=1,
+    steady_more=0,
     keys=1,
+    holds=1,
     presses=9,
     window_s=8.0,
     settle_s=2.0,
@@ -94,7 +97,7 @@ class Session:
             self.commands()
         if "idle" in stages:
             with self.made.load(FEW_SESSIONS, "--still"):
-                self.take_turns("idle", steady, ("closed", "pg_activity"), FEW_SESSIONS, self.effort.steady_fewer)
+                self.take_turns("idle", steady, ("closed",), FEW_SESSIONS, self.effort.steady)
         if "synthetic" in stages:
             self.synthetic()
         if "memory" in stages:
@@ -112,14 +115,15 @@ class Session:
             return
         with self.made.load(count):
             if "steady" in stages:
-                runs = self.effort.steady if many else self.effort.steady_fewer
-                self.take_turns("steady", steady, tuple(PROGRAMS) if many else CURVES, count, runs)
+                self.take_turns("steady", steady, tuple(PROGRAMS) if many else CURVES, count, self.effort.steady)
+                if many:
+                    self.take_turns("steady", steady, CURVES, count, self.effort.steady_more)
             if "startup" in stages and many:
                 names = [name for name in PROGRAMS if name not in ("open", "pgcenter-idle")]
                 self.take_turns("startup", startup, names, count, self.effort.startups)
             if "keys" in stages and many:
                 self.take_turns("keys", keys, ("open", "pg_activity"), count, self.effort.keys)
-                self.take_turns("hold", hold, ("open", "pg_activity"), count, self.effort.keys)
+                self.take_turns("hold", hold, ("open", "pg_activity"), count, self.effort.holds)
             if "snapshot" in stages and many:
                 self.snapshots(count)
 
@@ -169,9 +173,14 @@ class Session:
         """The screen on many and on very many made-up sessions; no server is asked."""
         conditions = replace(self.conditions(), server=None, probe=dict)
         specs = [(count, self.spec("synthetic", sessions=count)) for count in (MANY_SESSIONS, SYNTHETIC_SESSIONS)]
-        phases: tuple[tuple[str, Phase], ...] = (("synthetic", steady), ("keys", keys), ("hold", hold))
-        for title, phase in phases:
-            for _ in range(self.effort.steady_fewer):
+        runs = self.effort
+        phases: tuple[tuple[str, Phase, int], ...] = (
+            ("synthetic", steady, runs.steady),
+            ("keys", keys, runs.keys),
+            ("hold", hold, runs.holds),
+        )
+        for title, phase, times in phases:
+            for _ in range(times):
                 for count, spec in specs:
                     self.run(title, phase, spec, count, conditions)
 

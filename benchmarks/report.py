@@ -42,11 +42,16 @@ def results(
         [f"- {name}: {value}" for name, value in facts.items()],
         [f"- passed over: {trouble}" for trouble in dict.fromkeys(troubles)],
         [f"## Goals: {summary(judged)}", "", *goals_table(judged)],
-        ["## Side by side, 2,000 sessions", "", *programs_table(figures), *(["", CARRIED_OVER] if carried else [])],
-        ["## An idle server, five sessions", "", *idle_table(figures)],
-        ["## From a key to the last byte of its answer", "", *keys_table(figures)],
-        ["## An arrow held down at 30 Hz", "", *hold_table(figures)],
-        ["## As sessions grow", "", *curves(figures)],
+        _section("Side by side, 2,000 sessions", programs_table(figures), [CARRIED_OVER] if carried else []),
+        _section("An idle server, five sessions", idle_table(figures)),
+        _section("From a key to the last byte of its answer", keys_table(figures)),
+        _section("An arrow held down at 30 Hz", hold_table(figures)),
+        _section("As sessions grow", curves(figures)),
         [notes.strip()],
     ]
-    return "\n\n".join("\n".join(part).strip() for part in parts if part and part != [""]) + "\n"
+    return "\n\n".join(text for part in parts if (text := "\n".join(part).strip())) + "\n"
+
+
+def _section(title: str, lines: Sequence[str], remarks: Sequence[str] = ()) -> list[str]:
+    """Nothing where nothing was measured."""
+    return [f"## {title}", "", *lines, *(["", *remarks] if remarks else [])] if lines else []

@@ -1,6 +1,6 @@
 """Measures the product beside its peers, on a server and a load of its own, and writes RESULTS.md.
 
-python benchmarks/run.py [--quick | --long] [--only steady,keys] [--sessions 50,500,2000] [--output FILE]
+python benchmarks/run.py [--quick] [--long] [--only steady,keys] [--sessions 50,500,2000] [--output FILE]
 
 Makes two environments in a temporary folder, one with the product alone, and runs itself again in the other.
 """
@@ -49,9 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    effort = parser.add_mutually_exclusive_group()
-    effort.add_argument("--quick", action="store_true", help="fewer and shorter runs")
-    effort.add_argument("--long", action="store_true", help="also 2,000 refreshes of real sessions that come and go")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
+    parser.add_argument("--long", action="store_true", help="also 2,000 refreshes of real sessions that come and go")
     parser.add_argument(
         "--only", default="", help="some of: commands,idle,synthetic,memory,steady,startup,keys,snapshot"
     )

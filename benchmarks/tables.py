@@ -70,9 +70,10 @@ def spread(values: Sequence[float]) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Markdown; the first column is text, the others are numbers."""
+    """Markdown; the first column is text, the others are numbers. Nothing without rows."""
+    lines = [f"| {' | '.join(cells)} |" for cells in rows]
     marks = [":--", *["--:"] * (len(headings) - 1)]
-    return [f"| {' | '.join(cells)} |" for cells in (headings, marks, *rows)]
+    return [f"| {' | '.join(cells)} |" for cells in (headings, marks)] + lines if lines else []
 
 
 def goals_table(judged: Sequence[Judged]) -> list[str]:
@@ -87,7 +88,8 @@ def _goal_row(one: Judged) -> list[str]:
     beside = NOTHING if one.beside is None else number(one.beside) + unit
     ratio = NOTHING
     if one.compared is not None and one.least is not None and one.most is not None:
-        ratio = spread([one.least, one.compared, one.most])
+        between = f" [{number(one.least)}-{number(one.most)}]" if one.least != one.most else ""
+        ratio = number(one.compared) + between
     verdict = f"**{one.verdict}**" if one.verdict is Verdict.MISSED else str(one.verdict)
     limit = number(one.goal.limit) + ("×" if one.goal.beside else unit)
     return [f"{one.goal.number}. {one.goal.text}", ours, beside, ratio, limit, verdict]
@@ -159,7 +161,8 @@ def idle_table(figures: Figures) -> list[str]:
     metrics = ("cpu_ms", "bytes", "server_ms", "statements", "statements_each_tick")
     rows = [
         [program, *(spread(figures.values(Figure(program, "idle", metric, FEW_SESSIONS))) for metric in metrics)]
-        for program in (OURS, PG_ACTIVITY)
+        for program in (OURS,)
+        if figures.values(Figure(program, "idle", "bytes", FEW_SESSIONS))
     ]
     headings = ("client CPU, ms/refresh", "bytes/refresh", "server CPU, ms/refresh", "statements/refresh")
     return table(("program", *headings, "statements of every refresh"), rows)
@@ -173,13 +176,15 @@ def curves(figures: Figures) -> list[str]:
         rows = []
         for program in (OURS, OURS_OPEN, PG_ACTIVITY):
             cells = [spread(figures.values(Figure(program, "steady", metric, count))) for count in counts]
-            rows.append([program, *cells, NOTHING])
+            if counts:
+                rows.append([program, *cells, NOTHING])
         made_up = {
             count: figures.values(Figure(OURS_SYNTHETIC, "synthetic", metric, count)) for count in (*counts, 10_000)
         }
         if any(made_up.values()) and metric != "server_ms":
             rows.append([OURS_SYNTHETIC, *(spread(made_up[count]) for count in (*counts, SYNTHETIC_SESSIONS))])
-        lines += [*table((heading, *(f"{count:,}" for count in (*counts, SYNTHETIC_SESSIONS))), rows), ""]
+        shown = table((heading, *(f"{count:,}" for count in (*counts, SYNTHETIC_SESSIONS))), rows)
+        lines += [*shown, ""] if shown else []
     return lines + bars(_cpu_bars(figures, counts))
 
 

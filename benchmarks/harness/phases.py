@@ -143,7 +143,7 @@ def keys(spec: Spec, conditions: Conditions) -> Numbers:
         make_ready(run, spec.key_refresh_s, conditions.settle_s)
         for one in spec.keys:
             _type(run, one.before)
-            for number in range(conditions.presses):
+            for number in range(conditions.presses * one.rounds):
                 run.pump(chance.uniform(0.05, 0.35))
                 presses.append(_press(run, one, one.send[number % len(one.send)]))
             _type(run, one.after)
@@ -220,6 +220,8 @@ def hold(spec: Spec, conditions: Conditions) -> Numbers:
             run.pump(max(0.0, began_s + number / held.rate - run.now_s()))
             sent_s = run.send(held.send)
         until_let_go = len(run.chunks)
+        while run.alive and len(run.chunks) == until_let_go and run.now_s() < sent_s + LONGEST_ANSWER_S:
+            run.pump(0.1, until_quiet_s=0.02)
         run.pump(15.0, until_quiet_s=0.3)
         used = spent(before, usage_of(run.pid, None))
         last_s = run.chunks[-1][0] if len(run.chunks) > until_let_go else sent_s
@@ -266,4 +268,4 @@ def grown(samples: Sequence[tuple[int, float]], first: int, smoothed: int = 4) -
     if len(later) < 2 * smoothed:
         return {}
     early_mb, late_mb = median(later[:smoothed]), median(later[-smoothed:])
-    return {"growth_percent": 100 * (late_mb / early_mb - 1), "first_rss_mb": early_mb, "last_rss_mb": late_mb}
+    return {"growth_percent": 100 * (late_mb - early_mb) / early_mb, "first_rss_mb": early_mb, "last_rss_mb": late_mb}

@@ -26,6 +26,8 @@ class KeySet:
     send: tuple[str, ...]
     #: The first row, and the one after the last, that must change.
     area: tuple[int, int] = (0, EVERY_ROW)
+    #: So many times as often as other keys, where the slowest answers are of interest.
+    rounds: int = 1
     #: Record for so many seconds instead of until the program is silent.
     wait_s: float | None = None
     #: Sent first and last, not measured.
