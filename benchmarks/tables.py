@@ -58,15 +58,24 @@ def number(value: float) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """The median, and the least and the most where there were several runs.
+    """The median, and the least and the most where the runs differ.
 
-    >>> spread([3, 1, 2]), spread([5]), spread([])
+    >>> spread([3, 1, 2]), spread([5, 5]), spread([])
     ('2 [1-3]', '5', '–')
     """
     if not values:
         return NOTHING
-    middle = number(median(values))
-    return middle if len(values) == 1 else f"{middle} [{number(min(values))}-{number(max(values))}]"
+    return number(median(values)) + between(min(values), max(values))
+
+
+def between(least: float, most: float) -> str:
+    """The spread in brackets; nothing where there is none.
+
+    >>> between(1, 3), between(0.12341, 0.12343)
+    (' [1-3]', '')
+    """
+    ends = (number(least), number(most))
+    return "" if ends[0] == ends[1] else f" [{ends[0]}-{ends[1]}]"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -88,8 +97,7 @@ def _goal_row(one: Judged) -> list[str]:
     beside = NOTHING if one.beside is None else number(one.beside) + unit
     ratio = NOTHING
     if one.compared is not None and one.least is not None and one.most is not None:
-        between = f" [{number(one.least)}-{number(one.most)}]" if one.least != one.most else ""
-        ratio = number(one.compared) + between
+        ratio = number(one.compared) + between(one.least, one.most)
     verdict = f"**{one.verdict}**" if one.verdict is Verdict.MISSED else str(one.verdict)
     limit = number(one.goal.limit) + ("×" if one.goal.beside else unit)
     return [f"{one.goal.number}. {one.goal.text}", ours, beside, ratio, limit, verdict]
