@@ -32,11 +32,11 @@ from benchmarks.harness.spec import BadSpec, KeySet, load_spec, make_spec
 from benchmarks.harness.terminal import Run, Size, clean_environment
 from tests.servers import is_alive
 
-#: Draws a row of data, one more every 0.2 s, and a line for each key.
+#: Draws a row of data, one more every 0.5 s, and a line for each key.
 SHELL = """
 stty -echo -icanon min 1 2>/dev/null
 echo 'pid 4711 ready'
-while sleep 0.2; do echo "tick $((n = n + 1))"; done &
+while sleep 0.5; do echo "tick $((n = n + 1))"; done &
 ticking=$!
 trap 'kill $ticking' EXIT
 while key=$(dd bs=1 count=1 2>/dev/null); do [ "$key" = q ] && exit; echo "key $key"; done
@@ -45,10 +45,10 @@ SMALL = {
     "command": ["sh", "-c", SHELL],
     "name": "shell",
     "data_regex": r"^pid \d+",
-    "refresh_s": 0.2,
-    "key_refresh_s": 0.2,
+    "refresh_s": 0.5,
+    "key_refresh_s": 0.5,
 }
-BRIEFLY = Conditions(Size(40, 10), settle_s=0.0, window_s=0.5, presses=2)
+BRIEFLY = Conditions(Size(40, 10), settle_s=0.0, window_s=1.2, presses=2)
 
 
 def record(program: str, phase: str, sessions: int = 2000, **numbers: float) -> Record:
