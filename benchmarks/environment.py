@@ -21,6 +21,8 @@ PRODUCT, TOOLS = "product", "tools"
 WHEELS = ("pg_activity>=3.6,<4", "psycopg[binary]>=3.2,<4")
 #: Programs that are taken from PATH.
 PEERS = ("psql", "pg_top", "pgcenter")
+#: What can be measured, in order.
+STAGES = ("commands", "idle", "synthetic", "memory", "steady", "startup", "keys", "snapshot")
 #: How to ask each program for its version.
 VERSION_OPTIONS = {"pgtop-conn": "--version", "pg_activity": "--version", "pg_top": "-V", "psql": "--version"}
 
@@ -65,6 +67,13 @@ def _said(command: list[str]) -> str:
     answer = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     lines = (answer.stdout or answer.stderr).strip().splitlines()
     return lines[0].strip() if lines else "unknown"
+
+
+def revision() -> str:
+    """What of the product was measured, and whether files were changed since."""
+    git = shutil.which("git")
+    told = _said([git, "-C", str(PROJECT), "describe", "--always", "--dirty"]) if git else "unknown"
+    return "unknown" if told.startswith("fatal") else told
 
 
 def machine() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What is measured, in what order and how often. The programs of one measurement take turns: A B C, A B C.
 
-Add a measurement: a method of Session, and its name in STAGES.
+Add a measurement: a method of Session, and its name in environment.STAGES.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from benchmarks.harness.terminal import clean_environment
 from benchmarks.laboratory import Laboratory
 
 SPECS = HERE / "specs"
-STAGES = ("commands", "idle", "synthetic", "memory", "steady", "startup", "keys", "snapshot")
 #: Those that need a server with sessions.
 ON_REAL_SESSIONS = frozenset({"steady", "startup", "keys", "snapshot"})
 #: Where keys, starts and snapshots are measured.
@@ -92,7 +91,9 @@ class Session:
     troubles: list[str] = field(default_factory=list)
 
     def measure(self, stages: Set[str], sessions: Sequence[int], *, long: bool) -> None:
-        """Everything that is asked for; a program that shows no data is noted and passed over."""
+        """Everything that is asked for; a program that is not here or shows no data is noted and passed over."""
+        absent = {needed for needed in PROGRAMS.values() if needed not in self.programs}
+        self.troubles += [f"{name}, which is not here" for name in sorted(absent)]
         if "commands" in stages:
             self.commands()
         if "idle" in stages:
@@ -162,7 +163,7 @@ class Session:
         try:
             numbers = phase(spec, conditions or self.conditions())
         except NoData as error:
-            self.troubles.append(f"{title}, {sessions} sessions: {str(error).partition(':')[0]}")
+            self.troubles.append(f"{title} on {sessions} sessions, where {str(error).partition(':')[0]}")
             self.tell(str(error))
             return
         self.records.append(Record(spec.name, title, sessions, numbers, load_average))

@@ -7,6 +7,8 @@ from statistics import median
 
 from benchmarks.figures import (
     OURS,
+    OURS_MEMORY,
+    OURS_MEMORY_REAL,
     OURS_OPEN,
     OURS_SYNTHETIC,
     PG_ACTIVITY,
@@ -164,14 +166,22 @@ def hold_table(figures: Figures) -> list[str]:
     return table(("program", "behind, ms", "client CPU, ms/key", "bytes/key"), rows)
 
 
+def memory_table(figures: Figures) -> list[str]:
+    """RSS after the first 200 refreshes, and at the end; sessions come and go."""
+    metrics = ("grown_refreshes", "first_rss_mb", "last_rss_mb", "growth_percent")
+    rows = [
+        [program, *(spread(figures.values(Figure(program, "memory", metric))) for metric in metrics)]
+        for program in (OURS_MEMORY, OURS_MEMORY_REAL)
+        if figures.values(Figure(program, "memory", "growth_percent"))
+    ]
+    return table(("program", "refreshes", "after 200, MB", "at the end, MB", "growth, %"), rows)
+
+
 def idle_table(figures: Figures) -> list[str]:
     """A server on which nothing happens."""
     metrics = ("cpu_ms", "bytes", "server_ms", "statements", "statements_each_tick")
-    rows = [
-        [program, *(spread(figures.values(Figure(program, "idle", metric, FEW_SESSIONS))) for metric in metrics)]
-        for program in (OURS,)
-        if figures.values(Figure(program, "idle", "bytes", FEW_SESSIONS))
-    ]
+    cells = [spread(figures.values(Figure(OURS, "idle", metric, FEW_SESSIONS))) for metric in metrics]
+    rows = [[OURS, *cells]] if cells[0] != NOTHING else []
     headings = ("client CPU, ms/refresh", "bytes/refresh", "server CPU, ms/refresh", "statements/refresh")
     return table(("program", *headings, "statements of every refresh"), rows)
 

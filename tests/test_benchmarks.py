@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import figures, load, measuring, report, tables
+from benchmarks import figures, load, measuring, report, run, tables
 from benchmarks.figures import OURS, PG_ACTIVITY, PGCENTER, PSQL_ALL, PYTHON, SNAPSHOT, Figure, Figures, Record
 from benchmarks.goals import GOALS, Goal, Verdict, judge, judge_all
 from benchmarks.harness import phases
@@ -268,3 +268,16 @@ def test_the_counters_of_a_process_grow_with_its_work() -> None:
 
 def test_goals_of_nothing_are_not_measured() -> None:
     assert {one.verdict for one in judge_all(Figures([]))} == {Verdict.NOT_MEASURED}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--only", "steady,speed"], ["--sessions", "5"], ["--sessions", "50,many"], ["--sessions", "3000"]],
+    ids=" ".join,
+)
+def test_options_that_cannot_be_are_refused_before_anything_is_installed(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run.main(options)
+    assert options[0] in capsys.readouterr().err
