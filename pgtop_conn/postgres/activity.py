@@ -161,8 +161,8 @@ class Reader:
                 texts[row.pid] = text_of(row.query, before.query if before is not None else "")
             elif row.query_start is None:
                 texts[row.pid] = ""
-            elif _same_query(row, before):
-                texts[row.pid] = before.query if before is not None else ""
+            elif before is not None and _same_query(row, before) and row.pid not in self._kept.untold:
+                texts[row.pid] = before.query
             else:
                 wanted[row.pid] = row.backend_start
         if wanted:
@@ -275,8 +275,6 @@ def _oldest_start(reading: Reading) -> float:
     return min((start for start, taken_at in starts if start is not None and taken_at is None), default=0.0)
 
 
-def _same_query(row: ActivityRow, before: Backend | None) -> bool:
+def _same_query(row: ActivityRow, before: Backend) -> bool:
     """Whether the query is the one whose text we have."""
-    return (
-        before is not None and before.query_start == row.query_start and before.key.backend_start == row.backend_start
-    )
+    return before.query_start == row.query_start and before.key.backend_start == row.backend_start
