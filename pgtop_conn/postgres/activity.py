@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import compress, repeat
+from operator import eq
 
 from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.snapshot import (
@@ -234,8 +236,7 @@ class Reader:
 
     async def _read_blocked(self, reading: Reading, now: float) -> Mapping[int, tuple[int, ...]]:
         """Who waits on a lock, and for whom; as it was for those that wait still when it cannot be read."""
-        waits = zip(reading.pids, reading.column("wait_event_type"), strict=True)
-        waiting = [pid for pid, kind in waits if kind == "Lock"]
+        waiting = list(compress(reading.pids, map(eq, reading.column("wait_event_type"), repeat("Lock"))))
         if not waiting:
             self._blocking.learn(reading, waiting, {}, now)
         elif self._blocking.is_news(reading, waiting, now):
