@@ -13,7 +13,8 @@ import pytest
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, DISABLED, IDLE, IN_TRANSACTION, Backend, Snapshot
 from pgtop_conn.postgres.link import Rows
-from pgtop_conn.postgres.statements import statement
+from pgtop_conn.postgres.rows import ActivityRow
+from pgtop_conn.postgres.statements import statement, versioned
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession
 from tests.postgres.recorder import Recorder, until
@@ -157,6 +158,12 @@ async def test_a_role_without_privileges_counts_right_and_flags_the_rest(
     assert snapshot.counted_used == 5
     assert snapshot.counted_exact == (every_cluster.major >= 17)
     assert not snapshot.server.sees_all
+
+
+async def test_rows_are_taken_by_place(every_cluster: Cluster, sessions: OpenSession) -> None:
+    link = Recorder(await sessions(every_cluster)).link
+    rows = await link.fetch(versioned("activity", link.version_num), 0.0)
+    assert tuple(rows[0].keys()) == ActivityRow._fields
 
 
 async def test_the_text_of_a_new_query_comes_with_its_row(
