@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import compress, repeat
+from operator import eq
 
 from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.snapshot import (
@@ -161,8 +163,8 @@ class Reader:
                 texts[row.pid] = text_of(row.query, before.query if before is not None else "")
             elif row.query_start is None:
                 texts[row.pid] = ""
-            elif _same_query(row, before):
-                texts[row.pid] = before.query if before is not None else ""
+            elif before is not None and _same_query(row, before) and row.pid not in self._kept.untold:
+                texts[row.pid] = before.query
             else:
                 wanted[row.pid] = row.backend_start
         if wanted:
@@ -234,8 +236,7 @@ class Reader:
 
     async def _read_blocked(self, reading: Reading, now: float) -> Mapping[int, tuple[int, ...]]:
         """Who waits on a lock, and for whom; as it was for those that wait still when it cannot be read."""
-        waits = zip(reading.pids, reading.column("wait_event_type"), strict=True)
-        waiting = [pid for pid, kind in waits if kind == "Lock"]
+        waiting = list(compress(reading.pids, map(eq, reading.column("wait_event_type"), repeat("Lock"))))
         if not waiting:
             self._blocking.learn(reading, waiting, {}, now)
         elif self._blocking.is_news(reading, waiting, now):
@@ -275,8 +276,6 @@ def _oldest_start(reading: Reading) -> float:
     return min((start for start, taken_at in starts if start is not None and taken_at is None), default=0.0)
 
 
-def _same_query(row: ActivityRow, before: Backend | None) -> bool:
+def _same_query(row: ActivityRow, before: Backend) -> bool:
     """Whether the query is the one whose text we have."""
-    return (
-        before is not None and before.query_start == row.query_start and before.key.backend_start == row.backend_start
-    )
+    return before.query_start == row.query_start and before.key.backend_start == row.backend_start

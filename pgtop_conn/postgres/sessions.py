@@ -52,6 +52,8 @@ class Kept:
         self.rows: dict[int, Row] = {}
         self.backends: dict[int, Backend] = {}
         self.by_key: dict[BackendKey, Backend] = {}
+        #: Those whose text the server did not give.
+        self.untold: frozenset[int] = frozenset()
         #: How many may hold a slot.
         self.used = 0
 
@@ -77,6 +79,7 @@ class Kept:
             self.by_key = self.by_key | {backend.key: backend for backend in backends.values()}
         # The next reading will give the text of none of these queries.
         self.rows.update({row.pid: row if row.query is None else row._replace(query=None) for row in reading.changed})
+        self.untold = untold
         for pid in untold:
             self.rows.pop(pid, None)
 
