@@ -232,11 +232,13 @@ def rate_key(found: Group) -> Hashable:
 def group_counts(backends: Iterable[Backend], tags: Tags = NO_TAGS) -> dict[Hashable, int]:
     """Sessions of every group at every level, so that each grouping has its rate from the first minute on."""
     holders = [backend for backend in backends if backend.holds_slot]
-    counts: dict[Hashable, int] = {}
+    counts: Counter[Hashable] = Counter()
     for grouping in GROUPINGS.values():
         names = [dimension.name for dimension in grouping.dimensions]
-        columns = [list(map(dimension.reader(tags), holders)) for dimension in grouping.dimensions]
-        for depth in range(1, len(columns) + 1):
-            found = Counter(zip(*columns[:depth], strict=True))
-            counts.update((tuple(zip(names, values, strict=False)), count) for values, count in found.items())
-    return counts
+        columns = [map(dimension.reader(tags), holders) for dimension in grouping.dimensions]
+        for values, count in Counter(zip(*columns, strict=True)).items():
+            key: tuple[tuple[str, str], ...] = ()
+            for pair in zip(names, values, strict=True):
+                key = (*key, pair)
+                counts[key] += count
+    return dict(counts)
