@@ -217,11 +217,12 @@ class BrowseScreen(Screen[None]):
 
     def choose_grouping(self, name: str) -> None:
         """Group the table anew, the cursor on its first line; the next start groups so, too."""
-        self.options.save_grouping(name)
         self.view = replace(self.view, grouping=name)
         self.table.cursor = None
         self.show_table()
         self.table.put_cursor(0)
+        # First what was asked for is painted, then a file is written.
+        self.call_after_refresh(self.options.save_grouping, name)
 
     def action_sort(self) -> None:
         names = list(SORTS)
@@ -232,9 +233,9 @@ class BrowseScreen(Screen[None]):
         self._sort_by(name, self.view.reverse)
 
     def _sort_by(self, name: str, reverse: bool) -> None:
-        self.options.save_sort(name, reverse)
         self.view = replace(self.view, sort=name, reverse=reverse)
         self.show_table()
+        self.call_after_refresh(self.options.save_sort, name, reverse)
 
     def action_reverse(self) -> None:
         self._sort_by(self.view.sort, not self.view.reverse)

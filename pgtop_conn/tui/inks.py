@@ -46,7 +46,7 @@ class Ink:
         """The shortest sequence that leads here; '' where nothing needs to be said.
 
         >>> Ink(front="31").after(Ink()), Ink().after(Ink(front="31")), Ink(frozenset("1")).after(Ink(frozenset("4")))
-        ('\\x1b[31m', '\\x1b[m', '\\x1b[24;1m')
+        ('\\x1b[31m', '\\x1b[m', '\\x1b[0;1m')
         """
         if self == before:
             return ""

@@ -84,7 +84,7 @@ class OnlyChangedApp(App[ReturnType]):
     def changes(self, update: Any, colours: ColorSystem) -> str:
         """What to send for an update, taken as sent from then on."""
         sent = self.frame(colours).changes(_placed(update))
-        return f"{SYNC_START}{sent}{SYNC_END}" if sent and self._sync_available else sent
+        return f"{SYNC_START}{sent}{SYNC_END}" if sent and getattr(self, "_sync_available", False) else sent
 
     def frame(self, colours: ColorSystem) -> Frame:
         """What the terminal shows, of the size the screen has now."""
@@ -116,7 +116,7 @@ class _OnlyChanged(_Update):  # type: ignore[misc]
         self._update = update
 
     def render_segments(self, console: Console) -> str:
-        colours = console._color_system or ColorSystem.TRUECOLOR
+        colours = getattr(console, "_color_system", None) or ColorSystem.TRUECOLOR
         return self._app.changes(self._update, colours)
 
 

@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from pgtop_conn.tui import onlychanged
 from pgtop_conn.tui.onlychanged import usable
-from tests.factories import make_snapshot
+from tests.factories import make_backend, make_snapshot
 from tests.tui.fake import monitor
 
 
@@ -59,3 +59,24 @@ def test_an_update_that_is_dropped_changes_nothing() -> None:
     assert app.shown is None
     assert "xxx" in update.render_segments(console)
     assert app.shown is not None
+
+
+async def test_ctrl_l_paints_the_whole_screen_again() -> None:
+    async with monitor(make_snapshot()) as (app, _source, pilot):
+        app.frame(ColorSystem.EIGHT_BIT)
+        await pilot.press("ctrl+l")
+        assert app.shown is None
+
+
+async def test_a_moved_cursor_makes_no_line_anew() -> None:
+    """A line is made once a poll; a test of work, not of time."""
+    made = 0
+
+    async with monitor(make_snapshot([make_backend(pid, app=f"app {pid}") for pid in range(20)])) as (app, _, pilot):
+        before = dict(app.main.table._made)
+        for _ in range(5):
+            await pilot.press("down")
+        after = app.main.table._made
+        made = sum(after[index] is not pieces for index, pieces in before.items())
+        assert len(before) > 20
+    assert made == 0

@@ -33,12 +33,14 @@ class EmulatedTerminal(HeadlessDriver):
 
     screen = pyte.Screen(*SIZES[0])
     stream = pyte.Stream(screen)
+    written = 0
 
     @property
     def is_headless(self) -> bool:
         return False
 
     def write(self, data: str) -> None:
+        type(self).written += len(data.encode())
         # The emulator drops what follows a mark without width.
         type(self).stream.feed(data.replace("\u200e", ""))
 
@@ -116,6 +118,30 @@ async def test_the_terminal_shows_what_the_screen_is(seed: int, monkeypatch: pyt
                 await pilot.press(*pressed)
                 await agrees(f"{pressed}, step {number} of seed {seed}")
             await pilot.press("escape", "escape", "escape")
+    finally:
+        await app.main.facts.stop(patience_s=0.0)
+        await app.main.poller.stop(patience_s=0.0)
+        await app.main.signals.finish()
+
+
+async def test_an_idle_server_costs_next_to_nothing_a_poll() -> None:
+    """Clock and ages only: plain Textual sends 6 to 8 kB, the whole of every line on which one of them stands."""
+    EmulatedTerminal.screen = emulated(*SIZES[0])
+    EmulatedTerminal.stream = pyte.Stream(EmulatedTerminal.screen)
+    source, random = FakeSource(), Random(1)
+    first = sessions(random, NOW)
+    app = MonitorApp(source, ScreenOptions(interval_s=0.0, first=first))
+    app.driver_class = EmulatedTerminal
+    try:
+        async with app.run_test(headless=False, size=SIZES[0]) as pilot:
+            await until(lambda: cells(EmulatedTerminal.screen) == drawn(app))
+            await source.tick(pilot, replace(first, taken_at=NOW + 2))
+            await until(lambda: cells(EmulatedTerminal.screen) == drawn(app))
+            before = EmulatedTerminal.written
+            for poll in range(2, 7):
+                await source.tick(pilot, replace(first, taken_at=NOW + 2 * poll))
+                await until(lambda: cells(EmulatedTerminal.screen) == drawn(app))
+            assert 0 < (EmulatedTerminal.written - before) / 5 < 300
     finally:
         await app.main.facts.stop(patience_s=0.0)
         await app.main.poller.stop(patience_s=0.0)
