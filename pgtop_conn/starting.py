@@ -49,7 +49,7 @@ def need_terminal(settings: config.Settings) -> None:
 
 
 async def load_meanwhile() -> None:
-    """Load what the first frame needs while the server is at work: 30 ms of the 60 that its first answers take."""
+    """Load what the first frame needs while the server is at work: 20 ms of the 45 that its first answers take."""
     for name in _SLICES:
         await asyncio.sleep(0)
         import_module(name)

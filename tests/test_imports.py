@@ -30,7 +30,7 @@ HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
         ("import pgtop_conn.audit", HEAVY - {"asyncio"}),
         ("import pgtop_conn.view.report, pgtop_conn.model.diagnosis, pgtop_conn.model.sizing", HEAVY),
         ("import pgtop_conn.reports", HEAVY),
-        ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg"}),
+        ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg", "rich"}),
         ("import pgtop_conn.commands.diagnose", {"textual", "asyncpg"}),
         ("import pgtop_conn.tui.app", {"asyncpg"}),
         # The first frame is there before Textual is loaded.

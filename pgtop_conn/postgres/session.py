@@ -221,7 +221,7 @@ class Session:
 
 
 def _by_door() -> type[Link]:
-    """The link of the walsender door, loaded for those who take it: 2 ms."""
+    """The link of the walsender door, loaded for those who take it, as it brings what reads the facts."""
     from pgtop_conn.postgres.walsender import WalsenderLink
 
     return WalsenderLink

@@ -37,7 +37,7 @@ STARTING_ROWS_SINCE = 180000
 @cache
 def statement(name: str) -> str:
     """The text of sql/<name>.sql without its comments, which need not travel to the server and into its logs."""
-    # importlib.resources would load zipfile and tempfile for this, 4 ms.
+    # importlib.resources would load zipfile for this.
     text = Path(__file__).with_name("sql").joinpath(f"{name}.sql").read_text(encoding="utf-8")
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
 
