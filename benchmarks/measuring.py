@@ -74,7 +74,7 @@ QUICK = Effort(
     presses=9,
     window_s=8.0,
     settle_s=2.0,
-    refreshes=600,
+    refreshes=450,
 )
 
 
