@@ -33,6 +33,8 @@ ONE_REPEAT_MS = 1000 / 30
 #: A server without load holds so many sessions; nothing runs on it.
 FEW_SESSIONS = 5
 SYNTHETIC_SESSIONS = 10_000
+#: Enough to come and go, and few enough for 2,000 refreshes in a few minutes.
+MEMORY_SESSIONS = 500
 
 
 class Verdict(StrEnum):
@@ -176,7 +178,13 @@ GOALS: tuple[Goal, ...] = (
     Goal(5, "a filter keystroke, of pg_activity's sort", _keys(OURS_OPEN, "filter_p50_ms"), 0.15, _ACTIVITY_SORT, "ms"),
     Goal(5, "behind an arrow held at 30 Hz", Figure(OURS_OPEN, "hold", "hold_lag_ms"), ONE_REPEAT_MS, unit="ms"),
     Goal(6, "RSS, of pg_activity's", _steady(OURS, "rss_mb"), 1.0, (_steady(PG_ACTIVITY, "rss_mb"),), "MB"),
-    Goal(6, "growth after the first 200 refreshes", Figure(OURS_MEMORY, "memory", "growth_percent"), 2.0, unit="%"),
+    Goal(
+        6,
+        "growth after the first 200 refreshes",
+        Figure(OURS_MEMORY, "memory", "growth_percent", MEMORY_SESSIONS),
+        2.0,
+        unit="%",
+    ),
     Goal(6, "growth, real sessions", Figure(OURS_MEMORY_REAL, "memory", "growth_percent"), 2.0, unit="%"),
     Goal(
         7,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.environment import HERE
 from benchmarks.figures import HELP, OURS, PSQL_ALL, PYTHON, SNAPSHOT, VERSION, Record
-from benchmarks.goals import FEW_SESSIONS, SYNTHETIC_SESSIONS
+from benchmarks.goals import FEW_SESSIONS, MEMORY_SESSIONS, SYNTHETIC_SESSIONS
 from benchmarks.harness.phases import Conditions, NoData, Numbers, growth, hold, keys, startup, steady
 from benchmarks.harness.spec import Spec, load_spec
 from benchmarks.harness.terminal import clean_environment
@@ -74,7 +74,7 @@ QUICK = Effort(
     presses=9,
     window_s=8.0,
     settle_s=2.0,
-    refreshes=600,
+    refreshes=450,
 )
 
 
@@ -197,7 +197,7 @@ class Session:
             def phase(spec: Spec, conditions: Conditions) -> Numbers:
                 return growth(spec, conditions, refreshes=self.effort.refreshes, polls=polls)
 
-            self.run("memory", phase, self.spec("growth", sessions=MANY_SESSIONS, count=count_file), MANY_SESSIONS)
+            self.run("memory", phase, self.spec("growth", sessions=MEMORY_SESSIONS, count=count_file), MEMORY_SESSIONS)
 
     def memory_of_real_sessions(self) -> None:
         """The same on a server, at the smallest interval."""

@@ -20,7 +20,7 @@ from benchmarks.figures import (
     Figure,
     Figures,
 )
-from benchmarks.goals import FEW_SESSIONS, SYNTHETIC_SESSIONS, Judged, Verdict
+from benchmarks.goals import FEW_SESSIONS, MEMORY_SESSIONS, SYNTHETIC_SESSIONS, Judged, Verdict
 
 NOTHING = "–"
 #: Carried over from another day's table, where the program is not at hand.
@@ -170,9 +170,12 @@ def memory_table(figures: Figures) -> list[str]:
     """RSS after the first 200 refreshes, and at the end; sessions come and go."""
     metrics = ("grown_refreshes", "first_rss_mb", "last_rss_mb", "growth_percent")
     rows = [
-        [program, *(spread(figures.values(Figure(program, "memory", metric))) for metric in metrics)]
-        for program in (OURS_MEMORY, OURS_MEMORY_REAL)
-        if figures.values(Figure(program, "memory", "growth_percent"))
+        [
+            f"{program}, {count:,}",
+            *(spread(figures.values(Figure(program, "memory", metric, count))) for metric in metrics),
+        ]
+        for program, count in ((OURS_MEMORY, MEMORY_SESSIONS), (OURS_MEMORY_REAL, MANY))
+        if figures.values(Figure(program, "memory", "growth_percent", count))
     ]
     return table(("program", "refreshes", "after 200, MB", "at the end, MB", "growth, %"), rows)
 

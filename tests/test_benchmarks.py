@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import figures, load, measuring, report, run, tables
+from benchmarks import figures, goals, load, measuring, report, run, tables
 from benchmarks.figures import OURS, PG_ACTIVITY, PGCENTER, PSQL_ALL, PYTHON, SNAPSHOT, Figure, Figures, Record
 from benchmarks.goals import GOALS, Goal, Verdict, judge, judge_all
 from benchmarks.harness import phases
@@ -281,3 +281,10 @@ def test_options_that_cannot_be_are_refused_before_anything_is_installed(
     with pytest.raises(SystemExit, match="2"):
         run.main(options)
     assert options[0] in capsys.readouterr().err
+
+
+def test_memory_is_judged_and_shown_for_the_sessions_it_was_measured_on() -> None:
+    measured = [record(figures.OURS_MEMORY, "memory", goals.MEMORY_SESSIONS, growth_percent=1.5, grown_refreshes=2000)]
+    judged = [one for one in judge_all(Figures(measured)) if one.verdict is not Verdict.NOT_MEASURED]
+    assert [(one.goal.number, one.verdict) for one in judged] == [(6, Verdict.MET)]
+    assert "| pgtop-conn, memory, 500 | 2,000 | – | – | 1.50 |" in report.results(Figures(measured), {}, [], "")
