@@ -168,14 +168,14 @@ def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 async def _watch_async(login: Login, settings: config.Settings) -> int:
-    import asyncio
-
+    import pgtop_conn.postgres.session  # noqa: F401
     from pgtop_conn.commands.opening import open_source
     from pgtop_conn.starting import load_meanwhile
 
+    load_meanwhile()
     source = await open_source(login, os.environ, settings, offers=True)
     try:
-        _, first = await asyncio.gather(load_meanwhile(), source.poll())
+        first = await source.poll()
         from pgtop_conn.showing import show
 
         return await show(source, first, settings, policy_of(settings))
