@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +15,7 @@ from pgtop_conn import config
 from pgtop_conn.audit import Audited
 from pgtop_conn.commands.entering import Way, enter
 from pgtop_conn.model.errors import ConnectError, SlotsExhausted
+from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.source import Source
 from pgtop_conn.remembering import Remembered
 

@@ -6,7 +6,9 @@ A part that could not be read is None (or empty) and says why in the field besid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from pgtop_conn.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

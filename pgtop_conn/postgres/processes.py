@@ -11,8 +11,10 @@ import os
 import signal
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+
+from pgtop_conn.model.records import dataclass
 
 _PROC = Path("/proc")
 #: Longer than any lock file, or set of options, of a server.
