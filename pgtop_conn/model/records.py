@@ -42,16 +42,18 @@ else:
         """Its __init__, which sets the slots past a __setattr__ that refuses."""
         known, taken, steps, passed = {"_missing": MISSING}, ["self"], [], []
         for name, one in cls.__dataclass_fields__.items():
-            value = name
+            value, default = name, ""
             if one.default_factory is not MISSING:
                 known[f"_make_{name}"] = one.default_factory
-                taken.append(f"{name}=_missing")
+                default = "_missing" if one.init else f"_make_{name}()"
                 value = f"_make_{name}() if {name} is _missing else {name}"
             elif one.default is not MISSING:
                 known[f"_default_{name}"] = one.default
-                taken.append(f"{name}=_default_{name}")
-            elif one.init:
-                taken.append(name)
+                default = f"_default_{name}"
+            if one.init:
+                taken.append(f"{name}={default}" if default else name)
+            elif default:
+                value = default
             else:
                 continue
             slot = cls.__dict__.get(name)
