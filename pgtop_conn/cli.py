@@ -161,8 +161,9 @@ def policy_of(settings: config.Settings) -> Policy:
 
 
 def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.starting import need_terminal
+    from pgtop_conn.starting import collect_seldom, need_terminal
 
+    collect_seldom()
     need_terminal(settings)
     return _run(_watch_async(login_of(arguments), settings))
 

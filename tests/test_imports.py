@@ -46,3 +46,8 @@ def test_a_room_loads_only_what_it_may(code: str, absent: set[str]) -> None:
 def test_help_version_and_bad_input_load_nothing_heavy(argument: str) -> None:
     code = f"from pgtop_conn.cli import main\ntry:\n    main([{argument!r}])\nexcept SystemExit:\n    pass"
     assert not loaded(code) & HEAVY
+
+
+def test_the_version_is_told_before_anything_is_loaded() -> None:
+    code = "sys.argv = ['pgtop-conn', '--version']\nfrom pgtop_conn.__main__ import main\nmain()\nprint()"
+    assert not loaded(code) & (HEAVY | {"argparse", "dataclasses"})

@@ -24,7 +24,7 @@ def make(decorator: Any, frozen: bool, eq: bool) -> tuple[Any, Any]:
         words: list[str] = field(default_factory=list, compare=False)
         secret: str = field(default="s", repr=False)
         doubled: int = field(init=False, default=0)
-        scale: InitVar[int] = 2
+        scale: InitVar[int] = 2  # type: ignore[assignment]
 
         def __post_init__(self, scale: int) -> None:
             object.__setattr__(self, "doubled", self.x * scale)
