@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DONE, NOT_ALL, REFUSED = 0, 1, 2
+#: New objects between two collections: more than one look makes, few enough to wait for a slot for hours.
+COLLECT_SELDOM = 300_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -143,7 +145,10 @@ def _valued() -> set[str]:
 def _run(work: Coroutine[object, object, T]) -> T:
     """asyncio.run(), imported only by the commands that need it: it is the slowest import of --help."""
     import asyncio
+    import gc
 
+    # What is loaded and read at first stays: looking for garbage in it is a tenth of the work.
+    gc.set_threshold(COLLECT_SELDOM)
     return asyncio.run(work)
 
 
@@ -161,9 +166,8 @@ def policy_of(settings: config.Settings) -> Policy:
 
 
 def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.starting import collect_seldom, need_terminal
+    from pgtop_conn.starting import need_terminal
 
-    collect_seldom()
     need_terminal(settings)
     return _run(_watch_async(login_of(arguments), settings))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import threading
@@ -15,8 +14,6 @@ from pgtop_conn.tui.terminal import lacking
 
 #: A thread that loads gives way to one with something to do after so long.
 _TURN_S = 0.0005
-#: New objects between two collections: more than a start makes, few enough to wait for a slot for hours.
-_START_THRESHOLD = 300_000
 #: What the first frame needs.
 _PARTS = ("pgtop_conn.tui.firstframe", "pgtop_conn.showing")
 
@@ -36,11 +33,6 @@ def need_terminal(settings: config.Settings) -> None:
 
         if wrong := problems(dict(settings.keys)):
             raise BadInput("; ".join(wrong))
-
-
-def collect_seldom() -> None:
-    """What is loaded and read at the start stays: looking for garbage in it is a tenth of the work."""
-    gc.set_threshold(_START_THRESHOLD)
 
 
 def load_meanwhile() -> None:
