@@ -51,3 +51,16 @@ def test_help_version_and_bad_input_load_nothing_heavy(argument: str) -> None:
 def test_the_version_is_told_before_anything_is_loaded() -> None:
     code = "sys.argv = ['pgtop-conn', '--version']\nfrom pgtop_conn.__main__ import main\nmain()\nprint()"
     assert not loaded(code) & (HEAVY | {"argparse", "dataclasses"})
+
+
+def test_collections_wait_while_a_command_starts() -> None:
+    code = "\n".join(
+        [
+            "import gc, sys",
+            "from pgtop_conn import cli",
+            "async def thresholds(): return gc.get_threshold()",
+            "print(cli._run(thresholds())[0] == cli.COLLECT_SELDOM)",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True\n"
