@@ -25,14 +25,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import monotonic
 
 from pgtop_conn.model.errors import BadInput, PgtopError
 from pgtop_conn.model.guards import Policy, useless_cancel
 from pgtop_conn.model.plan import CHANGED, GONE, Excluded, Plan, Planned, make_plan
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import BEFORE, Action, Outcome, Source, Status, Target
 from pgtop_conn.model.verify import PATIENCE_S, Place, Verification, place_of

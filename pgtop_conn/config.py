@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import pwd
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgtop_conn.model.errors import BadInput, FilterError
-from pgtop_conn.model.records import dataclass
 
 if TYPE_CHECKING:
     from pgtop_conn.model.labels import Label

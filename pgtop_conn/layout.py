@@ -11,10 +11,9 @@ import os
 import tempfile
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.view.groups import GROUPINGS
 from pgtop_conn.view.table import SORTS
 

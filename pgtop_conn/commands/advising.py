@@ -12,12 +12,12 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgtop_conn.commands.parsing import PROGRAM
 from pgtop_conn.model.errors import BadInput, SlotsExhausted
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import clean
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
 from pgtop_conn.config import SETTINGS
-from pgtop_conn.model.records import dataclass
 
 #: What they call the value of an option that names a file.
 FILE = "FILE"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +19,6 @@ from pgtop_conn.model.diagnosis import diagnose as find
 from pgtop_conn.model.filters import Tags, parse
 from pgtop_conn.model.findings import Case, Finding, Remedy
 from pgtop_conn.model.labels import tags_of
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.sizing import sizing
 from pgtop_conn.model.source import Source
 from pgtop_conn.reports import make_report

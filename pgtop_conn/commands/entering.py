@@ -7,13 +7,13 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pgtop_conn.commands.connecting import told
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, SlotsExhausted
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import HOST_DOOR, WALSENDER_DOOR
 from pgtop_conn.model.source import Source
 from pgtop_conn.remembering import recall

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console, JustifyMethod
 from rich.table import Table
@@ -22,7 +23,6 @@ from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import Ask, Plan, make_plan
 from pgtop_conn.model.quoting import filter_value
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status, Target

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,7 +16,6 @@ from pgtop_conn import config
 from pgtop_conn.audit import Audited
 from pgtop_conn.commands.entering import Way, enter
 from pgtop_conn.model.errors import ConnectError, SlotsExhausted
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.source import Source
 from pgtop_conn.remembering import Remembered
 

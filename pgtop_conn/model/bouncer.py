@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from math import ceil
 
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
@@ -19,7 +20,6 @@ from pgtop_conn.model.pools import (
 )
 from pgtop_conn.model.providers import provider_named
 from pgtop_conn.model.quoting import bouncer_key, bouncer_value, shown, typable
-from pgtop_conn.model.records import dataclass
 
 MOST_RESERVE = 5
 LEAST_CLIENTS = 100

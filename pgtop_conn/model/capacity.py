@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil
 
 from pgtop_conn.model.bouncer import pooler_seen
 from pgtop_conn.model.facts import Facts, ServerSetting
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
 from pgtop_conn.model.pools import only_watched, pool_room, pool_uses
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import Level
 from pgtop_conn.model.tuning import alter_system, applied
 

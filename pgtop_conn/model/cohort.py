@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import log2, sqrt
 from statistics import median
 
 from pgtop_conn.model.habits import Habit, Pool
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.redact import shape
 from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, IDLE, IDLE_STATES, TRANSACTION_STATES, Backend
 from pgtop_conn.model.upkeep import is_upkeep, listens

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import Backend
 from pgtop_conn.model.text import one_line
 

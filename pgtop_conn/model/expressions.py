@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from pgtop_conn.model.patterns import later
-from pgtop_conn.model.records import dataclass
 
 #: An automaton of so many nodes is small enough for every text; counted repeats multiply what they repeat.
 MOST_NODES = 500

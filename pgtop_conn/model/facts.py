@@ -6,9 +6,7 @@ A part that could not be read is None (or empty) and says why in the field besid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
-
-from pgtop_conn.model.records import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from pgtop_conn.model.errors import FilterError
 from pgtop_conn.model.expressions import Expression, Unsupported
-from pgtop_conn.model.records import dataclass
 
 OPERATORS = ":~><"
 

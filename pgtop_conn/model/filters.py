@@ -17,7 +17,7 @@ Add a key: one entry in KEYS; --help, the help screen and the suggestions follow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from math import nan
@@ -26,7 +26,6 @@ from typing import Any
 
 from pgtop_conn.model import filter_kinds as kinds
 from pgtop_conn.model.filter_words import Word, words
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import DISABLED, IDLE_STATES, Backend, BackendKey
 from pgtop_conn.model.text import clean_query, one_line
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.observation import Observation
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Backend, Snapshot
 

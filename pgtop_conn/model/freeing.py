@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from math import ceil
 
 from pgtop_conn.model.guards import Care, Policy, judge
 from pgtop_conn.model.history import FLAT_PER_MINUTE
 from pgtop_conn.model.patterns import later
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import IDLE, Backend, BackendKey, Snapshot
 

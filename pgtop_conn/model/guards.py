@@ -7,13 +7,13 @@ and the server re-checks the same facts inside the statement that signals.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from pgtop_conn.model.busy import busy_with
 from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import (
     ACTIVE,
     CLIENT_BACKEND,

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import filterfalse
 from statistics import median
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import (
     ACTIVE,
     FASTPATH,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from math import sqrt
 from statistics import median
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Counters
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import clean, one_line
 
 Line = Mapping[str, object]

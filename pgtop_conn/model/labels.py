@@ -7,6 +7,7 @@ Tags, which the filter language, the groupings and the columns read, are made he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from pgtop_conn.model.errors import BadInput, FilterError
@@ -14,7 +15,6 @@ from pgtop_conn.model.filter_words import words
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.providers import provider_named
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.text import clean
 

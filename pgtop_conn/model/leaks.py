@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from math import exp, log2
@@ -16,7 +17,6 @@ from math import exp, log2
 from pgtop_conn.model.cohort import Cohort, forgotten, lost_again, measure
 from pgtop_conn.model.habits import Habits, Pool
 from pgtop_conn.model.leak_words import evidence_of, sentence_of, session_sentences
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import TRANSACTION_STATES, Backend, BackendKey, Snapshot
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pgtop_conn.model.leak_words import STATEMENT_LENGTH, cut, span
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.redact import shape
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.waits import PREPARED, Link, chains

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pgtop_conn.model.guards import Care, Policy, Verdict, judge, refused
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target

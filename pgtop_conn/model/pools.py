@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import ceil
 
 from pgtop_conn.model.findings import Case
 from pgtop_conn.model.habits import Habit, Pool
 from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import may_hold_slot
 from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, OWN_APPLICATION_NAME, TRANSACTION_STATES, Backend, Role
 from pgtop_conn.model.upkeep import listens

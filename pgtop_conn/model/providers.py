@@ -7,10 +7,8 @@ are the guards that count and these come on top. What is said here comes from th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-
-from pgtop_conn.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

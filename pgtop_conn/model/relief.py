@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import Limit, SlotBudget
 from pgtop_conn.model.snapshot import Backend
 

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from operator import attrgetter
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import (
     CLIENT_BACKEND,
     HIDDEN_STATE,

@@ -7,14 +7,11 @@ Times are seconds since the epoch on the SERVER's clock; an age is `taken_at` mi
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import InitVar, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
-
-from pgtop_conn.model.records import dataclass
 
 OWN_APPLICATION_NAME = "pgtop-conn"
 
@@ -271,7 +268,7 @@ class Locks:
     holders: frozenset[int]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """Everything one poll read. Frozen and compared by identity: cheap to hand around and to keep.
 

@@ -6,11 +6,11 @@ Implemented by postgres.Session, by audit.Audited around any other, and by the t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from pgtop_conn.model.facts import Facts
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 
 

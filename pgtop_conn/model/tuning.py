@@ -6,13 +6,13 @@ Add a setting: one entry in TUNINGS. Values are written so that the server shows
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
 from pgtop_conn.model.patterns import later
 from pgtop_conn.model.pools import untouchable
 from pgtop_conn.model.providers import provider_named
 from pgtop_conn.model.quoting import identifier, literal, shown
-from pgtop_conn.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import ACTIVE, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import Backend, Snapshot
 
 #: pg_blocking_pids() names 0 for a prepared transaction, which has no session.

@@ -6,12 +6,11 @@ import os
 import pwd
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres import tls
 from pgtop_conn.postgres.extras import in_our_words, unknown

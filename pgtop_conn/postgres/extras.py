@@ -6,11 +6,11 @@ Each is put into libpq's own words, or left out with a note. What would make a c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.keywords import KEYWORDS
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.facts import Facts, Memory, Override, Refused, ServerSetting
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.host import Elsewhere, postmaster_of, read_memory
 from pgtop_conn.postgres.link import Link

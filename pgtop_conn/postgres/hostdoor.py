@@ -12,13 +12,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from pgtop_conn.model.errors import ConnectError, SourceLost
 from pgtop_conn.model.facts import NO_FACTS, Facts
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import (
     BACKGROUND,
     CLIENT_BACKEND,

@@ -5,10 +5,9 @@ Source: https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORD
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-
-from pgtop_conn.model.records import dataclass
 
 
 class Use(StrEnum):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
 import asyncpg
 
 from pgtop_conn.model.errors import ConnectError
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from pgtop_conn.postgres import tls
 from pgtop_conn.postgres.conninfo import ConnInfo, Host

@@ -10,11 +10,11 @@ import os
 import stat
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.facts import Refused, ServerSetting
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.link import Rows
 from pgtop_conn.postgres.refusals import DAY_S, Clock, Piece, Prefix, Style, by_hour, first_time, refusals

@@ -11,10 +11,8 @@ import os
 import signal
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from pgtop_conn.model.records import dataclass
 
 _PROC = Path("/proc")
 #: Longer than any lock file, or set of options, of a server.

@@ -13,11 +13,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pgtop_conn.model.facts import OTHER_REFUSAL, REFUSALS, Refused
 from pgtop_conn.model.patterns import later
-from pgtop_conn.model.records import dataclass
 
 DAY_S = 86400.0
 HOUR_S = 3600.0

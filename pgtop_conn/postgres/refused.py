@@ -7,9 +7,9 @@ by the names in them, which no translation touches, and by the server's function
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 
 from pgtop_conn.model.errors import SlotsExhausted
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import Host
 

@@ -11,8 +11,8 @@ Source: init_ps_display() and set_ps_display() in src/backend/utils/misc/ps_stat
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import (
     ABORTED,
     ACTIVE,

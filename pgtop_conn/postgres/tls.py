@@ -9,11 +9,10 @@ from __future__ import annotations
 import ssl
 import stat
 import warnings
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgtop_conn.model.errors import BadInput, ConnectError
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import clean, one_line
 
 #: The trusted certificates of the machine instead of a file's.

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from rich.color import ColorSystem
 from rich.style import Style
 from textual.strip import Strip
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.tui.inks import PLAIN, Ink, ink_of, ink_of_codes
 
 #: Where a strip of the line at `y` starts, and the strip.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -13,7 +14,6 @@ from textual.widgets import Input
 from pgtop_conn.model.freeing import Freeing, Pick, free_slots, slots_to
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import make_plan
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target

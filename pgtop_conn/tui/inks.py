@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
 from rich.color import ColorSystem
 from rich.style import Style
 from textual.strip import Strip
-
-from pgtop_conn.model.records import dataclass
 
 #: Attributes: the code that sets each, and the one that ends it (ECMA-48, 8.3.117). Bold and dim end together.
 _ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "9": "29"}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgtop_conn.campaign import PER_SECOND
 from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.labels import Label
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.view.table import ViewState

@@ -6,6 +6,7 @@ Add a kind of command: a function that yields Command, and its name in SOURCES.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from textual.markup import escape
 from textual.screen import Screen
 from textual.style import Style
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import one_line
 from pgtop_conn.tui import keys, themes
 from pgtop_conn.tui.remapping import display, remapped

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Literal
 
@@ -15,7 +15,6 @@ from pgtop_conn.campaign import Campaign, Phase, Progress, as_wanted
 from pgtop_conn.model.comeback import Comeback, ComebackWatch
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import Ask, Plan
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
 from pgtop_conn.tui.poller import Poller

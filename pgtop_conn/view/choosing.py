@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.view.columns import GROUP_COLUMNS, SESSION_COLUMNS, Column, Row
 
 #: Without these a line says not what it is about.

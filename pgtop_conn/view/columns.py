@@ -8,11 +8,11 @@ width is short columns shrink to `least`, then those with the highest `leaves` n
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
 
 from pgtop_conn.model.guards import Care, judge
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, HIDDEN_STATE, IDLE, IN_TRANSACTION, Backend
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import fitting, format

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pgtop_conn.model.facts import OTHER_REFUSAL, REFUSALS, Facts, Memory
 from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy, RemedyKind, Severity
 from pgtop_conn.model.quoting import filter_value
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import Cell

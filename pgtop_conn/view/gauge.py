@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.quoting import identifier
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import Level, Limit, SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import (
     ABORTED,

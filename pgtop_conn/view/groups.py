@@ -5,14 +5,13 @@ Groups are made at every poll, so members are read column by column, and what no
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import attrgetter
 
 from pgtop_conn.model.filters import NO_TAGS, Tags
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IDLE_STATES, IN_TRANSACTION, Backend, age
 from pgtop_conn.model.text import one_line
 
@@ -92,7 +91,7 @@ UNNAMED = {
 Path = tuple[str, ...]
 
 
-@dataclasses.dataclass(eq=False)
+@dataclass(eq=False)
 class Group:
     """Sessions with the same values; durations in seconds, `share` of all used slots (0 to 1).
 

@@ -6,9 +6,9 @@ A rule gives the words beside the key, or '' where the key would do nothing ther
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from pgtop_conn.model.guards import Care, Policy, judge, useless_cancel
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.table import Line, ViewState

@@ -6,8 +6,8 @@ Add a recipe: one entry in reckonings().
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import ACTIVE, HOST_DOOR, Backend, Snapshot
 from pgtop_conn.view.doors import newcomers

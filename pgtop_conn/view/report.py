@@ -6,13 +6,13 @@ Add a section: a function from Report to lines, and an entry in SECTIONS; one th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 
 from pgtop_conn.model.facts import REFUSALS
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy, RemedyKind
 from pgtop_conn.model.journal import Entry
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.redact import shown
 from pgtop_conn.model.snapshot import HIDDEN_STATE
 from pgtop_conn.view import chart, findings, format

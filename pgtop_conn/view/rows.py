@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic
 
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.snapshot import Backend
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import (

@@ -6,14 +6,13 @@ build() is cheap and runs on every poll and key; columns.py turns the few visibl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
 from typing import NamedTuple
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
 from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.records import dataclass
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot, age
 from pgtop_conn.model.source import Target
