@@ -1,10 +1,21 @@
-"""python -m pgtop_conn."""
+"""The entry of the command, and of python -m pgtop_conn."""
 
 from __future__ import annotations
 
 import sys
 
-from pgtop_conn.cli import main
+from pgtop_conn import __version__
+
+
+def main() -> int:
+    """Run one command; the exit code. The version alone is told before anything is loaded."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"pgtop-conn {__version__}\n")
+        return 0
+    from pgtop_conn import cli
+
+    return cli.main()
+
 
 if __name__ == "__main__":
     sys.exit(main())

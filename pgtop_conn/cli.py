@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DONE, NOT_ALL, REFUSED = 0, 1, 2
+#: New objects between two collections: more than one look makes, few enough to wait for a slot for hours.
+COLLECT_SELDOM = 300_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -143,7 +145,10 @@ def _valued() -> set[str]:
 def _run(work: Coroutine[object, object, T]) -> T:
     """asyncio.run(), imported only by the commands that need it: it is the slowest import of --help."""
     import asyncio
+    import gc
 
+    # What is loaded and read at first stays: looking for garbage in it is a tenth of the work.
+    gc.set_threshold(COLLECT_SELDOM)
     return asyncio.run(work)
 
 
@@ -168,14 +173,14 @@ def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 async def _watch_async(login: Login, settings: config.Settings) -> int:
-    import asyncio
-
+    import pgtop_conn.postgres.session  # noqa: F401
     from pgtop_conn.commands.opening import open_source
     from pgtop_conn.starting import load_meanwhile
 
+    load_meanwhile()
     source = await open_source(login, os.environ, settings, offers=True)
     try:
-        _, first = await asyncio.gather(load_meanwhile(), source.poll())
+        first = await source.poll()
         from pgtop_conn.showing import show
 
         return await show(source, first, settings, policy_of(settings))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
+import threading
 from importlib import import_module
 
 from pgtop_conn import config
@@ -12,23 +12,10 @@ from pgtop_conn.commands.parsing import PROGRAM
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.tui.terminal import lacking
 
-#: What the first frame needs, in slices of some 3 ms: the server's answers are taken in between two of them.
-_SLICES = (
-    "pgtop_conn.model.habits",
-    "pgtop_conn.model.cohort",
-    "pgtop_conn.model.guards",
-    "pgtop_conn.model.findings",
-    "pgtop_conn.model.observation",
-    "pgtop_conn.view.columns",
-    "pgtop_conn.view.groups",
-    "pgtop_conn.view.gauge",
-    "pgtop_conn.view.rows",
-    "pgtop_conn.layout",
-    "pgtop_conn.tui.lines",
-    "pgtop_conn.tui.options",
-    "pgtop_conn.tui.firstframe",
-    "pgtop_conn.showing",
-)
+#: A thread that loads gives way to one with something to do after so long.
+_TURN_S = 0.0005
+#: What the first frame needs.
+_PARTS = ("pgtop_conn.tui.firstframe", "pgtop_conn.showing")
 
 
 def need_terminal(settings: config.Settings) -> None:
@@ -48,8 +35,20 @@ def need_terminal(settings: config.Settings) -> None:
             raise BadInput("; ".join(wrong))
 
 
-async def load_meanwhile() -> None:
-    """Load what the first frame needs while the server is at work: 20 ms of the 45 that its first answers take."""
-    for name in _SLICES:
-        await asyncio.sleep(0)
-        import_module(name)
+def load_meanwhile() -> None:
+    """Load what the first frame needs from a thread, while the server is at work and we would wait.
+
+    To be called when all that it takes to connect is loaded. Whoever imports a part of it waits until it is there.
+    """
+    threading.Thread(target=_load, name="loading").start()
+
+
+def _load() -> None:
+    before = sys.getswitchinterval()
+    # What the server answers is taken in as soon as it is there.
+    sys.setswitchinterval(_TURN_S)
+    try:
+        for name in _PARTS:
+            import_module(name)
+    finally:
+        sys.setswitchinterval(before)

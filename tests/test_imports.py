@@ -46,3 +46,21 @@ def test_a_room_loads_only_what_it_may(code: str, absent: set[str]) -> None:
 def test_help_version_and_bad_input_load_nothing_heavy(argument: str) -> None:
     code = f"from pgtop_conn.cli import main\ntry:\n    main([{argument!r}])\nexcept SystemExit:\n    pass"
     assert not loaded(code) & HEAVY
+
+
+def test_the_version_is_told_before_anything_is_loaded() -> None:
+    code = "sys.argv = ['pgtop-conn', '--version']\nfrom pgtop_conn.__main__ import main\nmain()\nprint()"
+    assert not loaded(code) & (HEAVY | {"argparse", "dataclasses"})
+
+
+def test_collections_wait_while_a_command_starts() -> None:
+    code = "\n".join(
+        [
+            "import gc, sys",
+            "from pgtop_conn import cli",
+            "async def thresholds(): return gc.get_threshold()",
+            "print(cli._run(thresholds())[0] == cli.COLLECT_SELDOM)",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.source import Source
 from pgtop_conn.view.document import csv_rows, document
+from pgtop_conn.view.pretty import pretty
 
 
 async def snapshot(source: Source, settings: Settings, policy: Policy, form: str) -> str:
@@ -25,7 +25,7 @@ async def snapshot(source: Source, settings: Settings, policy: Policy, form: str
     budget = SlotBudget.of(seen, settings.warning, settings.critical)
     if form == "json":
         told = document(seen, budget, policy, wanted, settings.group, tags)
-        return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
+        return pretty(told) + "\n"
     if form == "csv":
         text = io.StringIO()
         matching = [b for b in seen.backends if wanted.matches(b, seen.taken_at, tags)]

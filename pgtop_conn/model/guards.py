@@ -218,6 +218,8 @@ def _wrote(backend: Backend, _context: Context) -> str | None:
     return "its transaction has written: it will be rolled back" if backend.wrote else None
 
 
+# Thousands of sessions have a handful of roles.
+@lru_cache(maxsize=1024)
 def _named(role: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(role, pattern) for pattern in patterns)
 

@@ -40,6 +40,9 @@ def clean(text: str) -> str:
     private-use and unassigned characters become U+FFFD. The number of characters never changes.
     Idempotent. What a server lets through is measured: query texts, role and database names arrive raw.
     """
+    # Nearly all there is: a tenth of the time that the pattern takes.
+    if text.isascii() and text.isprintable():
+        return text
     return _SUSPECT.sub(_replace, text)
 
 

@@ -50,8 +50,8 @@ class Authenticating:
         return time.monotonic() - self._looked_at >= (OFTEN_S if often else SELDOM_S)
 
     async def _look(self, listed: frozenset[int]) -> frozenset[int]:
-        holders = await self._link.read(statement("virtual_transactions"))
-        if listed.issuperset(row["pid"] for row in holders):
+        (row,) = await self._link.read(statement("virtual_transactions"))
+        if listed.issuperset(map(int, row["pids"] or ())):
             return frozenset()
         pids = await self._sample()
         if pids:

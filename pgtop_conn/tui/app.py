@@ -151,6 +151,8 @@ async def run(source: Source, options: ScreenOptions, held: Held | None = None) 
     # Without a handler of ours Python writes warnings to standard error, over the screen.
     logging.getLogger("pgtop_conn").addHandler(logging.NullHandler())
     app = MonitorApp(source, replace(options, theme=_suitable_theme(options)), held)
+    if held is not None:
+        app.begin_with(held.painted)
     loop = asyncio.get_running_loop()
 
     def leave() -> None:

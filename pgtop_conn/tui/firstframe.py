@@ -34,6 +34,8 @@ from pgtop_conn.view.table import Frame, Kind, Line, build
 LEAST_COLUMNS, LEAST_LINES = 40, 10
 #: One line of the screen: its pieces, and where it is, which decides its ground.
 Drawn = tuple[Pieces, str]
+#: Lines of texts, each with the numbers between `ESC [` and `m` that it is written with.
+Painted = Sequence[Sequence[tuple[str, str]]]
 
 SCREEN, CURSOR, KEYS = "screen", "cursor", "keys"
 #: By place and style name, `cursor:idle`, the numbers between `ESC [` and `m`.
@@ -67,7 +69,7 @@ def look_of(looks: Looks, options: ScreenOptions, environ: Mapping[str, str]) ->
     return looks.looks.get(f"{theme}/{'none' if found is Colours.NONE else system}")
 
 
-def first_frame(options: ScreenOptions, width: int, height: int, environ: Mapping[str, str]) -> str | None:
+def first_frame(options: ScreenOptions, width: int, height: int, environ: Mapping[str, str]) -> Painted | None:
     """What to write to the terminal, or None where what Textual will paint can't be told without it."""
     looks = read_looks()
     look = look_of(looks, options, environ)
@@ -75,19 +77,22 @@ def first_frame(options: ScreenOptions, width: int, height: int, environ: Mappin
     # The names of keys that the user chose are Textual's affair.
     if look is None or snapshot is None or options.keys or width < LEAST_COLUMNS or height < LEAST_LINES:
         return None
+    return [
+        [
+            (kept_in_place(plain(text) if options.ascii else text), look[f"{place}:{style}"])
+            for text, style in pieces
+            if text
+        ]
+        for pieces, place in _lines(options, snapshot, looks.keys, width, height)
+    ]
+
+
+def as_written(painted: Painted) -> str:
+    """The bytes that paint it, from any place of the cursor."""
     return "".join(
-        f"\x1b[{y};1H{_painted(pieces, place, look, options.ascii)}"
-        for y, (pieces, place) in enumerate(_lines(options, snapshot, looks.keys, width, height), 1)
+        f"\x1b[{y};1H" + "".join(f"\x1b[{codes}m{text}\x1b[0m" if codes else text for text, codes in line)
+        for y, line in enumerate(painted, 1)
     )
-
-
-def _painted(pieces: Pieces, place: str, look: Look, ascii_only: bool) -> str:
-    painted = []
-    for text, style in pieces:
-        shown = kept_in_place(plain(text) if ascii_only else text)
-        attributes = look[f"{place}:{style}"]
-        painted.append(f"\x1b[{attributes}m{shown}\x1b[0m" if attributes else shown)
-    return "".join(painted)
 
 
 def _lines(options: ScreenOptions, snapshot: Snapshot, keys: Sequence[Key], width: int, height: int) -> Iterator[Drawn]:

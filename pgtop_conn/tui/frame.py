@@ -13,7 +13,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 from textual.strip import Strip
 
-from pgtop_conn.tui.inks import PLAIN, Ink, ink_of
+from pgtop_conn.tui.inks import PLAIN, Ink, ink_of, ink_of_codes
 
 #: Where a strip of the line at `y` starts, and the strip.
 Placed = tuple[int, int, Strip]
@@ -66,6 +66,22 @@ class Frame:
             if 0 <= y < height and x < width:
                 self._write(pen, y, x, strip)
         return pen.finished()
+
+    def take(self, lines: Iterable[Iterable[tuple[str, str]]]) -> None:
+        """Each line shows these texts, written with these codes of SGR; from the first unsure one on, anything."""
+        width, height = self.size
+        for y, pieces in zip(range(height), lines, strict=False):
+            texts, cells = "", ""
+            for text, codes in pieces:
+                if SIMPLE(text) is None:
+                    break
+                ink = ink_of_codes(codes)
+                written, blank = self._number(ink), self._number(ink.on_blank)
+                texts += text
+                cells += "".join([blank if character == _BLANK else written for character in text])
+            if len(texts) <= width:
+                self._texts[y] = texts + self._texts[y][len(texts) :]
+                self._cells[y] = cells + self._cells[y][len(texts) :]
 
     def _write(self, pen: _Pen, y: int, x: int, strip: Strip) -> None:
         parts = self._parts[y]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pgtop_conn.tui.firstframe import Painted, as_written
 from pgtop_conn.tui.terminal import watched
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -21,9 +22,13 @@ CODES = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGHUP: 
 
 
 class Held:
-    """`taken` once Textual has the terminal, and gives it back; `modes_before` are those of whoever started us."""
+    """`taken` once Textual has the terminal, and gives it back; `modes_before` are those of whoever started us.
 
-    def __init__(self, modes_before: list[Any]) -> None:
+    `painted` is what the terminal shows.
+    """
+
+    def __init__(self, painted: Painted, modes_before: list[Any]) -> None:
+        self.painted = painted
         self.modes_before = modes_before
         self.taken = False
         #: The exit code that a signal asked for meanwhile, or the end of the terminal.
@@ -41,11 +46,11 @@ class Held:
 
 
 @contextmanager
-def held(text: str) -> Iterator[Held]:
-    """Show the text on the alternate screen, and hold the terminal. To be entered on a running event loop."""
+def held(painted: Painted) -> Iterator[Held]:
+    """Show it on the alternate screen, and hold the terminal. To be entered on a running event loop."""
     terminal, descriptor = sys.__stderr__, sys.__stdin__.fileno()  # type: ignore[union-attr]
     assert terminal is not None
-    one = Held(termios.tcgetattr(descriptor))
+    one = Held(painted, termios.tcgetattr(descriptor))
     loop = asyncio.get_running_loop()
 
     def leave(code: int) -> None:
@@ -57,7 +62,7 @@ def held(text: str) -> Iterator[Held]:
     try:
         with watched(lambda: one.gone()):
             termios.tcsetattr(descriptor, termios.TCSANOW, _silent(one.modes_before))
-            terminal.write(f"{ENTER}{text}")
+            terminal.write(f"{ENTER}{as_written(painted)}")
             terminal.flush()
             yield one
     finally:

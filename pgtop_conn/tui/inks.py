@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from rich.color import ColorSystem
 from rich.style import Style
@@ -17,6 +18,9 @@ _SEEN_ON_BLANK = frozenset({"4", "7", "9"})
 _RESET = "0"
 #: Foreground and background as the terminal has them.
 _DEFAULT_FRONT, _DEFAULT_GROUND = "39", "49"
+#: Colours that take further numbers, and how codes of colours begin; those of attributes have one digit.
+_MANY_COLOURS = ("38", "48")
+_FRONTS, _GROUNDS = ("3", "9"), ("4", "10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +87,26 @@ def _attribute_codes(style: Style, colours: ColorSystem) -> Sequence[str]:
     """The codes of a style without its colours."""
     bare = style.without_color
     return [code for code in Strip.render_ansi(bare, colours).split(";") if code] if bare else []
+
+
+def ink_of_codes(codes: str) -> Ink:
+    """The ink that these codes make after a reset.
+
+    >>> ink_of_codes("1;38;5;12;48;2;1;2;3")
+    Ink(attributes=frozenset({'1'}), front='38;5;12', ground='48;2;1;2;3', others='')
+    """
+    attributes, others, front, ground = set(), [], _DEFAULT_FRONT, _DEFAULT_GROUND
+    rest = iter(codes.split(";") if codes else ())
+    for code in rest:
+        if code in _MANY_COLOURS:
+            kind = next(rest, "")
+            code = ";".join((code, kind, *islice(rest, 1 if kind == "5" else 3)))
+        if code in _ENDS:
+            attributes.add(code)
+        elif code.startswith(_FRONTS):
+            front = code
+        elif code.startswith(_GROUNDS):
+            ground = code
+        else:
+            others.append(code)
+    return Ink(frozenset(attributes), front, ground, ";".join(others))

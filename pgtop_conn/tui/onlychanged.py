@@ -23,6 +23,7 @@ from textual.app import App, ReturnType
 from textual.geometry import Region
 from textual.strip import Strip
 
+from pgtop_conn.tui.firstframe import Painted
 from pgtop_conn.tui.frame import Frame, Placed
 
 if TYPE_CHECKING:
@@ -51,10 +52,9 @@ _BRACKETS = ("_begin_update", "_end_update")
 class OnlyChangedApp(App[ReturnType]):
     """Remembers what the terminal shows. Forgets it whenever something else may have written there."""
 
-    #: What the terminal shows; None while that is not known. Whoever has painted before the application starts sets it.
+    #: What the terminal shows; None while that is not known.
     shown: Frame | None = None
     _shown_screen: Screen[Any] | None = None
-    _sized = False
     _comparing = False
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
@@ -93,14 +93,20 @@ class OnlyChangedApp(App[ReturnType]):
             self.shown = Frame(size.width, size.height, colours)
         return self.shown
 
+    def begin_with(self, painted: Painted) -> None:
+        """The whole terminal shows this already, before the application is started."""
+        width = sum(len(text) for text, _ in painted[0])
+        self.shown = Frame(width, len(painted), _colours_of(self.console))
+        self.shown.take(painted)
+
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, self.repaint)
 
     def on_resize(self, _event: events.Resize) -> None:
-        # Also where the size is the same again: what the terminal did to its lines meanwhile is unknown.
-        if self._sized:
+        # Also where the size is the same again: what the terminal did to its lines meanwhile is unknown. Before the
+        # first paint they are the driver's, which tells the size it begins with, twice.
+        if self._shown_screen is not None:
             self.repaint()
-        self._sized = True
 
     def repaint(self, _app: object = None) -> None:
         """Send every cell anew."""
@@ -116,8 +122,11 @@ class _OnlyChanged(_Update):  # type: ignore[misc]
         self._update = update
 
     def render_segments(self, console: Console) -> str:
-        colours = getattr(console, "_color_system", None) or ColorSystem.TRUECOLOR
-        return self._app.changes(self._update, colours)
+        return self._app.changes(self._update, _colours_of(console))
+
+
+def _colours_of(console: Console) -> ColorSystem:
+    return getattr(console, "_color_system", None) or ColorSystem.TRUECOLOR
 
 
 def _placed(update: Any) -> Iterator[Placed]:

@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import Any
 
+import pyte
 import pytest
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -18,13 +19,13 @@ from pgtop_conn.model.filters import parse
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.tui import toosmall
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.firstframe import LEAST_COLUMNS, LEAST_LINES, first_frame, read_looks
+from pgtop_conn.tui.firstframe import LEAST_COLUMNS, LEAST_LINES, as_written, first_frame, read_looks
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.terminal import colour_system
 from pgtop_conn.view.table import ViewState
 from tests.factories import make_backend, make_own, make_server, make_snapshot
 from tests.servers import Clients
-from tests.terminal import ENTER_ALTERNATE_SCREEN, LEAVE_ALTERNATE_SCREEN, Terminal
+from tests.terminal import ENTER_ALTERNATE_SCREEN, LEAVE_ALTERNATE_SCREEN, Terminal, seen
 from tests.tui.drawing_looks import FILE, SYSTEMS, THEMES, looks, text
 from tests.tui.fake import FakeSource
 from tests.tui.test_themes import busy
@@ -38,7 +39,8 @@ TERMS = {
     "standard": {"TERM": "xterm"},
     "none": {"TERM": "xterm-256color", "NO_COLOR": "1"},
 }
-TAKEN_OVER = "\x1b[?1004h"
+TAKEN_OVER = b"\x1b[?1004h"
+REPAINT = "\x0c"
 _WRITTEN = re.compile(
     r"\x1b\[(?P<line>\d+);(?P<column>\d+)H|\x1b\[(?P<attributes>[\d;]*)m"
     r"|(?P<other>\x1b[\]\[]?\S*?[a-zA-Z\x07])|(?P<text>[^\x1b]+)"
@@ -88,7 +90,7 @@ async def assert_alike(options: ScreenOptions, size: tuple[int, int], has: str, 
         await pilot.pause()
         expected = painted(app, SYSTEMS.get(has, ColorSystem.EIGHT_BIT))
         await app.finish()
-    found = cells_of(frame)
+    found = cells_of(as_written(frame))
     assert {at: (expected.get(at), found.get(at)) for at in expected | found if expected.get(at) != found.get(at)} == {}
 
 
@@ -173,25 +175,31 @@ def test_every_look_has_every_theme() -> None:
 # On a terminal.
 
 
-async def both_frames(terminal: Terminal) -> tuple[Cells, Cells]:
-    """What is there before Textual takes over, and what it paints then."""
-
-    def seen() -> tuple[Cells, Cells]:
-        before, _, after = terminal.written.decode(errors="replace").partition(TAKEN_OVER)
-        return cells_of(before), cells_of(after)
-
-    await wait_until(lambda: (36, 120) in seen()[1], "Textual has painted the last cell")
-    return seen()
+def cells_after(written: bytes) -> list[list[tuple[object, ...]]]:
+    """What a terminal shows after this."""
+    screen = pyte.Screen(120, 36)
+    pyte.ByteStream(screen).feed(written)
+    return [[seen(screen.buffer[y][x]) for x in range(120)] for y in range(36)]
 
 
 @pytest.mark.parametrize("has", TERMS)
-async def test_textual_paints_over_it_what_is_there(cluster: Cluster, clients: Clients, has: str) -> None:
+async def test_textual_paints_over_it_next_to_nothing(cluster: Cluster, clients: Clients, has: str) -> None:
     await clients(cluster, app="billing")
     environ = {"COLORTERM": "", **TERMS[has]}
     async with Terminal(["--interval", "20", cluster.uri()], environ=environ) as terminal:
-        first, then = await both_frames(terminal)
-        assert len(first) == 120 * 36
-        assert {at: (first.get(at), cell) for at, cell in then.items() if first.get(at) != cell} == {}
+        await wait_until(lambda: TAKEN_OVER in terminal.written, "Textual has the terminal")
+        before, _, _ = terminal.written.partition(TAKEN_OVER)
+        terminal.type("j")
+        await wait_until(lambda: cells_after(terminal.written) != cells_after(before), "the cursor moves")
+        assert len(cells_of(before.decode())) == 120 * 36
+        # The driver asks for what it needs of the terminal, and a line lost and a line got the cursor.
+        assert len(terminal.written) - len(before) < 1200
+        terminal.type("k")
+        await wait_until(lambda: cells_after(terminal.written) == cells_after(before), "it is as it was")
+        sent = len(terminal.written)
+        terminal.type(REPAINT)
+        await wait_until(lambda: len(terminal.written) > sent + 120 * 36, "Textual paints all of it")
+        await wait_until(lambda: cells_after(terminal.written) == cells_after(before), "it is what was there")
         terminal.type("q")
         assert await terminal.ends() == 0
         assert terminal.written.count(ENTER_ALTERNATE_SCREEN) == 1

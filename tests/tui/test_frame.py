@@ -11,6 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from pgtop_conn.tui.firstframe import as_written
 from pgtop_conn.tui.frame import SIMPLE, Frame
 from pgtop_conn.tui.lines import kept_in_place
 from tests.terminal import seen
@@ -127,3 +128,29 @@ def test_simple_characters_take_one_cell() -> None:
     simple = [chr(code) for code in range(0x20, 0x11000) if not 0xD800 <= code < 0xE000 and SIMPLE(chr(code))]
     assert len(simple) > 500
     assert not [character for character in simple if cell_len(character) != 1]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(strips, min_size=HEIGHT, max_size=HEIGHT),
+    st.lists(strips, min_size=HEIGHT, max_size=HEIGHT),
+    st.sets(st.sampled_from(range(HEIGHT))),
+)
+def test_what_others_painted_is_taken_as_it_is(before: list[Strip], after: list[Strip], same: set[int]) -> None:
+    changed, whole = Emulated(), Emulated()
+    painted = [[(text, Strip.render_ansi(style, COLOURS) if style else "") for text, style, _ in one] for one in before]
+    changed.feed(as_written(painted))
+    frame = Frame(WIDTH, HEIGHT, COLOURS)
+    frame.take(painted)
+    placed = [(y, 0, before[y] if y in same else after[y]) for y in range(HEIGHT)]
+    whole.feed(_whole(placed))
+    changed.feed(frame.changes(placed))
+    assert changed.cells() == whole.cells()
+
+
+def test_what_others_painted_is_not_sent_again() -> None:
+    frame = Frame(8, 1, COLOURS)
+    frame.take([[("name", "1;38;5;120"), (" 12 ", "48;5;20")]])
+    name, ground = Segment("name", Style.parse("bold color(120)")), Style.parse("on color(20)")
+    assert frame.changes([(0, 0, Strip([name, Segment(" 12 ", ground)]))]) == ""
+    assert "name" not in frame.changes([(0, 0, Strip([name, Segment(" 13 ", ground)]))])

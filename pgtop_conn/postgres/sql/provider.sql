@@ -11,7 +11,8 @@ SELECT
     ) AS settings,
     ARRAY(
         SELECT p.proname::pg_catalog.text FROM pg_catalog.pg_proc AS p
-        WHERE p.proname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.text[])
+        -- As names they are found by the index.
+        WHERE p.proname OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.text[]::pg_catalog.name[])
     ) AS functions,
     ARRAY(
         SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace AS n
