@@ -57,6 +57,7 @@ QUIET_STYLES = frozenset({"comment", "dim", "faint", "header", "idle", "query", 
 #: It has a ground of its own.
 ALERT = "alert"
 CURSOR = "cell--cursor"
+#: For the COMPONENT_CLASSES of every screen. Textual keeps a node of 8 kB for each: once a screen, not once a widget.
 COMPONENTS = {f"cell--{name}" for name in CELL_STYLES} | {CURSOR}
 
 #: Set on the application: only ASCII is drawn, as far as the characters are ours.
@@ -95,21 +96,24 @@ class Painter:
         return found
 
     def _look(self, name: str, at_cursor: bool) -> Style:
-        style = self._widget.get_component_rich_style(f"cell--{name}") if name else self._widget.rich_style
+        style = self._own(f"cell--{name}") if name else self._widget.rich_style
         if not at_cursor or name == ALERT:
             return style
-        cursor = self._widget.get_component_rich_style(CURSOR)
+        cursor = self._own(CURSOR)
         if cursor.reverse:
             # Turned round, colours of text would become patches of ground.
             return Style(reverse=True, bold=style.bold)
         # The cursor paints the ground only: on it, the colours of states still tell what they tell.
         return style + Style(bgcolor=cursor.bgcolor, color=cursor.color if name in QUIET_STYLES else None)
 
+    def _own(self, component: str) -> Style:
+        """One of the screen's looks, on the ground of this widget."""
+        return self._widget.rich_style + self._widget.screen.get_component_rich_style(component, partial=True)
+
 
 class LineView(ScrollView, can_focus=False, inherit_bindings=False):
     """Scrolling lines; a subclass says how many there are and what is on each. Give the new lines, call updated()."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
     #: Lines at the top that do not scroll.
     HEADER_LINES: ClassVar[int] = 0
 
@@ -277,8 +281,6 @@ class RowList(LineView):
 
 class CellBlock(Widget):
     """A few lines that do not scroll, drawn for the width there is."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -11,7 +11,7 @@ from pgtop_conn.model.snapshot import ABORTED, ACTIVE, Snapshot
 from pgtop_conn.model.text import clean
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.lines import OneLine, cut, fitted, wrapped
-from pgtop_conn.tui.lineview import COMPONENTS
+from pgtop_conn.tui.lineview import COMPONENTS, CURSOR
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.table import ViewState
@@ -158,7 +158,17 @@ async def test_no_color_draws_without_colours(monkeypatch: pytest.MonkeyPatch) -
 async def test_every_style_that_view_names_has_a_look() -> None:
     async with monitor(hostile()) as (app, _, _pilot):
         for name in COMPONENTS:
-            assert app.main.table.get_component_styles(name).has_any_rules("color", "background", "text_style"), name
+            assert app.main.get_component_styles(name).has_any_rules("color", "background", "text_style"), name
+
+
+async def test_looks_are_kept_once_a_screen() -> None:
+    """Textual makes a node of 8 kB for each look of each widget that has its own."""
+    async with monitor(hostile()) as (app, _, pilot):
+        await pilot.press("question_mark")
+        for screen in app.screen_stack:
+            for widget in screen.query("LineView, CellBlock"):
+                with pytest.raises(KeyError):
+                    widget.get_component_styles(CURSOR)
 
 
 def test_cutting_counts_cells() -> None:
