@@ -62,6 +62,9 @@ COMPONENTS = {f"cell--{name}" for name in CELL_STYLES} | {CURSOR}
 
 #: Set on the application: only ASCII is drawn, as far as the characters are ours.
 ASCII_CLASS = "-ascii"
+#: Strips that are kept of what scrolls, more than a screen has lines; and of a few lines, where each poll makes others.
+#: One takes 3 kB.
+STRIPS_KEPT, BLOCK_STRIPS_KEPT = 256, 16
 #: What one line of the screen shows: its pieces, and whether the cursor is on it.
 Content = tuple[Pieces, bool]
 
@@ -69,9 +72,9 @@ Content = tuple[Pieces, bool]
 class Painter:
     """Pieces to strips for one widget; strips are kept by content, so the same line is never built twice."""
 
-    def __init__(self, widget: Widget) -> None:
+    def __init__(self, widget: Widget, kept: int) -> None:
         self._widget = widget
-        self._strips: LRUCache[Content, Strip] = LRUCache(1024)
+        self._strips: LRUCache[Content, Strip] = LRUCache(kept)
         self._styles: dict[tuple[str, bool], Style] = {}
 
     def forget(self) -> None:
@@ -131,7 +134,7 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._painter = Painter(self)
+        self._painter = Painter(self, STRIPS_KEPT)
         self._drawn: dict[int, Content] = {}
 
     def line_count(self) -> int:
@@ -287,7 +290,7 @@ class CellBlock(Widget):
         self._draw: Callable[[int], Sequence[Row]] = lambda _width: ()
         self._lines: list[Pieces] = []
         self._width = 0
-        self._painter = Painter(self)
+        self._painter = Painter(self, BLOCK_STRIPS_KEPT)
 
     def show(self, draw: Callable[[int], Sequence[Row]]) -> None:
         """`draw` gives the rows for a width; it is called again when the width changes."""

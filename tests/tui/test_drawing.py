@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from rich.cells import cell_len
 from textual.geometry import Region
@@ -11,7 +13,7 @@ from pgtop_conn.model.snapshot import ABORTED, ACTIVE, Snapshot
 from pgtop_conn.model.text import clean
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.lines import OneLine, cut, fitted, wrapped
-from pgtop_conn.tui.lineview import COMPONENTS, CURSOR
+from pgtop_conn.tui.lineview import BLOCK_STRIPS_KEPT, COMPONENTS, CURSOR, CellBlock
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.table import ViewState
@@ -169,6 +171,21 @@ async def test_looks_are_kept_once_a_screen() -> None:
             for widget in screen.query("LineView, CellBlock"):
                 with pytest.raises(KeyError):
                     widget.get_component_styles(CURSOR)
+
+
+def _one_line(text: str, _width: int) -> list[list[Cell]]:
+    return [[Cell(text)]]
+
+
+async def test_a_block_keeps_few_lines() -> None:
+    """Each poll makes others of them."""
+    async with monitor(hostile()) as (app, _, pilot):
+        block = app.main.query_one("#heading", CellBlock)
+        for text in map(str, range(3 * BLOCK_STRIPS_KEPT)):
+            block.show(partial(_one_line, text))
+            await pilot.pause()
+            assert block.render_line(0).text.strip() == text
+        assert len(block._painter._strips) <= BLOCK_STRIPS_KEPT
 
 
 def test_cutting_counts_cells() -> None:
