@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pgtop_conn.postgres.names import Names
@@ -15,12 +17,13 @@ def row(pid: int, state: str = "idle") -> ActivityRow:
     words = {"application_name": "web", "client": "10.0.0.7", "state": state, "backend_type": "client backend"}
     fresh = {name: "".join(list(word)) for name, word in words.items()}
     flags = dict.fromkeys(("holds_xmin", "wrote", "hidden", "walsender"), False)
-    return ActivityRow(**(empty | fresh | flags | {"pid": pid, "backend_start": 1.5 + pid}))
+    values: dict[str, Any] = empty | fresh | flags | {"pid": pid, "backend_start": 1.5 + pid}
+    return ActivityRow(**values)
 
 
 def poll(kept: Kept, rows: list[ActivityRow]) -> list[int]:
     """Take one poll in; the pids that were new or differed."""
-    reading = Reading(rows, kept.rows)  # type: ignore[arg-type]
+    reading = Reading(rows, kept.rows)
     backends = {one.pid: backend_of(one, one.backend_type, Names(), "") for one in reading.changed}
     kept.take(reading, backends, frozenset())
     return [one.pid for one in reading.changed]
