@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from pgtop_conn.tui.lines import Pieces, Row, fitted, flowing, kept_in_place, wrapped
+from pgtop_conn.tui.lines import Pieces, Row, fitted, flowing, kept_in_place, width_of, wrapped
 from pgtop_conn.view.format import plain
 
 #: The style names that view uses, and `struck` and `key` for dialogs and the footer.
@@ -88,7 +88,8 @@ class Painter:
             pieces, at_cursor = content
             if self._widget.app.has_class(ASCII_CLASS):
                 pieces = tuple((plain(text), name) for text, name in pieces)
-            found = Strip([Segment(kept_in_place(text), self._style(name, at_cursor)) for text, name in pieces])
+            segments = [Segment(kept_in_place(text), self._style(name, at_cursor)) for text, name in pieces]
+            found = Strip(segments, sum(width_of(text) for text, _ in pieces))
             self._strips[content] = found
         return found
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from rich.cells import cell_len
+from rich.cells import cached_cell_len, cell_len
 from textual.geometry import Region
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, Snapshot
 from pgtop_conn.model.text import clean
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.lines import OneLine, cut, fitted, wrapped
+from pgtop_conn.tui.lines import OneLine, cut, fitted, flowing, width_of, wrapped
 from pgtop_conn.tui.lineview import BLOCK_STRIPS_KEPT, COMPONENTS, CURSOR, CellBlock
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.view.columns import Cell
@@ -171,6 +171,19 @@ async def test_looks_are_kept_once_a_screen() -> None:
             for widget in screen.query("LineView, CellBlock"):
                 with pytest.raises(KeyError):
                     widget.get_component_styles(CURSOR)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "select 1", "tab\there", "two\nlines", "\x1b[2J", "日本語", "größe e\u0301", "👩🏽", "\u200e"]
+)
+def test_widths_are_those_that_textual_draws(text: str) -> None:
+    assert width_of(text) == cell_len(text)
+
+
+def test_widths_of_plain_texts_are_not_remembered() -> None:
+    before = cached_cell_len.cache_info().misses
+    assert flowing([Cell(f"{before} passed by")], 40)[0][0].startswith(str(before))
+    assert cached_cell_len.cache_info().misses == before
 
 
 def _one_line(text: str, _width: int) -> list[list[Cell]]:
