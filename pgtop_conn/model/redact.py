@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from sys import intern
 
 from pgtop_conn.model.patterns import later
 from pgtop_conn.model.text import one_line
@@ -98,8 +99,9 @@ def shown(query: str, *, redact: bool) -> str:
 
 
 def _shape(query: str) -> str:
-    text = _PARAMETER.sub(MASK, one_line(masked(query)))
-    return _ROWS.sub(f"({MASK})", _ARRAY.sub(rf"\1[{MASK}]", text))
+    text = _PARAMETER.sub(MASK, one_line(_masked(query)))
+    # Most texts have the shape of others.
+    return intern(_ROWS.sub(f"({MASK})", _ARRAY.sub(rf"\1[{MASK}]", text)))
 
 
 def _masked(query: str) -> str:
@@ -108,7 +110,7 @@ def _masked(query: str) -> str:
     return ";".join(_PASSWORD.sub(rf"\1{MASK}", text) if _ROLE.match(text) else text for text in statements)
 
 
-_remembered_mask = lru_cache(maxsize=4096)(_masked)
+_remembered_mask = lru_cache(maxsize=256)(_masked)
 _remembered_shape = lru_cache(maxsize=4096)(_shape)
 
 

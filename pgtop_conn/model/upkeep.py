@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from string import ascii_letters
 
 from pgtop_conn.model.patterns import later
 
@@ -31,6 +32,10 @@ _LISTENS = later(r"LISTEN\b", re.IGNORECASE)
 _SPACE = later(r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 
 
+#: Every idle session is asked whether it listens; a text that begins with one of these does not, and is not kept.
+_NEVER_LISTENS = frozenset(ascii_letters) - frozenset("lL")
+
+
 @lru_cache(maxsize=4096)
 def is_upkeep(query: str) -> bool:
     """Whether a pool or a driver sent it, and not the application's own code.
@@ -41,9 +46,17 @@ def is_upkeep(query: str) -> bool:
     return _UPKEEP.match(_beginning(query)) is not None
 
 
-@lru_cache(maxsize=4096)
 def listens(query: str) -> bool:
-    """Whether the session waits for notifications: that it stays idle is what it is for."""
+    """Whether the session waits for notifications: that it stays idle is what it is for.
+
+    >>> [listens(query) for query in ("LISTEN jobs", "/* worker */ listen jobs", "SELECT 1", "")]
+    [True, True, False, False]
+    """
+    return query[:1] not in _NEVER_LISTENS and _listens(query)
+
+
+@lru_cache(maxsize=4096)
+def _listens(query: str) -> bool:
     return _LISTENS.match(_beginning(query)) is not None
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import compress
+from itertools import compress, repeat
 from operator import eq, itemgetter, not_
+from sys import intern
 from typing import Any
 
 from pgtop_conn.model.slots import may_hold_slot
@@ -16,6 +17,12 @@ from pgtop_conn.postgres.rows import ActivityRow
 Row = Sequence[Any]
 
 _PID = itemgetter(ActivityRow._fields.index("pid"))
+_WORDS = itemgetter(
+    *map(
+        ActivityRow._fields.index,
+        ("application_name", "client", "state", "wait_event_type", "wait_event", "backend_type"),
+    )
+)
 _START = ActivityRow._fields.index("backend_start")
 
 
@@ -71,14 +78,16 @@ class Kept:
                 self.used -= may_hold_slot(old)
                 moved = moved or old.key != backend.key
             self.used += may_hold_slot(backend)
+        rows = self.rows
         if moved:
             self._take_anew(reading, backends)
+            # The old row where it is equal: the values of a new one would be kept beside those of its session.
+            self.rows = dict(zip(pids, map(rows.get, pids, repeat(())), strict=True))
         else:
             before.update(backends)
             # Not in place: the last Snapshot has the old one.
             self.by_key = self.by_key | {backend.key: backend for backend in backends.values()}
-        # The next reading will give the text of none of these queries.
-        self.rows.update({row.pid: row if row.query is None else row._replace(query=None) for row in reading.changed})
+        self.rows.update({row.pid: _compact(row) for row in reading.changed})
         self.untold = untold
         for pid in untold:
             self.rows.pop(pid, None)
@@ -90,4 +99,21 @@ class Kept:
         for pid in before.keys() - self.backends.keys():
             self.used -= may_hold_slot(before[pid])
         self.by_key = {backend.key: backend for backend in self.backends.values()}
-        self.rows = dict(zip(pids, reading.rows, strict=True))
+
+
+def _compact(row: ActivityRow) -> Row:
+    """A row to compare the next one with: words that many share once, and no text, which the next will not have."""
+    application_name, client, state, wait_event_type, wait_event, backend_type = map(_once, _WORDS(row))
+    return row._replace(
+        application_name=application_name,
+        client=client,
+        state=state,
+        wait_event_type=wait_event_type,
+        wait_event=wait_event,
+        backend_type=backend_type,
+        query=None,
+    )
+
+
+def _once(word: str | None) -> str | None:
+    return word if word is None else intern(word)

@@ -20,7 +20,7 @@ from pgtop_conn.tui.counting import Counting
 from pgtop_conn.tui.detail import Detail
 from pgtop_conn.tui.filterbar import FilterBar
 from pgtop_conn.tui.helping import Help
-from pgtop_conn.tui.lineview import LineView
+from pgtop_conn.tui.lineview import COMPONENTS, LineView
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.palette import palette
 from pgtop_conn.tui.remapping import display, keymap_of, remapped
@@ -52,6 +52,7 @@ class BrowseScreen(Screen[None]):
     """Holds what the user chose to look at: `view` is replaced by keys and by nothing else."""
 
     AUTO_FOCUS = ""
+    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
     BINDINGS: ClassVar[list[BindingType]] = [*keys.BINDINGS]
 
     def __init__(self, options: ScreenOptions) -> None:

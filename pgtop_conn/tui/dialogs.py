@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.lines import Row
-from pgtop_conn.tui.lineview import CellBlock, RowList
+from pgtop_conn.tui.lineview import COMPONENTS, CellBlock, RowList
 from pgtop_conn.tui.toosmall import TooSmall
 from pgtop_conn.view.columns import Cell
 
@@ -46,6 +46,7 @@ class Dialog(ModalScreen[Result]):
     """A framed box: title, body, whatever below() adds, and a hint. Its height is what the body needs, if it fits."""
 
     AUTO_FOCUS = ""
+    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
     #: Lines of the box that are not the body: border, title, hint.
     FRAME_LINES = 6
 

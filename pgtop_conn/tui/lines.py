@@ -16,13 +16,18 @@ Pieces = tuple[Piece, ...]
 Row = Sequence[Cell]
 
 
+def width_of(text: str) -> int:
+    """Cells of a terminal. What is ASCII is not looked up, and so not remembered: each poll has other texts."""
+    return len(text) if text.isascii() and text.isprintable() else cell_len(text)
+
+
 class OneLine(list[Cell]):
     """A row that is cut where others are wrapped."""
 
 
 def cut(text: str, width: int, *, right: bool = False, ascii_only: bool = False) -> str:
     """Text on exactly `width` cells: padded, or ended by an ellipsis where it is longer."""
-    length = cell_len(text)
+    length = width_of(text)
     if length > width:
         more = ASCII_MORE if ascii_only else MORE
         return set_cell_size(text, width - 1) + more if width > 1 else set_cell_size(text, width)
@@ -45,9 +50,9 @@ def columns(cells: Iterable[tuple[AnyPlaced, Cell]], width: int, *, ascii_only: 
 def flowing(cells: Row, width: int) -> Pieces:
     """Cells one after the other, together exactly `width` cells, ended by an ellipsis where they are longer."""
     pieces = [(cell.text, cell.style) for cell in cells if cell.text]
-    if sum(cell_len(text) for text, _ in pieces) > width > 0:
+    if sum(width_of(text) for text, _ in pieces) > width > 0:
         whole = "".join(text for text, _ in pieces)
-        if cell_len(whole.rstrip()) > width:
+        if width_of(whole.rstrip()) > width:
             return _ended(fitted(pieces, width - 1), width)
     return fitted(pieces, width)
 
@@ -65,7 +70,7 @@ def fitted(pieces: Iterable[Piece], width: int) -> Pieces:
     for text, style in pieces:
         if room <= 0:
             break
-        length = cell_len(text)
+        length = width_of(text)
         if length > room:
             text, length = set_cell_size(text, room), room
         if text:
@@ -100,7 +105,7 @@ def wrapped(row: Row, width: int, indent: int) -> list[list[Cell]]:
         return [row]
     for cell in row:
         for word in _words(cell.text, max(1, width - indent)):
-            length = cell_len(word)
+            length = width_of(word)
             if length > room:
                 lines.append([Cell(" " * indent)])
                 room = width - indent
@@ -114,7 +119,7 @@ def wrapped(row: Row, width: int, indent: int) -> list[list[Cell]]:
 def _words(text: str, width: int) -> Iterable[str]:
     for match in _WORDS.finditer(text):
         word = match.group()
-        if cell_len(word) <= width:
+        if width_of(word) <= width:
             yield word
         else:
             yield from chop_cells(word, width)

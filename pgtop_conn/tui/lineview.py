@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from pgtop_conn.tui.lines import Pieces, Row, fitted, flowing, kept_in_place, wrapped
+from pgtop_conn.tui.lines import Pieces, Row, fitted, flowing, kept_in_place, width_of, wrapped
 from pgtop_conn.view.format import plain
 
 #: The style names that view uses, and `struck` and `key` for dialogs and the footer.
@@ -57,10 +57,14 @@ QUIET_STYLES = frozenset({"comment", "dim", "faint", "header", "idle", "query", 
 #: It has a ground of its own.
 ALERT = "alert"
 CURSOR = "cell--cursor"
+#: For the COMPONENT_CLASSES of every screen. Textual keeps a node of 8 kB for each: once a screen, not once a widget.
 COMPONENTS = {f"cell--{name}" for name in CELL_STYLES} | {CURSOR}
 
 #: Set on the application: only ASCII is drawn, as far as the characters are ours.
 ASCII_CLASS = "-ascii"
+#: Strips that are kept of what scrolls, more than a screen has lines; and of a few lines, where each poll makes others.
+#: One takes 3 kB.
+STRIPS_KEPT, BLOCK_STRIPS_KEPT = 256, 16
 #: What one line of the screen shows: its pieces, and whether the cursor is on it.
 Content = tuple[Pieces, bool]
 
@@ -68,9 +72,9 @@ Content = tuple[Pieces, bool]
 class Painter:
     """Pieces to strips for one widget; strips are kept by content, so the same line is never built twice."""
 
-    def __init__(self, widget: Widget) -> None:
+    def __init__(self, widget: Widget, kept: int) -> None:
         self._widget = widget
-        self._strips: LRUCache[Content, Strip] = LRUCache(1024)
+        self._strips: LRUCache[Content, Strip] = LRUCache(kept)
         self._styles: dict[tuple[str, bool], Style] = {}
 
     def forget(self) -> None:
@@ -84,7 +88,8 @@ class Painter:
             pieces, at_cursor = content
             if self._widget.app.has_class(ASCII_CLASS):
                 pieces = tuple((plain(text), name) for text, name in pieces)
-            found = Strip([Segment(kept_in_place(text), self._style(name, at_cursor)) for text, name in pieces])
+            segments = [Segment(kept_in_place(text), self._style(name, at_cursor)) for text, name in pieces]
+            found = Strip(segments, sum(width_of(text) for text, _ in pieces))
             self._strips[content] = found
         return found
 
@@ -95,21 +100,24 @@ class Painter:
         return found
 
     def _look(self, name: str, at_cursor: bool) -> Style:
-        style = self._widget.get_component_rich_style(f"cell--{name}") if name else self._widget.rich_style
+        style = self._own(f"cell--{name}") if name else self._widget.rich_style
         if not at_cursor or name == ALERT:
             return style
-        cursor = self._widget.get_component_rich_style(CURSOR)
+        cursor = self._own(CURSOR)
         if cursor.reverse:
             # Turned round, colours of text would become patches of ground.
             return Style(reverse=True, bold=style.bold)
         # The cursor paints the ground only: on it, the colours of states still tell what they tell.
         return style + Style(bgcolor=cursor.bgcolor, color=cursor.color if name in QUIET_STYLES else None)
 
+    def _own(self, component: str) -> Style:
+        """One of the screen's looks, on the ground of this widget."""
+        return self._widget.rich_style + self._widget.screen.get_component_rich_style(component, partial=True)
+
 
 class LineView(ScrollView, can_focus=False, inherit_bindings=False):
     """Scrolling lines; a subclass says how many there are and what is on each. Give the new lines, call updated()."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
     #: Lines at the top that do not scroll.
     HEADER_LINES: ClassVar[int] = 0
 
@@ -127,7 +135,7 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._painter = Painter(self)
+        self._painter = Painter(self, STRIPS_KEPT)
         self._drawn: dict[int, Content] = {}
 
     def line_count(self) -> int:
@@ -278,14 +286,12 @@ class RowList(LineView):
 class CellBlock(Widget):
     """A few lines that do not scroll, drawn for the width there is."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
-
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._draw: Callable[[int], Sequence[Row]] = lambda _width: ()
         self._lines: list[Pieces] = []
         self._width = 0
-        self._painter = Painter(self)
+        self._painter = Painter(self, BLOCK_STRIPS_KEPT)
 
     def show(self, draw: Callable[[int], Sequence[Row]]) -> None:
         """`draw` gives the rows for a width; it is called again when the width changes."""

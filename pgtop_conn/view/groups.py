@@ -37,7 +37,8 @@ def _attribute(name: str) -> Callable[[Tags], Reader]:
     return lambda _tags: reader
 
 
-@lru_cache(maxsize=4096)
+# As many texts as thousands of sessions have: 2,000 of a realistic mix have 541. Each is kept whole, and shortened.
+@lru_cache(maxsize=2048)
 def _shortened(query: str) -> str:
     return one_line(query)[:GROUPED_QUERY_LENGTH]
 

@@ -160,3 +160,7 @@ def test_no_text_takes_long(part: str) -> None:
     masked(query)
     shape(query)
     assert time.process_time() - began < 3.0
+
+
+def test_texts_of_one_shape_keep_it_once() -> None:
+    assert shape("SELECT 1 FROM kept_once") is shape("SELECT 2 FROM kept_once")

@@ -58,11 +58,11 @@ def look_of(app: MonitorApp, system: ColorSystem) -> Look:
         ("keys", keys_line, ("", "key", "dim")),
     ):
         for name in names:
-            strip = Painter(widget).strip((((" ", name),), place == "cursor"))
+            strip = Painter(widget, 1).strip((((" ", name),), place == "cursor"))
             found[f"{place}:{name}"] = attributes(widget, strip, system)
         gutter = Strip([Segment(" ", Style(bgcolor=table.rich_style.bgcolor))])
         found[f"{place}:gutter"] = attributes(table, gutter, system)
-        found[f"{place}:track"] = attributes(table, Painter(table).strip((((" ", ""),), False)), system)
+        found[f"{place}:track"] = attributes(table, Painter(table, 1).strip((((" ", ""),), False)), system)
         colours = table.styles.scrollbar_color.rich_color, table.styles.scrollbar_background.rich_color
         thumb = Strip([Segment(" ", Style(color=colours[0], bgcolor=colours[1], reverse=True))])
         found[f"{place}:thumb"] = attributes(table, thumb, system)

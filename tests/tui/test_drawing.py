@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from rich.cells import cell_len
+from rich.cells import cached_cell_len, cell_len
 from textual.geometry import Region
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, Snapshot
 from pgtop_conn.model.text import clean
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.lines import OneLine, cut, fitted, wrapped
-from pgtop_conn.tui.lineview import COMPONENTS
+from pgtop_conn.tui.lines import OneLine, cut, fitted, flowing, width_of, wrapped
+from pgtop_conn.tui.lineview import BLOCK_STRIPS_KEPT, COMPONENTS, CURSOR, CellBlock
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.table import ViewState
@@ -158,7 +160,45 @@ async def test_no_color_draws_without_colours(monkeypatch: pytest.MonkeyPatch) -
 async def test_every_style_that_view_names_has_a_look() -> None:
     async with monitor(hostile()) as (app, _, _pilot):
         for name in COMPONENTS:
-            assert app.main.table.get_component_styles(name).has_any_rules("color", "background", "text_style"), name
+            assert app.main.get_component_styles(name).has_any_rules("color", "background", "text_style"), name
+
+
+async def test_looks_are_kept_once_a_screen() -> None:
+    """Textual makes a node of 8 kB for each look of each widget that has its own."""
+    async with monitor(hostile()) as (app, _, pilot):
+        await pilot.press("question_mark")
+        for screen in app.screen_stack:
+            for widget in screen.query("LineView, CellBlock"):
+                with pytest.raises(KeyError):
+                    widget.get_component_styles(CURSOR)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "select 1", "tab\there", "two\nlines", "\x1b[2J", "日本語", "größe e\u0301", "👩🏽", "\u200e"]
+)
+def test_widths_are_those_that_textual_draws(text: str) -> None:
+    assert width_of(text) == cell_len(text)
+
+
+def test_widths_of_plain_texts_are_not_remembered() -> None:
+    before = cached_cell_len.cache_info().misses
+    assert flowing([Cell(f"{before} passed by")], 40)[0][0].startswith(str(before))
+    assert cached_cell_len.cache_info().misses == before
+
+
+def _one_line(text: str, _width: int) -> list[list[Cell]]:
+    return [[Cell(text)]]
+
+
+async def test_a_block_keeps_few_lines() -> None:
+    """Each poll makes others of them."""
+    async with monitor(hostile()) as (app, _, pilot):
+        block = app.main.query_one("#heading", CellBlock)
+        for text in map(str, range(3 * BLOCK_STRIPS_KEPT)):
+            block.show(partial(_one_line, text))
+            await pilot.pause()
+            assert block.render_line(0).text.strip() == text
+        assert len(block._painter._strips) <= BLOCK_STRIPS_KEPT
 
 
 def test_cutting_counts_cells() -> None:

@@ -117,7 +117,7 @@ async def test_every_style_is_readable_on_every_line(theme: str) -> None:
         for keys in ((), ("g", "down", "x")):
             await pilot.press(*keys)
             for view in app.screen.query(LineView):
-                painter = Painter(view)
+                painter = Painter(view, 1)
                 for name in ("", *CELL_STYLES):
                     for at_cursor in (False, True):
                         [segment] = painter.strip(((("text", name),), at_cursor))
