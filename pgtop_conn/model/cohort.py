@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log2, sqrt
+from operator import attrgetter
 from statistics import median
 
 from pgtop_conn.model.habits import Habit, Pool
@@ -121,7 +122,7 @@ def measure(
     enough: Callable[[Sequence[Backend]], bool] = bool,
 ) -> Cohort | None:
     """Look at one pool; None where nothing in it is idle for no reason, or not `enough`."""
-    idle, births, spans, judged = _sorted_out(members, at, habit)
+    idle, births, spans, judged, working = _sorted_out(members, at, habit)
     if not idle or not enough(idle):
         return None
     births.sort()
@@ -135,7 +136,7 @@ def measure(
         pool=pool,
         at=at,
         size=len(members),
-        working=sum(backend.state in WORKING for backend in members),
+        working=working,
         judged=judged,
         idle=idle,
         once=len(births),
@@ -145,7 +146,7 @@ def measure(
         holding=sum(backend.holds_xmin or backend.wrote for backend in in_transaction),
         statement=statement,
         share=count / len(idle),
-        clients=Counter(backend.client for backend in members),
+        clients=Counter(map(attrgetter("client"), members)),
         arrivals=_clearest(births, habit, known_until, newest if full else None),
         births=births,
         median_idle_s=median(at - (backend.state_change or at) for backend in idle),
@@ -165,17 +166,17 @@ def _known_until(births: Sequence[float], spans: Sequence[float], newest: float,
 
 def _sorted_out(
     members: Sequence[Backend], at: float, habit: Habit
-) -> tuple[list[Backend], list[float], list[float], int]:
-    """Who is idle for no reason, births and seconds of use of those used once, and how many could be judged."""
+) -> tuple[list[Backend], list[float], list[float], int, int]:
+    """Who is idle for no reason, births and seconds of use of those used once, how many could be judged or work."""
     gap_s = habit.gap_s if habit.reuses >= HABIT_NEEDS else None
     idle: list[Backend] = []
     births: list[float] = []
     spans: list[float] = []
-    judged = 0
+    judged = working = 0
     for backend in members:
         state, since, start = backend.state, backend.state_change, backend.key.backend_start
         if state in WORKING:
-            judged += 1
+            working += 1
             continue
         if state not in IDLE_STATES or since is None or start is None or listens(backend.query):
             continue
@@ -186,7 +187,7 @@ def _sorted_out(
             spans.append(max(0.0, since - start))
         elif _beyond(backend, at - since, gap_s):
             idle.append(backend)
-    return idle, births, spans, judged
+    return idle, births, spans, judged + working, working
 
 
 def _beyond(backend: Backend, idle_s: float, gap_s: float | None) -> bool:

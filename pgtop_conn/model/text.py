@@ -9,6 +9,8 @@ import unicodedata
 _SUSPECT = re.compile(
     r"[^\x20-\x7e\xa1-\xac\xae-\u02ff\u03a3-\u0481\u048a-\u052f\u3041-\u3096\u309d-\u30ff\u4e00-\u9fff\uac00-\ud7a3]"
 )
+#: The same, where newline and tab may stay.
+_SUSPECT_IN_QUERY = re.compile(_SUSPECT.pattern.replace(r"[^", r"[^\n\t"))
 #: Characters that hide or join without a width of their own; they move columns and forge names.
 _INVISIBLE_CATEGORIES = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 #: The same, where Unicode files them under letters and marks: fillers, blank braille, variation selectors.
@@ -51,9 +53,7 @@ def clean_query(text: str) -> str:
 
     Anything drawn on one line goes through one_line() afterwards.
     """
-    if "\n" not in text and "\t" not in text:
-        return clean(text)
-    return "\n".join("\t".join(clean(cell) for cell in line.split("\t")) for line in text.split("\n"))
+    return _SUSPECT_IN_QUERY.sub(_replace, text)
 
 
 def one_line(text: str) -> str:

@@ -20,6 +20,7 @@ from textual.theme import Theme
 
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui import themes, toosmall
+from pgtop_conn.tui.garbage import seldom_collected
 from pgtop_conn.tui.held import Held
 from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
@@ -158,7 +159,7 @@ async def run(source: Source, options: ScreenOptions, held: Held | None = None) 
     def leave() -> None:
         loop.call_soon_threadsafe(app.exit, 128 + signal.SIGHUP)
 
-    with _watched(leave, held), _ended_by_signals(loop, app):
+    with _watched(leave, held), _ended_by_signals(loop, app), seldom_collected():
         try:
             result = await app.run_async(mouse=options.mouse)
         finally:

@@ -174,11 +174,9 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
 
     def repaint_changed(self) -> None:
         """Mark the visible lines dirty that would be drawn differently now."""
-        width = self.size.width
+        width, region = self.size.width, self.scrollable_content_region
         changed = [
-            Region(0, y, width, 1)
-            for y in range(self.scrollable_content_region.height)
-            if self._drawn.get(y) != self._content(y)
+            Region(0, y, width, 1) for y in range(region.height) if self._drawn.get(y) != self._content(y, region.width)
         ]
         if changed:
             self.refresh(*changed)
@@ -195,12 +193,12 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
         return 0 <= index - round(self.scroll_y) < self.page
 
     def render_line(self, y: int) -> Strip:
-        content = self._content(y)
+        content = self._content(y, self.line_width)
         self._drawn[y] = content
         return self._painter.strip(content)
 
-    def _content(self, y: int) -> Content:
-        width = self.line_width
+    def _content(self, y: int, width: int) -> Content:
+        # The width is asked for once by who wants all lines: Textual looks up the scrollbars each time.
         if y < self.HEADER_LINES:
             return self.header_pieces(width), False
         index = y - self.HEADER_LINES + self.scroll_offset.y

@@ -13,8 +13,7 @@ from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.doors import banner_line
 from pgtop_conn.view.gauge import Status
-from pgtop_conn.view.groups import GROUPINGS, Group
-from pgtop_conn.view.groups import group as group_sessions
+from pgtop_conn.view.groups import GROUPINGS, Group, largest
 
 #: Without the one that tells of an emergency door.
 LINES = 5
@@ -39,9 +38,8 @@ class Told:
 
 def largest_of(snapshot: Snapshot, budget: SlotBudget) -> Group | None:
     """The group that holds most slots."""
-    dimension = _LARGEST_BY_TITLE if snapshot.server.door == HOST_DOOR else _LARGEST
-    groups = group_sessions(snapshot.backends, dimension, snapshot.taken_at, budget.used)
-    return groups[0] if groups and not groups[0].walsenders else None
+    grouping = _LARGEST_BY_TITLE if snapshot.server.door == HOST_DOOR else _LARGEST
+    return largest(snapshot.holders, grouping, snapshot.taken_at, budget.used)
 
 
 def rows(told: Told, width: int, *, ascii_only: bool) -> list[list[Cell]]:

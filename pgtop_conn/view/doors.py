@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter, countOf
 
 from pgtop_conn.model.snapshot import HOST_DOOR, NEWCOMER, WALSENDER_DOOR, Snapshot
 from pgtop_conn.view.columns import Cell
@@ -32,7 +33,7 @@ def banner_line(snapshot: Snapshot, width: int) -> list[Cell]:
 
 def newcomers(snapshot: Snapshot) -> int:
     """Connections that have not said who they are: only the host door sees them."""
-    return sum(backend.backend_type == NEWCOMER for backend in snapshot.backends)
+    return countOf(map(attrgetter("backend_type"), snapshot.backends), NEWCOMER)
 
 
 def newcomers_line(snapshot: Snapshot) -> list[Cell]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
@@ -240,7 +241,7 @@ def states_line(snapshot: Snapshot, budget: SlotBudget, width: int, churn: Churn
     states = dict(budget.states)
     hidden = HIDDEN_STATE in states
     oldest = max((b.xact_s(at) or 0.0 for b in snapshot.backends if b.state == IN_TRANSACTION), default=0.0)
-    blocked = sum(1 for backend in snapshot.backends if backend.blocked_by)
+    blocked = sum(map(bool, map(attrgetter("blocked_by"), snapshot.backends)))
     long, short = [Cell(" ")], [Cell(" ")]
     for state, title, brief in STATE_TITLES:
         count = states.pop(state, 0)
@@ -297,7 +298,7 @@ def notice_line(
         return flood
     if leaks:
         return _leak(leaks, status, width)
-    hidden = sum(1 for backend in snapshot.backends if backend.hidden and may_hold_slot(backend))
+    hidden = sum(map(may_hold_slot, filter(attrgetter("hidden"), snapshot.backends)))
     if hidden:
         grants = "pg_monitor" if status.read_only else "pg_monitor, pg_signal_backend"
         text = f"{hidden} sessions of other roles are hidden from {server.role}"

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import compress
 from operator import attrgetter
 
 from pgtop_conn.model.filters import NO_TAGS, Tags
@@ -185,9 +186,24 @@ def group(backends: Sequence[Backend], grouping: Grouping, at: float, used: int,
     everybody = Group((), {}, (), at, used, tags=tags)
     senders = Group((WALSENDER_MARK,), {}, (), at, used, tags=tags, walsenders=True)
     return [
-        *_split([backend for backend in backends if backend.holds_slot], grouping.dimensions, everybody),
-        *_split([backend for backend in backends if backend.walsender], grouping.dimensions[:1], senders),
+        *_split(_those(backends, "holds_slot"), grouping.dimensions, everybody),
+        *_split(_those(backends, "walsender"), grouping.dimensions[:1], senders),
     ]
+
+
+def largest(holders: Sequence[Backend], grouping: Grouping, at: float, used: int, tags: Tags = NO_TAGS) -> Group | None:
+    """The first of group() where rows hold a slot, all of them; the others are counted and not made."""
+    dimension, *inner = grouping.dimensions
+    values = list(map(dimension.reader(tags), holders))
+    if not values:
+        return None
+    value, _ = min(Counter(values).items(), key=lambda item: (-item[1], item[0]))
+    members = list(compress(holders, map(value.__eq__, values)))
+    return Group((value,), {dimension.name: value}, members, at, used, tuple(inner), tags)
+
+
+def _those(backends: Sequence[Backend], flag: str) -> list[Backend]:
+    return list(compress(backends, map(attrgetter(flag), backends)))
 
 
 #: First part of a walsender group's path, so that it never shares one with an ordinary group.

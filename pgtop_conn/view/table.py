@@ -121,10 +121,14 @@ SORTS: dict[str, Sort] = {
 
 def shown(snapshot: Snapshot, view_filter: Filter, tags: Tags = NO_TAGS) -> list[Backend]:
     """The sessions a filter leaves. Background processes hold no slot and appear only when `type` or `pid` is named."""
-    everything = view_filter.mentions("type") or view_filter.mentions("pid")
-    rows = snapshot.backends if everything else snapshot.listed
+    rows = snapshot.backends if shows_all(view_filter) else snapshot.listed
     at, matches = snapshot.taken_at, view_filter.matches
     return [backend for backend in rows if matches(backend, at, tags)] if view_filter.narrows else list(rows)
+
+
+def shows_all(view_filter: Filter) -> bool:
+    """Whether the filter asks for background processes, too."""
+    return view_filter.mentions("type") or view_filter.mentions("pid")
 
 
 def visible(snapshot: Snapshot, view: ViewState, tags: Tags) -> list[Backend]:
@@ -142,7 +146,7 @@ def build(frame: Frame, view: ViewState) -> list[Line]:
     """The lines of the table for this frame; sessions of closed groups are not among them."""
     backends = visible(frame.snapshot, view, frame.tags)
     groups = group(backends, GROUPINGS[view.grouping], frame.at, frame.budget.used, frame.tags)
-    background = [backend for backend in backends if not is_listed(backend)]
+    background = [backend for backend in backends if not is_listed(backend)] if shows_all(view.filter) else []
     lines: list[Line] = []
     ordered = sorted(groups, key=lambda g: SORTS[view.sort].group(g, frame), reverse=_reverse(view))
     # Walsenders hold no slot: whatever the order, they stand below those that do.

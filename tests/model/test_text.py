@@ -101,3 +101,9 @@ def test_bytes_of_any_encoding_are_text(raw: bytes) -> None:
 def test_utf8_is_decoded_exactly() -> None:
     assert decode("größe".encode()) == "größe"
     assert decode("größe".encode("latin-1")) == "gr\ufffd\ufffde"
+
+
+def test_a_query_differs_from_other_text_in_newline_and_tab_alone() -> None:
+    for code in range(0x110000):
+        text = f"a{chr(code)}b"
+        assert clean_query(text) == (text if code in (0x0A, 0x09) else clean(text)), hex(code)

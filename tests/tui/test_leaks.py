@@ -7,6 +7,7 @@ from rich.cells import cell_len
 
 from pgtop_conn.model import observation
 from pgtop_conn.model.labels import Label
+from pgtop_conn.model.observation import LEAKS_EVERY_S
 from pgtop_conn.tui.confirm import Confirm
 from pgtop_conn.tui.freeing import FreeSlots
 from tests.factories import NOW, make_backend, make_own, make_snapshot
@@ -112,7 +113,7 @@ async def test_a_table_that_is_held_keeps_its_own_leaks(monkeypatch: pytest.Monk
     async with monitor(shop(), view=OPEN) as (app, source, pilot):
         await pilot.press("p", "l")
         monkeypatch.setattr(observation, "find_leaks", lambda *_all: ())
-        await source.tick(pilot, shop(NOW + 2))
+        await source.tick(pilot, shop(NOW + LEAKS_EVERY_S))
         assert listed(app) == {1, 2, 3}
         await pilot.press("p")
         assert listed(app) == set()

@@ -9,11 +9,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.filters import Tags, parse
+from pgtop_conn.model.filters import NO_TAGS, Tags, parse
+from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.slots import SlotBudget, SlotKind, may_hold_slot
 from pgtop_conn.model.snapshot import STARTING, TRANSACTION_STATES, Backend, Database, Snapshot
-from pgtop_conn.view.groups import GROUPINGS, Group, group, group_counts
-from pgtop_conn.view.table import is_listed, shown
+from pgtop_conn.view.groups import GROUPINGS, Group, group, group_counts, largest
+from pgtop_conn.view.table import Frame, ViewState, build, is_listed, shown, visible
 from tests.factories import make_role, make_snapshot
 from tests.strategies import backends, snapshots
 
@@ -121,3 +122,24 @@ def test_shown(snapshot: Snapshot, text: str) -> None:
     assert shown(snapshot, wanted) == [
         row for row in snapshot.backends if (everyone or is_listed(row)) and wanted.matches(row, at)
     ]
+
+
+@given(snapshots())
+def test_the_largest_group(snapshot: Snapshot) -> None:
+    """It alone is made, and is the first of all of them."""
+    at, used = snapshot.taken_at, SlotBudget.of(snapshot).used
+    for grouping in GROUPINGS.values():
+        first = next(iter(group(snapshot.holders, grouping, at, used, TAGS)), None)
+        found = largest(snapshot.holders, grouping, at, used, TAGS)
+        assert (found is None) == (first is None)
+        if found is not None and first is not None:
+            assert (found.path, found.key, list(found.backends)) == (first.path, first.key, list(first.backends))
+            assert [one.path for one in everything([found])] == [one.path for one in everything([first])]
+
+
+@given(snapshots(), st.sampled_from(("", "state:idle", "type:checkpointer", "app:web", "!pid:5")), st.booleans())
+def test_lines_of_what_holds_no_slot_come_with_a_filter_for_them(snapshot: Snapshot, text: str, turned: bool) -> None:
+    view = ViewState(filter=parse(text), reverse=turned)
+    frame = Frame(snapshot, SlotBudget.of(snapshot), Policy(), {})
+    below = [line.backend for line in build(frame, view) if line.key[0] != "\0background" and line.backend is not None]
+    assert {row.key for row in below} == {row.key for row in visible(snapshot, view, NO_TAGS) if not is_listed(row)}

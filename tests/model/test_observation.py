@@ -1,0 +1,117 @@
+"""A verdict on leaks stands for some seconds of the server's clock, and never for a session that was used or ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgtop_conn.model import observation
+from pgtop_conn.model.leaks import Leak, find_leaks
+from pgtop_conn.model.observation import LEAKS_EVERY_S, Observation
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import ACTIVE, Backend, BackendKey, Snapshot
+from pgtop_conn.view.groups import group_counts
+from tests.factories import NOW, make_backend, make_own, make_server, make_snapshot
+
+ROOMY = make_server(max_connections=3000)
+Told = list[tuple[str, set[BackendKey]]]
+
+
+def lost(pid: int) -> Backend:
+    """One of a leak: began ten seconds after the one before, ran one statement, and idles since."""
+    start = NOW - 10.0 * pid - 5.0
+    return make_backend(
+        pid, backend_start=start, query_start=start, state_change=start + 0.01, query="SELECT total FROM invoices"
+    )
+
+
+LOST = [lost(pid) for pid in range(1, 41)]
+
+
+def poll(rows: list[Backend], after_s: float, **server: object) -> Snapshot:
+    return make_snapshot([make_own(), *rows], taken_at=NOW + after_s, server=replace(ROOMY, **server))  # type: ignore[arg-type]
+
+
+def told(leaks: tuple[Leak, ...]) -> Told:
+    return [(leak.pool.app, set(leak.sessions)) for leak in leaks]
+
+
+@pytest.fixture
+def finds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The instants, after NOW, at which leaks were found."""
+    instants: list[float] = []
+    find = find_leaks
+
+    def counted(snapshot: Snapshot, *others: object) -> tuple[Leak, ...]:
+        instants.append(snapshot.taken_at - NOW)
+        return find(snapshot, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(observation, "find_leaks", counted)
+    return instants
+
+
+def look(observed: Observation, snapshot: Snapshot) -> tuple[Leak, ...]:
+    observed.add(snapshot, SlotBudget.of(snapshot))
+    return observed.leaks(snapshot)
+
+
+def test_leaks_are_found_every_few_seconds_of_the_server(finds: list[float]) -> None:
+    observed = Observation(group_counts)
+    for second in range(13):
+        assert told(look(observed, poll(LOST, second))) == [("web", {one.key for one in LOST})]
+    assert finds == [0, LEAKS_EVERY_S, 2 * LEAKS_EVERY_S]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param(poll(LOST[1:], 1.0), id="a session has ended"),
+        pytest.param(poll([replace(LOST[0], state=ACTIVE, state_change=NOW + 0.5), *LOST[1:]], 1.0), id="one is used"),
+        pytest.param(poll([replace(LOST[0], state_change=NOW + 0.5), *LOST[1:]], 1.0), id="one was used"),
+        pytest.param(poll(LOST, 1.0, max_connections=44), id="the slots are nearly full"),
+        pytest.param(poll(LOST, 1.0, started_at=NOW), id="the server was started anew"),
+        pytest.param(poll(LOST, -1.0), id="the clock was set back"),
+    ],
+)
+def test_they_are_found_at_once_when(later: Snapshot, finds: list[float]) -> None:
+    observed = Observation(group_counts)
+    look(observed, poll(LOST, 0.0))
+    look(observed, later)
+    assert finds == [0, later.taken_at - NOW]
+
+
+def test_a_verdict_stands_while_its_sessions_idle_on_whatever_else_they_show(finds: list[float]) -> None:
+    observed = Observation(group_counts)
+    before = look(observed, poll(LOST, 0.0))
+    assert look(observed, poll([replace(one, wait_event="ClientRead") for one in LOST], 1.0)) is before
+    assert finds == [0]
+
+
+touches = st.tuples(st.sampled_from([0.5, 1.0, 2.0, 6.0]), st.sets(st.integers(1, 50), max_size=3))
+
+
+@given(st.lists(touches, max_size=8))
+def test_it_is_what_finding_at_every_poll_finds_and_young(steps: list[tuple[float, set[int]]]) -> None:
+    """Compared at the instants at which it was found; in between it is the same verdict, of sessions that idle on."""
+    rows = {one.pid: one for one in LOST}
+    observed, found_s, after_s = Observation(group_counts), 0.0, 0.0
+    last: tuple[Leak, ...] = ()
+    for pause_s, touched in steps:
+        after_s += pause_s
+        rows |= {pid: replace(lost(pid), state_change=NOW + after_s - 0.1) for pid in touched}
+        snapshot = poll(list(rows.values()), after_s)
+        leaks = look(observed, snapshot)
+        if leaks is not last:
+            eager = find_leaks(snapshot, observed.habits, observed.growth_of)
+            assert [(one.pool, one.score, one.evidence, one.sessions) for one in leaks] == [
+                (one.pool, one.score, one.evidence, one.sessions) for one in eager
+            ]
+            last, found_s = leaks, after_s
+        elif leaks:
+            assert after_s - found_s < LEAKS_EVERY_S
+            assert all(
+                (snapshot.by_key[key].state_change or 0.0) <= NOW + found_s for one in leaks for key in one.sessions
+            )
