@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import sys
@@ -22,9 +21,6 @@ from pgtop_conn.tui.held import Held, held
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.terminal import draws_glyphs
 from pgtop_conn.view.table import ViewState
-
-#: Python's own, from after the start on.
-_THRESHOLDS = (700, 10, 10)
 
 
 def view_of(settings: config.Settings, saved: Layout, door: str) -> ViewState:
@@ -75,9 +71,6 @@ async def _run(source: Source, options: ScreenOptions, terminal: Held | None = N
     # Loaded behind the first frame: 0.15 s.
     from pgtop_conn.tui.app import run
 
-    # What is loaded stays until the end.
-    gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)
     if terminal is not None and await terminal.asked_to_leave():
         return terminal.code or 0
     return await run(source, options, terminal)

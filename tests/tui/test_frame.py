@@ -84,6 +84,11 @@ def _whole(placed: list[tuple[int, int, Strip]]) -> str:
     return "".join(out)
 
 
+def _begins_within(piece: Strip) -> bool:
+    """Whether it was cut off behind its first character's beginning: no widget ends there."""
+    return piece.text != "" and cell_len(piece.text[0]) == 0
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(updates(), min_size=1, max_size=8))
 def test_after_the_changes_it_shows_what_a_full_repaint_shows(
@@ -98,7 +103,7 @@ def test_after_the_changes_it_shows_what_a_full_repaint_shows(
         for y, strip in sorted(lines.items()):
             starts = (0, *places[:-1])
             for number, piece in enumerate(strip.divide(places)):
-                if number in pieces:
+                if number in pieces and not _begins_within(piece):
                     placed.append((y, starts[number], piece))
         changed.feed(frame.changes(placed))
         whole.feed(_whole(placed))

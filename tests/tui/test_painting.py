@@ -63,6 +63,10 @@ def drawn(app: MonitorApp) -> list[list[tuple[object, ...]]]:
     stream = pyte.Stream(screen)
     colours = app.console._color_system or ColorSystem.TRUECOLOR
     for y, strip in enumerate(app.screen._compositor.render_strips()):
+        for _text, style, _control in strip:
+            if style is not None:
+                # Rich keeps what it drew a style with first, be it for another terminal.
+                style._ansi = None
         text = "".join(Strip.render_style(style, text, colours) if style else text for text, style, _ in strip)
         stream.feed(f"\x1b[{y + 1}H{text}\x1b[m".replace("\u200e", ""))
     return cells(screen)
