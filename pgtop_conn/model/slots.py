@@ -172,7 +172,7 @@ class SlotBudget:
             walsenders_used=sum(1 for backend in snapshot.backends if backend.walsender),
             walsenders_max=server.max_wal_senders,
             own_slot=_own_slot(snapshot, used, capacity),
-            level=_level(used, capacity, warning, critical),
+            level=level_of(used, capacity, warning, critical),
             states=_states(snapshot),
             limits=_limits(snapshot),
         )
@@ -192,7 +192,8 @@ def rooms(snapshot: Snapshot, budget: SlotBudget) -> list[Room]:
     return sorted(tightest.values(), key=lambda room: (room.free, room.role))
 
 
-def _level(used: int, capacity: int, warning: float, critical: float) -> Level:
+def level_of(used: int, capacity: int, warning: float, critical: float) -> Level:
+    """How close ordinary roles are to being refused; thresholds are per cent of `capacity`, what they may use."""
     if used >= capacity:
         return Level.FULL
     percent = 100.0 * used / capacity
