@@ -9,7 +9,8 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +19,7 @@ from pgtop_conn.commands.parsing import PROGRAM, Command, login_of, parser_of
 from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExhausted
 
 if TYPE_CHECKING:
+    from pgtop_conn.commands.checking import Demand
     from pgtop_conn.commands.opening import Login
     from pgtop_conn.commands.order import Order
     from pgtop_conn.commands.request import Request
@@ -34,14 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A name that the terminal's encoding lacks is no reason to fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    words = list(sys.argv[1:] if argv is None else argv)
+    complain: Callable[[str], int] = _complain
     try:
-        return _main(list(sys.argv[1:] if argv is None else argv))
+        name, rest = _command_of(words)
+        complain = COMMANDS[name].complain or _complain
+        return _main(name, rest, words)
     except FilterError as error:
-        return _complain(f"filter: {error}\n{error.pointed()}")
+        return complain(f"filter: {error}\n{error.pointed()}")
     except SlotsExhausted as error:
-        return _complain("\n  ".join((str(error), *error.advice)))
+        return complain("\n  ".join((str(error), *error.advice)))
     except PgtopError as error:
-        return _complain(str(error))
+        return complain(str(error))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -49,11 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        return _complain(error.strerror or str(error))
+        return complain(error.strerror or str(error))
     except Exception as error:
         # The outermost border: a defect of ours is one line, too, and its traceback goes to the log.
         _log_defect(error)
-        return _complain(f"unexpected {type(error).__name__}; --log-file FILE records the details")
+        return complain(f"unexpected {type(error).__name__}; --log-file FILE records the details")
 
 
 def _log_defect(error: Exception) -> None:
@@ -67,8 +73,7 @@ def _complain(message: str) -> int:
     return REFUSED
 
 
-def _main(argv: list[str]) -> int:
-    name, rest = _command_of(argv)
+def _main(name: str, rest: list[str], argv: list[str]) -> int:
     command = COMMANDS[name]
     parser = parser_of(name, COMMANDS)
     arguments = parser.parse_intermixed_args(rest)
@@ -100,7 +105,7 @@ def _log_to(path: str) -> None:
 
 
 #: Names that are kept for commands to come, so that none of them is taken for a database.
-RESERVED = ("check", "record", "replay", "report")
+RESERVED = ("record", "replay", "report")
 
 
 def _command_of(argv: list[str]) -> tuple[str, list[str]]:
@@ -198,6 +203,45 @@ async def _snapshot_async(login: Login, settings: config.Settings, form: str) ->
         return await snapshot(source, settings, policy_of(settings), form)
     finally:
         await source.close()
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    from pgtop_conn.commands.checking import add_arguments
+
+    add_arguments(parser)
+
+
+def _check_notes() -> str:
+    from pgtop_conn.commands.checking import notes
+
+    return notes()
+
+
+def _check_complains(message: str) -> int:
+    """A monitoring plugin has one line for everything, on stdout."""
+    from pgtop_conn.view.plugin import Status, said
+
+    return _answer(f"{said(Status.UNKNOWN, message)}\n", "", Status.UNKNOWN)
+
+
+def _check(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    from pgtop_conn.commands.check import alarm, patience_s
+    from pgtop_conn.commands.checking import demand_of
+
+    demand = demand_of(vars(arguments), settings)
+    login = replace(login_of(arguments), never_ask=True)
+    with alarm(patience_s(settings, demand)):
+        line, code = _run(_check_async(login, settings, demand))
+    return _answer(f"{line}\n", "", code)
+
+
+async def _check_async(login: Login, settings: config.Settings, demand: Demand) -> tuple[str, int]:
+    from pgtop_conn.commands.check import check
+    from pgtop_conn.commands.opening import open_source
+
+    # Who waits for a slot does not tell that there is none.
+    settings = replace(settings, wait=False)
+    return await check(lambda: open_source(login, os.environ, settings), settings, demand)
 
 
 def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:
@@ -350,6 +394,14 @@ def _demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
 COMMANDS: dict[str, Command] = {
     "watch": Command("The live monitor: who holds the slots, and who can still get in.", _watch),
     "snapshot": Command("One look to stdout.", _snapshot, _snapshot_arguments),
+    "check": Command(
+        "One line for a monitoring system: OK, WARNING, CRITICAL or UNKNOWN, with performance data.",
+        _check,
+        _check_arguments,
+        notes=_check_notes,
+        without=frozenset({"warning", "critical", "wait"}),
+        complain=_check_complains,
+    ),
     "diagnose": Command(
         "Why the slots are gone, with evidence, and what to do: text to copy, nothing is run.",
         _diagnose,
