@@ -43,8 +43,16 @@ def series(used: Sequence[int], every_s: float = 2.0, since: float = NOW, **over
 
 def make_mark(at: float = NOW, **overrides: Any) -> Mark:
     """A session of `web` that was terminated, and gone."""
-    fields: dict[str, Any] = {"action": "terminate", "pid": 4711, "role": "app", "app": "web", "outcome": "gone"}
-    return Mark(**({"at": at, "chosen_by": "cursor"} | fields | overrides))
+    fields: dict[str, Any] = {
+        "at": at,
+        "action": "terminate",
+        "pid": 4711,
+        "role": "app",
+        "app": "web",
+        "outcome": "gone",
+        "chosen_by": "cursor",
+    }
+    return Mark(**(fields | overrides))
 
 
 @st.composite

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
 from math import ceil
 
 from pgtop_conn.model.leak_words import span
@@ -152,7 +153,7 @@ def usage(
 def _weights(polls: Sequence[Totals]) -> list[float]:
     """The seconds that each poll stands for."""
     away = {before for before, _after in unseen(polls)}
-    pauses = [later.at - one.at for one, later in zip(polls, polls[1:], strict=False)]
+    pauses = [later.at - one.at for one, later in pairwise(polls)]
     return [0.0 if one.at in away else pause for one, pause in zip(polls, pauses, strict=False)] + [0.0]
 
 
