@@ -8,7 +8,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter, sub
+from itertools import compress, pairwise
+from operator import attrgetter, ne, sub
 from statistics import median
 
 from pgtop_conn.model.moments import Totals
@@ -51,10 +52,11 @@ def gaps(totals: Sequence[Totals]) -> list[Span]:
     if not pauses:
         return []
     # Hardly any pause is longer than most: only those are looked at more closely.
-    least = max(LEAST_GAP_S, GAP_TIMES * min(pauses))
+    least = min(MOST_PAUSE_S, max(LEAST_GAP_S, GAP_TIMES * min(pauses)))
     found = []
-    for index, pause in enumerate(pauses):
-        if pause > MOST_PAUSE_S or (pause > least and pause > _usual(pauses, index) * GAP_TIMES):
+    for index in compress(range(len(pauses)), map(least.__lt__, pauses)):
+        pause = pauses[index]
+        if pause > MOST_PAUSE_S or pause > _usual(pauses, index) * GAP_TIMES:
             found.append((times[index], times[index + 1]))
     return found
 
@@ -67,18 +69,15 @@ def _usual(pauses: Sequence[float], index: int) -> float:
 
 def restarts(totals: Sequence[Totals]) -> list[Span]:
     """The last poll of a server's run and the first one of its next, where both beginnings are known."""
-    found: list[Span] = []
-    before: Totals | None = None
     starts = list(map(_STARTED, totals))
-    if len(set(starts)) < 2:
-        return found
-    for one, started_at in zip(totals, starts, strict=True):
-        if started_at is None:
-            continue
-        if before is not None and before.started_at != started_at:
-            found.append((before.at, one.at))
-        before = one
-    return found
+    # Where one run of the server, or of polls that do not know it, ends and the next begins.
+    heads = [0, *compress(range(1, len(starts)), map(ne, starts[1:], starts))]
+    runs = [(head, end - 1) for head, end in pairwise([*heads, len(starts)]) if end and starts[head] is not None]
+    return [
+        (totals[last].at, totals[first].at)
+        for (begun, last), (first, _) in pairwise(runs)
+        if starts[begun] != starts[first]
+    ]
 
 
 def unseen(totals: Sequence[Totals]) -> list[Span]:
