@@ -20,6 +20,7 @@ from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExha
 
 if TYPE_CHECKING:
     from pgtop_conn.commands.checking import Demand
+    from pgtop_conn.commands.looks import Looks
     from pgtop_conn.commands.opening import Login
     from pgtop_conn.commands.order import Order
     from pgtop_conn.commands.request import Request
@@ -183,24 +184,36 @@ async def _watch_async(login: Login, settings: config.Settings) -> int:
 
 
 def _snapshot_arguments(parser: argparse.ArgumentParser) -> None:
-    form = parser.add_argument_group("output").add_mutually_exclusive_group()
-    form.add_argument("--json", dest="form", action="store_const", const="json", help="the whole snapshot as JSON")
-    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="one row a session")
+    from pgtop_conn.commands.looks import add_arguments
+
+    add_arguments(parser)
+
+
+def _snapshot_notes() -> str:
+    from pgtop_conn.commands.looks import notes
+
+    return notes()
 
 
 def _snapshot(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    sys.stdout.write(_run(_snapshot_async(login_of(arguments), settings, getattr(arguments, "form", "table"))))
+    from pgtop_conn.commands.looks import looks_of
+
+    looks = looks_of(vars(arguments))
+    sys.stdout.write(_run(_snapshot_async(login_of(arguments), settings, looks)))
     sys.stdout.flush()
     return DONE
 
 
-async def _snapshot_async(login: Login, settings: config.Settings, form: str) -> str:
+async def _snapshot_async(login: Login, settings: config.Settings, looks: Looks) -> str:
     from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.commands.snapshot import snapshot
+    from pgtop_conn.commands.snapshot import snapshot, snapshots
 
     source = await open_source(login, os.environ, settings)
     try:
-        return await snapshot(source, settings, policy_of(settings), form)
+        if looks.every_s is None:
+            return await snapshot(source, settings, policy_of(settings), looks.form)
+        await snapshots(source, settings, policy_of(settings), looks)
+        return ""
     finally:
         await source.close()
 
@@ -393,7 +406,9 @@ def _demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 COMMANDS: dict[str, Command] = {
     "watch": Command("The live monitor: who holds the slots, and who can still get in.", _watch),
-    "snapshot": Command("One look to stdout.", _snapshot, _snapshot_arguments),
+    "snapshot": Command(
+        "One look to stdout, or one after the other for a pipe.", _snapshot, _snapshot_arguments, notes=_snapshot_notes
+    ),
     "check": Command(
         "One line for a monitoring system: OK, WARNING, CRITICAL or UNKNOWN, with performance data.",
         _check,

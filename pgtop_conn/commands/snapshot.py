@@ -1,4 +1,4 @@
-"""snapshot: one look to stdout, as a table, JSON or CSV, by the same code as the screen."""
+"""snapshot: one look to stdout, or one after the other, as a table, JSON or CSV, by the same code as the screen."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rich.console import Console, JustifyMethod
@@ -13,6 +14,8 @@ from rich.table import Table
 
 from pgtop_conn.commands.drawing import draws, rich_line
 from pgtop_conn.commands.looking import look
+from pgtop_conn.commands.looks import Looks
+from pgtop_conn.commands.streaming import stream
 from pgtop_conn.config import Settings
 from pgtop_conn.model.filters import Tags, parse
 from pgtop_conn.model.guards import Policy
@@ -22,8 +25,9 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import GROUP_COLUMNS, fit, present
-from pgtop_conn.view.document import csv_rows, document
+from pgtop_conn.view.document import Document, csv_rows, document
 from pgtop_conn.view.doors import banner_line
+from pgtop_conn.view.format import iso
 from pgtop_conn.view.groups import GROUPINGS, group
 from pgtop_conn.view.rows import drawn, title_of
 from pgtop_conn.view.table import Frame, shown
@@ -31,20 +35,49 @@ from pgtop_conn.view.table import Frame, shown
 
 async def snapshot(source: Source, settings: Settings, policy: Policy, form: str) -> str:
     """One look as text. `form` is table, json or csv."""
-    wanted = parse(settings.filter)
-    seen, tags = await look(source, wanted, settings)
+    seen, tags = await look(source, parse(settings.filter), settings)
+    if form == "json":
+        return json.dumps(_document(seen, settings, policy, tags), ensure_ascii=False, indent=2) + "\n"
+    if form == "csv":
+        return _csv(_rows(seen, settings, policy, tags))
     settings = replace(settings, group=settings.grouping(seen.server.door))
     budget = SlotBudget.of(seen, settings.warning, settings.critical)
-    if form == "json":
-        told = document(seen, budget, policy, wanted, settings.group, tags)
-        return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
-    if form == "csv":
-        text = io.StringIO()
-        matching = [b for b in seen.backends if wanted.matches(b, seen.taken_at, tags)]
-        csv.writer(text, lineterminator="\n").writerows(csv_rows(seen, policy, matching, tags))
-        return text.getvalue()
     ascii_only = settings.ascii or not draws(sys.stdout.encoding)
     return _table(seen, budget, replace(settings, ascii=ascii_only), policy, tags)
+
+
+async def snapshots(source: Source, settings: Settings, policy: Policy, looks: Looks) -> None:
+    """Looks at stdout as they are taken: JSON Lines, or rows of CSV that begin with the time of their look."""
+
+    def draw(seen: Snapshot, tags: Tags, history: History, first: bool) -> str:
+        if looks.form == "csv":
+            rows = _rows(seen, settings, policy, tags)
+            at = ["taken_at", *[iso(seen.taken_at)] * (len(rows) - 1)]
+            return _csv([[time, *row] for time, row in zip(at, rows, strict=True)][0 if first else 1 :])
+        told = _document(seen, settings, policy, tags, history)
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+    await stream(source, settings, looks, draw)
+
+
+def _document(
+    seen: Snapshot, settings: Settings, policy: Policy, tags: Tags, history: History | None = None
+) -> Document:
+    budget = SlotBudget.of(seen, settings.warning, settings.critical)
+    grouping = settings.grouping(seen.server.door)
+    return document(seen, budget, policy, parse(settings.filter), grouping, tags, history)
+
+
+def _rows(seen: Snapshot, settings: Settings, policy: Policy, tags: Tags) -> list[list[str]]:
+    wanted = parse(settings.filter)
+    matching = [backend for backend in seen.backends if wanted.matches(backend, seen.taken_at, tags)]
+    return csv_rows(seen, policy, matching, tags)
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy, tags: Tags) -> str:
