@@ -127,14 +127,18 @@ class Tape(Protocol):
 class Keeper(Protocol):
     """Whatever moments and marks are given to as they come: a ring, and the writer of a recording."""
 
-    def keep(self, moment: Moment, totals: Totals) -> None:
+    def add(self, moment: Moment, totals: Totals) -> None:
         """The newest moment. Raises PgtopError where it can't be kept; what was kept before stays."""
         ...
 
     def mark(self, mark: Mark) -> None:
-        """A signal that was sent and settled. Raises as keep() does."""
+        """A signal that was sent and settled. Raises as add() does."""
         ...
 
 
 class KeepingTape(Tape, Keeper, Protocol):
     """What is kept as it comes and can be looked at meanwhile: a ring."""
+
+    def rest(self) -> None:
+        """Nothing is looked at any more."""
+        ...

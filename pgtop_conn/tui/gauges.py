@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.binding import Binding
 
 from pgtop_conn.model.history import History
@@ -72,9 +73,11 @@ class Heading(CellBlock):
 class KeyLine(CellBlock):
     """The footer: as many of the shown keys as fit, the last two always."""
 
-    def show_bindings(self, bindings: list[Binding]) -> None:
+    def show_bindings(self, bindings: list[Binding], before: Row = ()) -> None:
+        """`before` stands in front of them, whatever there is room for."""
         shown = [binding for binding in bindings if binding.show]
-        self.show(lambda width: [_keys(shown, width)])
+        taken = sum(cell_len(cell.text) for cell in before)
+        self.show(lambda width: [[*before, *_keys(shown, width - taken)]])
 
     def show_progress(self, row: Row) -> None:
         """A plan is being sent: how far it is, in the place of the keys."""

@@ -49,7 +49,10 @@ class Player:
         #: As a poller has them: nothing is ever open here.
         self.turn = asyncio.Lock()
         self.asking_since: float | None = None
-        self.stretched_s: float | None = None
+
+    @property
+    def stretched_s(self) -> float | None:
+        return None
 
     @property
     def last(self) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+from typing import Protocol
 
 from pgtop_conn.model.errors import PgtopError, SourceLost
 from pgtop_conn.model.snapshot import Snapshot
@@ -13,6 +14,26 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.polling import Pace
 
 CLOSING = "the monitor is being closed"
+
+
+class Asker(Protocol):
+    """What brings the screen its snapshots: a Poller from a server, a Player from a recording."""
+
+    #: Held by whoever is asking the source something.
+    turn: asyncio.Lock
+    #: When the question that is still open was asked, on the monotonic clock.
+    asking_since: float | None
+
+    @property
+    def stretched_s(self) -> float | None: ...
+
+    async def run(self, *, wait_first: bool = False) -> None: ...
+
+    def wake(self) -> None: ...
+
+    async def look(self) -> Snapshot: ...
+
+    async def stop(self) -> None: ...
 
 
 class Poller:
