@@ -1,6 +1,7 @@
 """argv to Settings to one command. Each command, and the screen, is imported only when it runs.
 
-Add a command: one entry in COMMANDS. Add an option: config.SETTINGS, or the command's own arguments.
+Add a command: an entry in COMMANDS, and in running.py what it does.
+Add an option: config.SETTINGS, or the command's own arguments.
 """
 
 from __future__ import annotations
@@ -9,26 +10,14 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, TypeVar
 
-from pgtop_conn import __version__, config
-from pgtop_conn.commands.parsing import PROGRAM, Command, login_of, parser_of
+from pgtop_conn import __version__, config, running
+from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
 from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExhausted
 
-if TYPE_CHECKING:
-    from pgtop_conn.commands.checking import Demand
-    from pgtop_conn.commands.looks import Looks
-    from pgtop_conn.commands.opening import Login
-    from pgtop_conn.commands.order import Order
-    from pgtop_conn.commands.request import Request
-    from pgtop_conn.model.guards import Policy
-
-T = TypeVar("T")
-
-DONE, NOT_ALL, REFUSED = 0, 1, 2
+DONE, REFUSED = 0, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,7 +95,7 @@ def _log_to(path: str) -> None:
 
 
 #: Names that are kept for commands to come, so that none of them is taken for a database.
-RESERVED = ("record", "replay", "report")
+RESERVED = ("record", "replay")
 
 
 def _command_of(argv: list[str]) -> tuple[str, list[str]]:
@@ -145,191 +134,6 @@ def _valued() -> set[str]:
     return options | {f"--{setting.name}" for setting in config.SETTINGS if setting.metavar}
 
 
-def _run(work: Coroutine[object, object, T]) -> T:
-    """asyncio.run(), imported only by the commands that need it: it is the slowest import of --help."""
-    import asyncio
-
-    return asyncio.run(work)
-
-
-def policy_of(settings: config.Settings) -> Policy:
-    """What the guards are told of the settings."""
-    from pgtop_conn.model.guards import Policy
-
-    return Policy(
-        read_only=settings.read_only,
-        allow_replication=settings.allow_replication,
-        allow_superuser=settings.allow_superuser,
-        protected_roles=settings.protected_roles,
-        replication_roles=settings.replication_roles,
-    )
-
-
-def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.starting import need_terminal
-
-    need_terminal(settings)
-    return _run(_watch_async(login_of(arguments), settings))
-
-
-async def _watch_async(login: Login, settings: config.Settings) -> int:
-    from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.starting import show
-
-    source = await open_source(login, os.environ, settings, offers=True)
-    try:
-        return await show(source, settings, policy_of(settings))
-    finally:
-        await source.close()
-
-
-def _snapshot_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.looks import add_arguments
-
-    add_arguments(parser)
-
-
-def _snapshot_notes() -> str:
-    from pgtop_conn.commands.looks import notes
-
-    return notes()
-
-
-def _snapshot(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.looks import looks_of
-
-    looks = looks_of(vars(arguments))
-    sys.stdout.write(_run(_snapshot_async(login_of(arguments), settings, looks)))
-    sys.stdout.flush()
-    return DONE
-
-
-async def _snapshot_async(login: Login, settings: config.Settings, looks: Looks) -> str:
-    from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.commands.snapshot import snapshot, snapshots
-
-    source = await open_source(login, os.environ, settings)
-    try:
-        if looks.every_s is None:
-            return await snapshot(source, settings, policy_of(settings), looks.form)
-        await snapshots(source, settings, policy_of(settings), looks)
-        return ""
-    finally:
-        await source.close()
-
-
-def _check_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.checking import add_arguments
-
-    add_arguments(parser)
-
-
-def _check_notes() -> str:
-    from pgtop_conn.commands.checking import notes
-
-    return notes()
-
-
-def _check_complains(message: str) -> int:
-    """A monitoring plugin has one line for everything, on stdout."""
-    from pgtop_conn.view.plugin import Status, said
-
-    return _answer(f"{said(Status.UNKNOWN, message)}\n", "", Status.UNKNOWN)
-
-
-def _check(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.check import alarm, patience_s
-    from pgtop_conn.commands.checking import demand_of
-
-    demand = demand_of(vars(arguments), settings)
-    login = replace(login_of(arguments), never_ask=True)
-    with alarm(patience_s(settings, demand)):
-        line, code = _run(_check_async(login, settings, demand))
-    return _answer(f"{line}\n", "", code)
-
-
-async def _check_async(login: Login, settings: config.Settings, demand: Demand) -> tuple[str, int]:
-    from pgtop_conn.commands.check import check
-    from pgtop_conn.commands.opening import open_source
-
-    # Who waits for a slot does not tell that there is none.
-    settings = replace(settings, wait=False)
-    return await check(lambda: open_source(login, os.environ, settings), settings, demand)
-
-
-def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.request import add_arguments
-
-    add_arguments(parser)
-
-
-def _diagnose_notes() -> str:
-    from pgtop_conn.commands.request import notes
-
-    return notes()
-
-
-def _diagnose(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.request import request_of
-
-    request = request_of(vars(arguments))
-    sys.stdout.write(_run(_diagnose_async(login_of(arguments), settings, request)))
-    sys.stdout.flush()
-    return DONE
-
-
-async def _diagnose_async(login: Login, settings: config.Settings, request: Request) -> str:
-    from pgtop_conn.commands.diagnose import diagnose
-    from pgtop_conn.commands.opening import open_source
-
-    source = await open_source(login, os.environ, settings)
-    try:
-        return await diagnose(source, settings, request, config.journal_file())
-    finally:
-        await source.close()
-
-
-def _kill_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.order import add_arguments
-
-    add_arguments(parser)
-
-
-def _kill_notes() -> str:
-    from pgtop_conn.commands.order import notes
-
-    return notes()
-
-
-def _kill(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.order import order_of
-
-    # Before anything that a refusal need not wait for is loaded.
-    order = order_of(vars(arguments), settings.read_only)
-    return _run(_kill_async(login_of(arguments), settings, order))
-
-
-async def _kill_async(login: Login, settings: config.Settings, order: Order) -> int:
-    from pgtop_conn.commands.kill import kill
-    from pgtop_conn.commands.opening import open_source
-
-    source = await open_source(login, os.environ, settings)
-    try:
-        answer = await kill(source, order, policy_of(settings), settings)
-    finally:
-        await source.close()
-    return _answer(answer.out, answer.err, answer.code)
-
-
-def _answer(out: str, remark: str, code: int) -> int:
-    """The remark goes first: a reader of stdout who has left must not hide it."""
-    if remark:
-        sys.stderr.write(f"{PROGRAM}: {remark}\n")
-    sys.stdout.write(out)
-    sys.stdout.flush()
-    return code
-
-
 def _journal_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="every field, as JSON")
     parser.add_argument("--last", metavar="N", help="only the newest N signals")
@@ -342,7 +146,29 @@ def _journal(arguments: argparse.Namespace, settings: config.Settings) -> int:
     found = vars(arguments)
     last = count(found, "last", 0) if "last" in found else None
     out, remark = journal(config.journal_file(), last, as_json=found.get("json", False))
-    return _answer(out, remark, DONE)
+    return running.answer(out, remark, DONE)
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    from pgtop_conn.commands.reporting import add_arguments
+
+    add_arguments(parser)
+
+
+def _report_notes() -> str:
+    from pgtop_conn.commands.reporting import notes
+
+    return notes()
+
+
+def _report(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    from pgtop_conn.commands.reporting import wish_of
+
+    wish = wish_of(vars(arguments))
+    from pgtop_conn.commands.report import run
+
+    out, remark = running.run(run(wish, settings, config.journal_file()))
+    return running.answer(out, remark, DONE)
 
 
 def _config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -355,7 +181,7 @@ def _config(arguments: argparse.Namespace, _settings: config.Settings) -> int:
     from pgtop_conn.commands.config import run
 
     answer, code = run(vars(arguments), os.environ, _key_problems, _themes)
-    return _answer(answer, "", code)
+    return running.answer(answer, "", code)
 
 
 def _key_problems(keys: Mapping[str, str]) -> Sequence[str]:
@@ -377,61 +203,53 @@ def _completion_arguments(parser: argparse.ArgumentParser) -> None:
 def _completion(arguments: argparse.Namespace, _settings: config.Settings) -> int:
     from pgtop_conn.commands.completion import completion
 
-    return _answer(completion(arguments.shell, COMMANDS, _themes()), "", DONE)
+    return running.answer(completion(arguments.shell, COMMANDS, _themes()), "", DONE)
 
 
 def _man(_arguments: argparse.Namespace, _settings: config.Settings) -> int:
     from pgtop_conn.commands.manual import manual
 
-    return _answer(manual(COMMANDS, _themes()), "", DONE)
-
-
-def _demo_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--headless", action="store_true", help="no screen: print the CONNINFO, serve until Ctrl-C")
-
-
-def _demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn import demo
-
-    if getattr(arguments, "headless", False):
-        return demo.run_headless()
-    from pgtop_conn.commands.opening import Login
-    from pgtop_conn.starting import need_terminal
-
-    need_terminal(settings)
-
-    with demo.running_demo() as uri:
-        return _run(_watch_async(Login(conninfo=uri, never_ask=True), settings))
+    return running.answer(manual(COMMANDS, _themes()), "", DONE)
 
 
 COMMANDS: dict[str, Command] = {
-    "watch": Command("The live monitor: who holds the slots, and who can still get in.", _watch),
+    "watch": Command("The live monitor: who holds the slots, and who can still get in.", running.watch),
     "snapshot": Command(
-        "One look to stdout, or one after the other for a pipe.", _snapshot, _snapshot_arguments, notes=_snapshot_notes
+        "One look to stdout, or one after the other for a pipe.",
+        running.snapshot,
+        running.snapshot_arguments,
+        notes=running.snapshot_notes,
     ),
     "check": Command(
         "One line for a monitoring system: OK, WARNING, CRITICAL or UNKNOWN, with performance data.",
-        _check,
-        _check_arguments,
-        notes=_check_notes,
+        running.check,
+        running.check_arguments,
+        notes=running.check_notes,
         without=frozenset({"warning", "critical", "wait"}),
-        complain=_check_complains,
+        complain=running.check_complains,
     ),
     "diagnose": Command(
         "Why the slots are gone, with evidence, and what to do: text to copy, nothing is run.",
-        _diagnose,
-        _diagnose_arguments,
-        notes=_diagnose_notes,
+        running.diagnose,
+        running.diagnose_arguments,
+        notes=running.diagnose_notes,
     ),
     "kill": Command(
         "Cancel or terminate every session that matches a filter, with the guards of the screen.",
-        _kill,
-        _kill_arguments,
-        notes=_kill_notes,
+        running.kill,
+        running.kill_arguments,
+        notes=running.kill_notes,
         # The filter is its first argument, and none from elsewhere may narrow or widen it.
         without=frozenset({"filter"}),
     ),
     "journal": Command("What was signalled from this account, and how it ended.", _journal, _journal_arguments, False),
+    "report": Command(
+        "What a recording tells: how full it was and when, who grew, what was done, what could be given to pools.",
+        _report,
+        _report_arguments,
+        False,
+        notes=_report_notes,
+    ),
     "config": Command(
         "The settings in force and where each comes from; a commented file to begin with; a file checked.",
         _config,
@@ -448,6 +266,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "man": Command("The manual page, to stdout: pgtop-conn man | man -l -.", _man, connects=False, loads=False),
     "demo": Command(
-        "A private PostgreSQL with leaking applications, to try everything on.", _demo, _demo_arguments, False
+        "A private PostgreSQL with leaking applications, to try everything on.",
+        running.demo,
+        running.demo_arguments,
+        False,
     ),
 }
