@@ -10,7 +10,7 @@ from pgtop_conn.campaign import PER_SECOND
 from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.labels import Label
-from pgtop_conn.model.moments import KeepingTape
+from pgtop_conn.model.moments import KeepingTape, Tape
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.view.table import ViewState
@@ -44,6 +44,8 @@ class ScreenOptions:
     write_report: Callable[[Case, tuple[Finding, ...]], Path] | None = None
     #: What every poll is kept in, to step back to; None keeps nothing.
     ring: KeepingTape | None = None
+    #: A recording that is shown instead of what the source polls; None shows the source.
+    tape: Tape | None = None
     #: Keys of the user's own: a binding's id, and its keys as Textual writes them ("f5,g").
     keys: tuple[tuple[str, str], ...] = ()
     #: Filters on the number keys: "1" to "9", and the filter.

@@ -77,12 +77,12 @@ class Player:
         """Nobody can be asked. Raises SourceLost."""
         raise SourceLost(RECORDED)
 
-    async def stop(self) -> None:
-        """End the playing."""
+    async def stop(self, patience_s: float = 1.0) -> None:
+        """End the playing; a moment that is being read is read in so long, or was the last."""
         self._stopping = True
         self.wake()
         if self._task is not None:
-            await asyncio.wait({self._task})
+            await asyncio.wait({self._task}, timeout=max(FRAME_S, patience_s))
 
     def play(self, playing: bool) -> None:
         """Go on or hold still; at the end there is nothing to go on to."""

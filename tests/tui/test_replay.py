@@ -1,0 +1,127 @@
+"""The screen on a recording: every frame as it was, moving in time, and nothing sent."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pgtop_conn.model.moments import Mark
+from pgtop_conn.tui.jumping import Jump
+from pgtop_conn.tui.replay import ReplayScreen
+from tests.factories import NOW
+from tests.tui.fake import monitor, on_main, screen_text, toasts, until
+from tests.tui.tapes import ListTape
+from tests.tui.test_travelling import POLLS, seen
+
+#: Keys between the polls of the scripted run.
+SCRIPT = (("down",), ("right",), ("s", "s"), ("tab",), ("S",), ("tab", "end"), ("b", "escape"), ("left",))
+
+
+def polls() -> list[int]:
+    return [3, 10, 40, 20, 25, 30, 12, 50, 49]
+
+
+async def test_every_frame_of_a_replay_is_the_live_frame() -> None:
+    ring, live = ListTape(), []
+    run = [seen(count, NOW + 10.0 * index) for index, count in enumerate(polls())]
+    async with monitor(run[0], ring=ring, interval_s=2.0) as (app, source, pilot):
+        app.main.interval_s = 0.0
+        live.append(screen_text(app)[:-1])
+        for poll, keys in zip(run[1:], SCRIPT, strict=True):
+            await pilot.press(*keys)
+            await source.tick(pilot, poll)
+            live.append(screen_text(app)[:-1])
+    replayed = []
+    async with monitor(tape=ring, interval_s=2.0) as (app, _source, pilot):
+        app.main.interval_s = 0.0
+        await pilot.press("p")
+        replayed.append(screen_text(app)[:-1])
+        # In a replay End is a time; the last line is G's.
+        for keys in SCRIPT:
+            await pilot.press(*("G" if key == "end" else key for key in keys), "right_square_bracket")
+            await pilot.pause()
+            replayed.append(screen_text(app)[:-1])
+    assert replayed == live
+
+
+async def test_a_replay_plays_by_itself_and_ends() -> None:
+    tape = ListTape([seen(count, NOW + 0.1 * count) for count in range(5)])
+    async with monitor(tape=tape) as (app, _source, _pilot):
+        replay = app.main
+        assert isinstance(replay, ReplayScreen)
+        await until(lambda: not replay.player.playing, 10)
+        assert "5/100" in screen_text(app)[1]
+        assert "■" in screen_text(app)[-1]
+
+
+async def test_what_would_end_a_session_says_that_this_is_a_recording() -> None:
+    async with monitor(tape=ListTape(POLLS)) as (app, source, pilot):
+        await pilot.press("p")
+        for key in ("x", "c", "f"):
+            await pilot.press(key)
+            assert on_main(app)
+        assert "This is a recording" in toasts(app)
+        assert not source.signals
+        await pilot.press("question_mark")
+        await pilot.pause()
+        text = "\n".join(screen_text(app))
+        assert "Time of the recording" in text
+        assert "End sessions" not in text
+        assert "Ask the server now" not in text
+
+
+async def test_signals_and_peaks_are_gone_to_and_hold_the_replay() -> None:
+    tape = ListTape(POLLS)
+    tape.mark(Mark(at=NOW + 5.0, action="terminate", pid=1, role="r", app="a", outcome="gone", chosen_by="the cursor"))
+    async with monitor(tape=tape) as (app, _source, pilot):
+        await pilot.press("n")
+        assert "21/100" in screen_text(app)[1]
+        assert "❙❙" in screen_text(app)[-1] or "■" in screen_text(app)[-1]
+        await pilot.press("n")
+        assert "No further signal" in toasts(app)
+        await pilot.press("M")
+        assert "41/100" in screen_text(app)[1]
+        await pilot.press("left_square_bracket", "left_square_bracket", "left_square_bracket")
+        assert "beginning" in toasts(app)
+        await pilot.press("end")
+        assert "21/100" in screen_text(app)[1]
+
+
+@pytest.mark.parametrize(("typed", "used"), [("100%", "21/100"), ("+2s", "11/100"), ("-1h", "4/100")])
+async def test_a_typed_time_is_gone_to(typed: str, used: str) -> None:
+    async with monitor(tape=ListTape(POLLS)) as (app, _source, pilot):
+        await pilot.press("p", "t")
+        await until(lambda: isinstance(app.screen, Jump))
+        await pilot.pause()
+        await pilot.press(*typed, "enter")
+        await pilot.pause()
+        assert on_main(app)
+        assert used in screen_text(app)[1]
+
+
+async def test_what_is_no_time_is_said_and_the_question_stays() -> None:
+    async with monitor(tape=ListTape(POLLS)) as (app, _source, pilot):
+        await pilot.press("p", "t")
+        await until(lambda: isinstance(app.screen, Jump))
+        await pilot.pause()
+        await pilot.press("x", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Jump)
+        assert "expected a time" in "\n".join(screen_text(app))
+        await pilot.press("escape")
+
+
+async def test_speeds_are_shown() -> None:
+    async with monitor(tape=ListTape(POLLS)) as (app, _source, pilot):
+        await pilot.press("p", "plus", "plus")
+        assert "4×" in screen_text(app)[-1]
+        await pilot.press("minus", "minus", "minus")
+        assert "0.5×" in screen_text(app)[-1]
+
+
+async def test_leaving_a_replay_takes_no_time() -> None:
+    async with monitor(tape=ListTape(POLLS)) as (app, _source, pilot):
+        await pilot.press("p")
+        async with asyncio.timeout(1.0):
+            await app.finish()

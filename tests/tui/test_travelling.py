@@ -1,0 +1,122 @@
+"""Stepping back in time: the whole screen as it was, nothing sent from there, and the way back."""
+
+from __future__ import annotations
+
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.tui.historyscreen import HistoryScreen
+from tests.factories import NOW, make_backend, make_own, make_snapshot
+from tests.tui.fake import monitor, on_main, screen_text, toasts, until
+from tests.tui.tapes import ListTape
+
+
+def seen(count: int, at: float) -> Snapshot:
+    """So many sessions of one application, and our own."""
+    rows = [make_own(), *(make_backend(pid, app="billing") for pid in range(100, 100 + count))]
+    return make_snapshot(rows, taken_at=at)
+
+
+POLLS = [seen(count, NOW + 2.0 * index) for index, count in enumerate((3, 10, 40, 20))]
+
+
+async def test_every_poll_is_kept_and_the_whole_screen_steps_back() -> None:
+    ring = ListTape()
+    async with monitor(POLLS[0], ring=ring) as (app, source, pilot):
+        for poll in POLLS[1:]:
+            await source.tick(pilot, poll)
+        assert [one.used for one in ring.totals] == [4, 11, 41, 21]
+        await pilot.press("left_square_bracket")
+        text = screen_text(app)
+        assert "2s back" in text[0]
+        assert "now 21/100" in text[0]
+        assert "41/100" in text[1]
+        assert any("billing" in line and " 40 " in line for line in text)
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        assert "4/100" in screen_text(app)[1]
+        await pilot.press("left_square_bracket")
+        assert "oldest" in toasts(app)
+        await pilot.press("right_square_bracket")
+        assert "11/100" in screen_text(app)[1]
+        assert not ring.rested
+        await pilot.press("end")
+        assert "21/100" in screen_text(app)[1]
+        assert "back" not in screen_text(app)[0]
+        assert ring.rested
+
+
+async def test_stepping_forward_past_the_newest_is_live_again() -> None:
+    async with monitor(POLLS[0], ring=ListTape()) as (app, source, pilot):
+        await source.tick(pilot, POLLS[1])
+        await pilot.press("left_square_bracket", "right_square_bracket")
+        assert app.main.past is None
+        assert "11/100" in screen_text(app)[1]
+
+
+async def test_polls_go_on_behind_an_earlier_moment_and_say_how_full_it_is_now() -> None:
+    async with monitor(POLLS[0], ring=ListTape()) as (app, source, pilot):
+        await source.tick(pilot, POLLS[1])
+        await pilot.press("left_square_bracket")
+        await source.tick(pilot, POLLS[2])
+        text = screen_text(app)
+        assert "4/100" in text[1]
+        assert "4s back" in text[0]
+        assert "now 41/100" in text[0]
+
+
+async def test_nothing_is_signalled_from_an_earlier_moment() -> None:
+    async with monitor(POLLS[0], ring=ListTape()) as (app, source, pilot):
+        await source.tick(pilot, POLLS[1])
+        await pilot.press("left_square_bracket")
+        for key in ("x", "c", "f"):
+            await pilot.press(key)
+            assert on_main(app)
+        assert "This is how it was" in toasts(app)
+        assert "terminate" not in screen_text(app)[-1]
+        assert "back to live" in screen_text(app)[-1]
+        assert not source.signals
+
+
+async def test_end_is_the_last_line_while_the_screen_is_live() -> None:
+    async with monitor(POLLS[1], ring=ListTape()) as (app, _source, pilot):
+        await pilot.press("right", "end")
+        assert app.main.table.current is app.main.table.lines[-1]
+
+
+async def test_without_a_ring_the_keys_say_so() -> None:
+    async with monitor(POLLS[0]) as (app, _source, pilot):
+        await pilot.press("left_square_bracket", "h")
+        assert on_main(app)
+        assert "Nothing is kept" in toasts(app)
+
+
+async def test_the_history_goes_to_the_time_that_is_chosen() -> None:
+    async with monitor(POLLS[0], ring=ListTape()) as (app, source, pilot):
+        for poll in POLLS[1:]:
+            await source.tick(pilot, poll)
+        await pilot.press("h")
+        await until(lambda: isinstance(app.screen, HistoryScreen))
+        await pilot.pause()
+        text = "\n".join(screen_text(app))
+        assert "peak 41" in text
+        assert "21/100" in text
+        await pilot.press("M")
+        await pilot.pause()
+        assert "41/100" in "\n".join(screen_text(app))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert on_main(app)
+        assert "41/100" in screen_text(app)[1]
+
+
+async def test_the_history_follows_the_polls_while_its_cursor_is_on_the_newest() -> None:
+    async with monitor(POLLS[0], ring=ListTape()) as (app, source, pilot):
+        await source.tick(pilot, POLLS[1])
+        await pilot.press("h")
+        await source.tick(pilot, POLLS[2])
+        assert "41/100" in "\n".join(screen_text(app))
+        await pilot.press("home")
+        await source.tick(pilot, POLLS[3])
+        assert "4/100" in "\n".join(screen_text(app))
+        await pilot.press("tab", "z", "plus", "minus", "escape")
+        await pilot.pause()
+        assert on_main(app)
+        assert "21/100" in screen_text(app)[1]
