@@ -165,9 +165,11 @@ def _report(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.reporting import wish_of
 
     wish = wish_of(vars(arguments))
+    import asyncio
+
     from pgtop_conn.commands.report import run
 
-    out, remark = running.run(run(wish, settings, config.journal_file()))
+    out, remark = asyncio.run(run(wish, settings, config.journal_file()))
     return running.answer(out, remark, DONE)
 
 

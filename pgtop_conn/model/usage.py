@@ -249,10 +249,7 @@ def sentences(found: Usage) -> list[str]:
     """What could be given away, with the arithmetic; what narrows it; and how far it can be trusted."""
     said = [_spare(found)]
     tight = [limit for limit in found.limits if limit.free < max(0, found.spare)]
-    said += [
-        f"{one.name} has a limit of its own: {one.limit} - {one.most} at its peak = {one.free} more, whatever is free"
-        for one in tight
-    ]
+    said += [f"{one.name} has a limit of its own: {_room(one)}, whatever is free" for one in tight]
     if found.is_short:
         said.append(
             f"{span(found.observed_s)} were watched, less than a day: this is the peak of that time only, and other"
@@ -263,6 +260,12 @@ def sentences(found: Usage) -> list[str]:
             "Some polls could count only an upper bound, since sessions were hidden: the true peak may be lower"
         )
     return said
+
+
+def _room(one: Reached) -> str:
+    if one.free:
+        return f"{one.limit} - {one.most} at its peak = {one.free} more"
+    return f"all {one.limit} were used, so no more"
 
 
 def _spare(found: Usage) -> str:

@@ -138,6 +138,7 @@ def test_what_narrows_it_and_how_far_it_can_be_trusted() -> None:
     ]
     full = of([make_totals(NOW + 60 * number, limits={"role x": (3, 3)}) for number in range(3)])
     assert full.limits[0].full_s == 120.0
+    assert sentences(full)[1] == "role x has a limit of its own: all 3 were used, so no more, whatever is free"
 
 
 def test_the_reserves_and_the_capacity_are_those_of_the_newest_poll() -> None:
