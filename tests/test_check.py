@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def small(make_cluster: MakeCluster) -> Cluster:
 async def test_ok_with_every_number(every_cluster: Cluster, clients: Clients) -> None:
     admin = await clients(every_cluster)
     role = await clients.role(every_cluster, "reporting", "LOGIN CONNECTION LIMIT 5")
+    await clients.role(every_cluster, "locked_out", "LOGIN CONNECTION LIMIT 0")
     await clients.many(2, every_cluster, role=role)
     holder = await clients(every_cluster, role=role)
     await holder.execute("BEGIN")
@@ -79,6 +81,8 @@ async def test_ok_with_every_number(every_cluster: Cluster, clients: Clients) ->
     assert found.data["limit_percent"][:2] == ("60", "%")
     assert found.value("matching") == 3
     assert found.data["role reporting"] == ("3", "", ("", "", "0", "5"))
+    assert found.data["role locked_out"] == ("0", "", ("", "", "0", "0"))
+    assert "locked_out" not in found.text
     assert f"5 of {maximum} slots used, {free} free for ordinary roles, 1 idle in transaction" in found.text
 
 
@@ -143,6 +147,14 @@ async def test_what_the_role_can_not_see_is_unknown_and_never_zero(cluster: Clus
     assert "oldest_idle can't be seen by this role" in found.text
     # What is known to be bad is said all the same.
     await check("--warning", "oldest_idle=60", "--critical", "used=1", cluster.uri(user=role), code=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="the tests' servers belong to another user")
+async def test_what_the_host_door_can_not_know_is_unknown(small: Cluster, clients: Clients) -> None:
+    await clients.many(10, small)
+    found = await check("--door", "host", small.uri(), code=2)
+    assert (found.value("used"), found.value("ordinary_free")) == (10, 0)
+    assert (found.data["oldest_idle"][0], found.data["limit_percent"][0]) == ("U", "U")
 
 
 HOSTILE = ("o'brien", "a=b", "a|b=9;1", "two words", "100%", "line\nbreak", "''", "café", "x" * 60)

@@ -16,17 +16,14 @@ from time import monotonic
 from pgtop_conn.commands.entering import tell
 from pgtop_conn.commands.looking import WATCH_S
 from pgtop_conn.commands.looks import Looks
+from pgtop_conn.commands.observing import Seen
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import PgtopError, PollFailed
-from pgtop_conn.model.filters import NO_TAGS, Tags, parse
+from pgtop_conn.model.filters import Tags, parse
 from pgtop_conn.model.history import History
-from pgtop_conn.model.labels import tags_of
-from pgtop_conn.model.observation import Observation
-from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.polling import Pace
-from pgtop_conn.view.groups import group_counts
 
 #: A line that is being written gets so long to arrive once the end was asked for.
 PATIENCE_S = 1.0
@@ -51,7 +48,7 @@ async def stream(source: Source, settings: Settings, looks: Looks, draw: Draw) -
 
 async def _looked(source: Source, settings: Settings, looks: Looks, draw: Draw) -> None:
     every_s = looks.every_s or settings.interval_s
-    pace, seen = Pace(lambda: every_s), _Seen(settings)
+    pace, seen, answered = Pace(lambda: every_s), Seen(settings), False
     hold_s = WATCH_S if parse(settings.filter).mentions("leak") else 0.0
     since, told, said = monotonic(), 0, ""
     while True:
@@ -59,7 +56,7 @@ async def _looked(source: Source, settings: Settings, looks: Looks, draw: Draw) 
         try:
             snapshot = await source.poll()
         except PgtopError as error:
-            if not seen.polls:
+            if not answered:
                 raise
             until = monotonic() + pace.after_failure(error, monotonic() - began)
             if str(error) != said:
@@ -70,35 +67,15 @@ async def _looked(source: Source, settings: Settings, looks: Looks, draw: Draw) 
             if said:
                 said = ""
                 tell("it answers again")
-            tags = seen.take(snapshot)
+            answered = True
+            seen.take(snapshot)
             # Who leaks is known only after a while, and no filter may choose by less.
             if monotonic() - since >= hold_s:
-                await written(draw(snapshot, tags, seen.history, not told))
+                await written(draw(snapshot, seen.tags(snapshot), seen.observation.history, not told))
                 told += 1
                 if told == looks.count:
                     return
         await asyncio.sleep(max(0.0, until - monotonic()))
-
-
-class _Seen:
-    """What the polls say together: for rates, and for who leaks."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._tags: Tags = NO_TAGS
-        self._observation = Observation(lambda backends: group_counts(backends, self._tags))
-        self.polls = 0
-
-    @property
-    def history(self) -> History:
-        return self._observation.history
-
-    def take(self, snapshot: Snapshot) -> Tags:
-        """Take in one poll; its tags."""
-        self._tags = tags_of(snapshot, self._settings.labels)
-        self._observation.add(snapshot, SlotBudget.of(snapshot, self._settings.warning, self._settings.critical))
-        self.polls += 1
-        return tags_of(snapshot, self._settings.labels, self._observation.leaks(snapshot))
 
 
 async def written(text: str) -> None:

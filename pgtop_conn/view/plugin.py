@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from pgtop_conn.model.slots import HIDDEN_STATE, Limit, SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import IDLE, TRANSACTION_STATES, Snapshot
+from pgtop_conn.model.snapshot import HOST_DOOR, IDLE, TRANSACTION_STATES, Snapshot
 from pgtop_conn.model.text import clean
 from pgtop_conn.model.thresholds import Range
 from pgtop_conn.view.format import duration
@@ -62,7 +62,9 @@ def _in_transaction(checked: Checked) -> float | None:
 
 
 def _oldest_idle(checked: Checked) -> float | None:
-    """0 where nobody is idle."""
+    """0 where nobody is idle; by titles of processes only what was watched is known."""
+    if checked.snapshot.server.door == HOST_DOOR:
+        return None
     states = checked.budget.states
     at = checked.snapshot.taken_at
     ages = [backend.idle_s(at) for backend in checked.snapshot.backends if may_hold_slot(backend)]
@@ -71,8 +73,16 @@ def _oldest_idle(checked: Checked) -> float | None:
     return None if hidden else max(known, default=0.0)
 
 
-def _limit_percent(checked: Checked) -> float:
-    return max((100.0 * limit.share for limit in checked.budget.limits), default=0.0)
+def _limit_percent(checked: Checked) -> float | None:
+    """0 where there is no limit; from the host none is known."""
+    if checked.snapshot.server.door == HOST_DOOR:
+        return None
+    return max((100.0 * limit.share for limit in _open_limits(checked)), default=0.0)
+
+
+def _open_limits(checked: Checked) -> list[Limit]:
+    """Tightest first. A limit of 0 keeps a role out on purpose, and is no alarm."""
+    return [limit for limit in checked.budget.limits if limit.limit]
 
 
 METRICS: dict[str, Metric] = {
@@ -85,7 +95,9 @@ METRICS: dict[str, Metric] = {
     ),
     "idle_in_transaction": Metric("sessions idle in a transaction, aborted ones included", _in_transaction),
     "oldest_idle": Metric("seconds that the session idle for the longest is idle, 0 where none is", _oldest_idle, "s"),
-    "limit_percent": Metric("the fullest CONNECTION LIMIT of a role or a database, in per cent", _limit_percent, "%"),
+    "limit_percent": Metric(
+        "the fullest CONNECTION LIMIT above 0 of a role or a database, in per cent", _limit_percent, "%"
+    ),
     "matching": Metric("sessions in a slot that --filter matches", lambda c: c.matching),
 }
 
@@ -136,7 +148,8 @@ def _summary(checked: Checked, values: Mapping[str, float | None]) -> str:
         parts.append(f"{_number(values['idle_in_transaction'])} idle in transaction")
     if values["oldest_idle"]:
         parts.append(f"oldest idle {duration(values['oldest_idle'])}")
-    parts += [f"{one.kind} {one.name} {one.used}/{one.limit}" for one in budget.limits[:1] if one.share >= LIMIT_SHARE]
+    tightest = _open_limits(checked)[:1]
+    parts += [f"{one.kind} {one.name} {one.used}/{one.limit}" for one in tightest if one.share >= LIMIT_SHARE]
     if checked.matching is not None:
         parts.append(f"{checked.matching} matching the filter")
     return ", ".join(parts)
