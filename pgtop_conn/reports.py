@@ -68,7 +68,7 @@ def write_report(case: Case, findings: Sequence[Finding], journal: Path, folders
     troubles = []
     for folder in folders:
         try:
-            return _written(folder, _stem(case.snapshot), text)
+            return _written(folder, stem_of(case.snapshot), text)
         except OSError as error:
             troubles.append(f"{folder}: {error.strerror or error}")
     raise ReportNotWritten(f"the report was not written: {'; '.join(troubles)}")
@@ -96,7 +96,7 @@ def write_file(path: Path, text: str, *, replaces: bool = False) -> None:
         raise ReportNotWritten(f"{clean(str(path))} was not written: {error.strerror or error}") from None
 
 
-def _stem(snapshot: Snapshot) -> str:
+def stem_of(snapshot: Snapshot) -> str:
     """Only characters that a file name may hold anywhere; a socket's folder is `local`."""
     host = "local" if snapshot.server.is_unix_socket else snapshot.server.host
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in host)[:100]

@@ -360,6 +360,15 @@ BINDINGS: list[Binding] = [
         "that time. Asks the server nothing.",
     ),
     Binding(
+        "R",
+        "record",
+        "record",
+        id="record",
+        show=False,
+        group=POLL,
+        tooltip="Record to a file. With what was kept until now, and whatever comes; again: end the recording.",
+    ),
+    Binding(
         "plus,equals_sign",
         "interval(1)",
         "slower",

@@ -82,14 +82,18 @@ class MainScreen(TravellingScreen):
         await self.facts.stop()
         await self.poller.stop()
         await self.signals.finish()
+        await self.stop_taping()
 
     # What the polls bring.
 
     def on_polled(self, snapshot: Snapshot) -> None:
+        first = self.snapshot is None
         self.snapshot, self.trouble, self._good_at = snapshot, "", monotonic()
         self.connected = True
         self.observe(snapshot)
         self.keep(snapshot)
+        if first and self.options.always_record is not None:
+            self.start_taping(self.options.always_record, self._ring)
         self.signals.observe(snapshot)
         self.show_gauges()
         if self.past is not None:
@@ -153,6 +157,7 @@ class MainScreen(TravellingScreen):
             trouble=self.trouble or ("" if stale_s is None else "the server has not answered yet"),
             comeback=self.signals.comeback if self.past is None else None,
             back=self._back(),
+            recording=self.taping is not None,
         )
 
     def _back(self) -> Back | None:

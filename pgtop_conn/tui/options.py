@@ -13,6 +13,7 @@ from pgtop_conn.model.labels import Label
 from pgtop_conn.model.moments import KeepingTape, Tape
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.tui.taping import Recorder
 from pgtop_conn.view.table import ViewState
 
 
@@ -44,6 +45,10 @@ class ScreenOptions:
     write_report: Callable[[Case, tuple[Finding, ...]], Path] | None = None
     #: What every poll is kept in, to step back to; None keeps nothing.
     ring: KeepingTape | None = None
+    #: Begin a recording of what is shown, in a file of its own; None where nothing can be recorded.
+    open_recorder: Callable[[Snapshot], Recorder] | None = None
+    #: The same for every session of the monitor, where that is wanted.
+    always_record: Callable[[Snapshot], Recorder] | None = None
     #: A recording that is shown instead of what the source polls; None shows the source.
     tape: Tape | None = None
     #: Keys of the user's own: a binding's id, and its keys as Textual writes them ("f5,g").

@@ -121,7 +121,7 @@ KEYS: tuple[Binding, ...] = (
 )
 OWN = frozenset(binding.id for binding in KEYS)
 #: What would ask the server.
-LEFT_OUT = frozenset({"slower", "faster", "refresh"})
+LEFT_OUT = frozenset({"slower", "faster", "refresh", "record"})
 #: Of the monitor's own keys, those that the key line shows here.
 SHOWN = frozenset({"filter", "next_grouping", "diagnose", "help", "quit"})
 
@@ -138,7 +138,9 @@ class ReplayScreen(MainScreen):
         self._recording = tape
         self.player = Player(tape, self._shown, self._unreadable, self.show_progress)
         first = tape.moment(0)
-        super().__init__(source, replace(options, first=first.snapshot, ring=None))
+        super().__init__(
+            source, replace(options, first=first.snapshot, ring=None, open_recorder=None, always_record=None)
+        )
         self.observation.knows(first.snapshot, first.leaks)
         left = [one for one in available(read_only=True) if one.id not in OWN | LEFT_OUT]
         self.use_bindings([*KEYS, *left])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.labels import tags_of
-from pgtop_conn.model.moments import Mark, Moment, Tape, Totals
+from pgtop_conn.model.moments import KeepingTape, Mark, Moment, Tape, Totals
 from pgtop_conn.model.restoring import restored
 from pgtop_conn.model.seeking import nearest_before
 from pgtop_conn.model.snapshot import Snapshot
@@ -15,6 +15,7 @@ from pgtop_conn.tui.browse import Past
 from pgtop_conn.tui.explaining import ExplainingScreen
 from pgtop_conn.tui.historyscreen import HistoryScreen
 from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.taping import Recorder, Taping
 
 #: Ends of targets that no signal was sent for.
 NOT_SIGNALLED = (Status.NOT_SENT, Status.CHANGED, Status.DENIED)
@@ -26,6 +27,7 @@ class TravellingScreen(ExplainingScreen):
     def __init__(self, source: Source, options: ScreenOptions) -> None:
         super().__init__(source, options)
         self._ring = options.ring
+        self.taping: Taping | None = None
 
     @property
     def tape(self) -> Tape | None:
@@ -42,14 +44,62 @@ class TravellingScreen(ExplainingScreen):
 
     def keep(self, snapshot: Snapshot) -> None:
         """Keep the newest poll, as it is shown."""
-        if self._ring is not None:
-            self._ring.add(Moment(snapshot, self.leaks), Totals.of(snapshot, self.budget_of(snapshot)))
+        keepers = [one for one in (self._ring, self.taping) if one is not None]
+        if keepers:
+            moment, totals = Moment(snapshot, self.leaks), Totals.of(snapshot, self.budget_of(snapshot))
+            for keeper in keepers:
+                keeper.add(moment, totals)
 
     def signalled(self, action: Action, outcomes: Sequence[Outcome]) -> None:
-        if self._ring is None or self.snapshot is None:
+        if self.snapshot is None:
             return
+        keepers = [one for one in (self._ring, self.taping) if one is not None]
         for mark in marks_of(action, outcomes, self.snapshot.taken_at):
-            self._ring.mark(mark)
+            for keeper in keepers:
+                keeper.mark(mark)
+
+    # Recording.
+
+    def action_record(self) -> None:
+        """Begin a recording with what was kept so far, or end the one that goes on."""
+        if self.taping is not None:
+            self.run_worker(self._end_taping(), name="taping")
+        elif self.options.open_recorder is None or self.snapshot is None:
+            self.tell("Nothing can be recorded here", "warning")
+        else:
+            self.start_taping(self.options.open_recorder, self._ring)
+
+    def start_taping(self, open_recorder: Callable[[Snapshot], Recorder], before: KeepingTape | None) -> None:
+        """Record to a file of its own from now on, behind what was kept `before`."""
+        if self.snapshot is None:
+            return
+        try:
+            taping = Taping(open_recorder(self.snapshot), self._not_taped)
+        except PgtopError as error:
+            self.tell(str(error), "error")
+            return
+        taping.start(before)
+        self.taping = taping
+        self.show_gauges()
+        self.tell(f"Recording to {taping.path}; {self.key_of('record')} ends it")
+
+    def _not_taped(self, error: PgtopError) -> None:
+        self.tell(str(error), "error")
+
+    async def _end_taping(self) -> None:
+        taping = self.taping
+        await self.stop_taping()
+        self.show_gauges()
+        if taping is not None:
+            self.tell(f"Recorded: {taping.path}")
+
+    async def stop_taping(self) -> None:
+        """End the recording that goes on, if any; what waits is written."""
+        taping, self.taping = self.taping, None
+        if taping is not None:
+            await taping.close()
+
+    # Stepping back.
 
     def go_to_moment(self, index: int) -> bool:
         """Show the screen as it was then; whether that could be read."""

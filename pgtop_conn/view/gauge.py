@@ -60,6 +60,8 @@ class Status:
     trouble: str = ""
     #: Who came back after a kill, as long as that is worth saying.
     comeback: Comeback | None = None
+    #: Whether what is polled is written to a recording.
+    recording: bool = False
     #: None while the newest poll is shown.
     back: Back | None = None
 
@@ -93,6 +95,8 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         cells.append(Cell(f"  STALE {format.duration(status.stale_s)}", "critical"))
     if status.paused:
         cells.append(Cell("  PAUSED", "warning"))
+    if status.recording:
+        cells.append(Cell("  REC", "critical"))
     if status.read_only:
         cells.append(Cell("  read-only", "dim"))
     cells.append(Cell(_others_like_us(snapshot), "dim"))
