@@ -55,6 +55,11 @@ def history_svg(totals: Sequence[Totals], marks: Sequence[Mark], by: str) -> str
     return _svg(parts, HEIGHT)
 
 
+def column_s(totals: Sequence[Totals]) -> float:
+    """The time that one step of the chart stands for."""
+    return max(1.0, totals[-1].at - totals[0].at) * STEP / (RIGHT - LEFT)
+
+
 def _svg(parts: Sequence[str], height: int) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">'
     return "\n".join([head, *parts, "</svg>"])

@@ -11,7 +11,8 @@ from html import escape
 
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.view.chronicle import Block, Chart, Lists, Named, Says, Story, Table, Text, sections, title
-from pgtop_conn.view.historysvg import history_svg, hours_svg
+from pgtop_conn.view.format import duration
+from pgtop_conn.view.historysvg import column_s, history_svg, hours_svg
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -34,7 +35,8 @@ td { font-variant-numeric: tabular-nums; }
 .n { text-align: right; white-space: nowrap; }
 code { font: 13px/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 td code { display: inline-block; max-width: 60ch; overflow-wrap: break-word; }
-figure { margin: 14px 0; overflow-x: auto; }
+figure { margin: 18px 0; overflow-x: auto; }
+figcaption { color: #57606a; font-size: 13px; margin-bottom: 6px; }
 svg { display: block; width: 100%; min-width: 640px; height: auto; }
 .label { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: #57606a; }
 .strong { font-weight: 600; fill: #1f2328; }
@@ -61,7 +63,7 @@ svg { display: block; width: 100%; min-width: 640px; height: auto; }
   body { background: #0d1117; color: #d0d7de; }
   h2, .tile { border-color: #30363d; }
   th, td { border-color: #21262d; }
-  th, .tile span { color: #9aa4ae; }
+  th, .tile span, figcaption { color: #9aa4ae; }
   .tile.bad b { color: #ff7a70; }
   .label { fill: #9aa4ae; }
   .strong { fill: #d0d7de; }
@@ -145,8 +147,16 @@ def _block(block: Block, story: Story) -> str:
         return f"<ul>{''.join(f'<li>{_text(item)}</li>' for item in block.items)}</ul>"
     if isinstance(block, Table):
         return _table(block)
-    drawn = history_svg(story.totals, story.marks, block.by) if isinstance(block, Chart) else hours_svg(story.usage)
-    return f"<figure>{drawn}</figure>"
+    if isinstance(block, Chart):
+        drawn = history_svg(story.totals, story.marks, block.by)
+        return f"<figure><figcaption>{_caption(block, story)}</figcaption>{drawn}</figure>"
+    return f"<figure>{hours_svg(story.usage)}</figure>"
+
+
+def _caption(block: Chart, story: Story) -> str:
+    by = "application" if block.by == "app" else block.by
+    step = duration(column_s(story.totals)) or "0s"
+    return f"By {by}. Each step is the most that was in use within {step}; arrows below the axis are signals."
 
 
 def _table(block: Table) -> str:
