@@ -48,23 +48,26 @@ class Tables:
 
     lasting: list[Lasting] = field(default_factory=list)
     status: list[Status] = field(default_factory=list)
+    query_id: list[int | None] = field(default_factory=list)
     statement: list[Statement] = field(default_factory=list)
     sentence: list[str] = field(default_factory=list)
 
     def lengths(self) -> tuple[int, ...]:
         """How far they have grown."""
-        return len(self.lasting), len(self.status), len(self.statement), len(self.sentence)
+        return len(self.lasting), len(self.status), len(self.query_id), len(self.statement), len(self.sentence)
 
     def cut(self, lengths: tuple[int, ...]) -> None:
         """As they were then."""
-        lasting, status, statement, sentence = lengths
-        del self.lasting[lasting:], self.status[status:], self.statement[statement:], self.sentence[sentence:]
+        lasting, status, query_id, statement, sentence = lengths
+        del self.lasting[lasting:], self.status[status:], self.query_id[query_id:]
+        del self.statement[statement:], self.sentence[sentence:]
 
     def learn(self, head: Head) -> None:
         """Take in what an item adds. Raises Damaged."""
         self.lasting += [_lasting(one) for one in several(head.get("lasting", []))]
         self.status += [_status(one) for one in several(head.get("status", []))]
-        self.statement += [_statement(one) for one in several(head.get("statement", []))]
+        self.query_id += map(maybe(whole), several(head.get("query_id", [])))
+        self.statement += [_statement(one, self.query_id) for one in several(head.get("statement", []))]
         self.sentence += map(text, several(head.get("sentence", [])))
 
 
@@ -330,11 +333,11 @@ def _status(document: object) -> Status:
     )
 
 
-def _statement(document: object) -> Statement:
+def _statement(document: object, query_ids: Sequence[int | None]) -> Statement:
     query, query_id = several(document)
     if not isinstance(query, str):
         raise Damaged("expected a text")
-    return clean_query(query), maybe(whole)(query_id)
+    return clean_query(query), query_ids[_index(whole(query_id))]
 
 
 def _counts(document: object) -> tuple[int, int | None, bool]:

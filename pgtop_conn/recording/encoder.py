@@ -55,7 +55,7 @@ class Encoder:
     def __init__(self, text_of: Callable[[str], str] = lambda query: query) -> None:
         self._text_of = text_of
         self._backends: tuple[Backend, ...] = ()
-        self._tables = {name: Table() for name in ("lasting", "status", "statement", "sentence")}
+        self._tables = {name: Table() for name in ("lasting", "status", "query_id", "statement", "sentence")}
         self._server: Server | None = None
         self._slow: dict[str, object] = {}
         self._locks: Locks | None = None
@@ -187,7 +187,7 @@ class Encoder:
         if known is not None:
             return known + FIRST_STATEMENT
         table.numbers[backend.query, backend.query_id] = len(table.numbers)
-        table.new.append((self._text_of(backend.query), backend.query_id))
+        table.new.append((self._text_of(backend.query), self._tables["query_id"].number(backend.query_id)))
         return NEW_STATEMENT
 
     def _put_locks(self, locks: Locks | None, head: dict[str, object], numbers: list[int]) -> None:

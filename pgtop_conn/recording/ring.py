@@ -16,6 +16,7 @@ from pgtop_conn.model.moments import Mark, Moment, Totals
 from pgtop_conn.recording.encoder import LENGTH, Encoder
 from pgtop_conn.recording.numbers import Damaged
 from pgtop_conn.recording.player import Player
+from pgtop_conn.recording.summary import alike
 
 MEMORY_BYTES = 64 * 2**20
 #: Seconds between two moments of a tier, and how long they are kept; the last as long as there is room.
@@ -202,7 +203,7 @@ def _sharing(totals: Totals, before: Totals | None) -> Totals:
         return totals
     return replace(
         totals,
-        states=before.states if before.states == totals.states else totals.states,
-        apps=before.apps if before.apps == totals.apps else totals.apps,
-        limits=before.limits if before.limits == totals.limits else totals.limits,
+        states=before.states if alike(before.states, totals.states) else totals.states,
+        apps=before.apps if alike(before.apps, totals.apps) else totals.apps,
+        limits=before.limits if alike(before.limits, totals.limits) else totals.limits,
     )

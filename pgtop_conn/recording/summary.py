@@ -24,17 +24,22 @@ _MAPS = ("states", "apps", "limits")
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
+def alike(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Whether both have the same entries in the same order: counts are shown in theirs."""
+    return one is other or list(one.items()) == list(other.items())
+
+
 def totals_packed(series: Sequence[Totals]) -> bytes:
     """How many there are, and they."""
-    before: dict[str, object] = {}
+    before: dict[str, Mapping[str, object]] = {}
     documents = []
     for totals in series:
         values: list[object] = []
         for field in fields(Totals):
             value = getattr(totals, field.name)
             if field.name in _MAPS:
-                same, before[field.name] = before.get(field.name) == value, value
-                value = None if same else dict(value)
+                was, before[field.name] = before.get(field.name), value
+                value = None if was is not None and alike(was, value) else dict(value)
             values.append(value)
         documents.append(values)
     packed = zlib.compress(_json(documents).encode("utf-8", errors="replace"), 6)
