@@ -251,6 +251,8 @@ COMMANDS: dict[str, Command] = {
         _report_arguments,
         False,
         notes=_report_notes,
+        # What narrows or steers a monitor would be ignored.
+        without=frozenset(setting.field for setting in config.SETTINGS) - {"ascii", "warning", "critical", "log_file"},
     ),
     "config": Command(
         "The settings in force and where each comes from; a commented file to begin with; a file checked.",

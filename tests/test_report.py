@@ -249,6 +249,11 @@ async def test_the_command_writes_both_forms(tmp_path: Path) -> None:
     assert "12 of 20 slots at 2026-03-01 12:09:00" in out
     assert "`SELECT * FROM invoices WHERE id = ?`" in out
     assert "| terminate | 1: 4711 |" in out
+    for options, environ in (([], {"PYTHONIOENCODING": "ascii"}), (["--ascii"], {})):
+        code, out, err = await run("report", *options, str(path), environ=environ)
+        assert (code, err) == (0, "")
+        assert "12:00 ####" in out
+        assert "#" * 20 in out[out.index("By state") :]
     code, out, err = await run("report", str(path), "--html", "--no-redact")
     assert (code, err) == (0, "")
     assert out.startswith("<!DOCTYPE html>")
@@ -284,6 +289,7 @@ async def test_a_file_takes_no_other_ones_place(tmp_path: Path) -> None:
         (["report", "x.md", "-o", "x.md"], "take the place of its own recording"),
         (["report", "x", "--force"], "needs --output"),
         (["report", "pyproject.toml"], "not a recording"),
+        (["report", "x", "--filter", "app:web"], "unrecognized option --filter"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pgtop_conn import __version__
+from pgtop_conn.commands.drawing import draws
 from pgtop_conn.commands.reporting import Wish
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import BadInput, PgtopError
@@ -30,7 +32,8 @@ async def run(wish: Wish, settings: Settings, journal: Path) -> tuple[str, str]:
     recording = Recording.open(wish.recording)
     try:
         story = story_of(recording, recording.ends, settings, journal, redact=wish.redact)
-        text = page(story) if wish.form == "html" else chronicle(story)
+        ascii_only = settings.ascii or (wish.output is None and not draws(sys.stdout.encoding))
+        text = page(story) if wish.form == "html" else chronicle(story, ascii_only=ascii_only)
     finally:
         await recording.close()
     if wish.output is None:
