@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 
 from pgtop_conn.model.moments import Mark, Totals
 from pgtop_conn.model.timeline import Column, column_of, columns, in_order, restarts
@@ -60,8 +60,8 @@ class _Glyphs:
     peak: str
 
 
-_DRAWN = _Glyphs("█▓░▒╬┼·", " ▁▂▃▄▅▆▇█", "─", "╌", "┼", "─", "┤", "│", "▼", "▾")
-_ASCII = _Glyphs("#=.+x%:", "", "-", "~", "+", "-", "|", "|", "V", "v")
+_DRAWN = _Glyphs("█▓▒░╬┼·", " ▁▂▃▄▅▆▇█", "─", "╌", "┼", "─", "┤", "│", "▼", "▾")
+_ASCII = _Glyphs("#=+.x%:", "", "-", "~", "+", "-", "|", "|", "V", "v")
 
 #: Under the axis: signals, restarts; where nobody looked the axis itself is a question mark.
 TERMINATED, CANCELLED, RESTARTED, UNKNOWN = "x", "c", "R", "?"
@@ -225,22 +225,19 @@ class _Drawing:
         return cells
 
     def _fill(self, cells: list[Ink], found: Totals) -> int:
-        """The stack from below, each cell of the band that its middle is in; says how many cells that took."""
+        """The stack from below, each cell of the band that has most of it; says how many cells that took."""
         height = len(cells)
         counts = self.stack(found)
         # Something is never drawn as nothing, and nothing above the top.
         eighths = min(8 * height, max(1, round(8 * height * found.used / self.top))) if found.used > 0 else 0
         whole, rest = divmod(eighths, 8)
         filled = min(height, whole + (1 if rest else 0))
-        edges, reached = [], 0
-        for count in counts:
-            reached += count
-            edges.append(reached)
+        edges = list(accumulate(counts, initial=0))
+        step = self.top / height
         for line in range(filled):
-            middle = (line + 0.5) * self.top / height
-            band = next((number for number, edge in enumerate(edges) if edge > middle), None)
-            if band is None:
-                band = max((number for number, count in enumerate(counts) if count), default=len(counts) - 1)
+            low, high = line * step, min(line * step + step, max(found.used, line * step))
+            shares = [min(end, high) - max(begin, low) for begin, end in pairwise(edges)]
+            band = shares.index(max(shares))
             char = self.glyphs.fills[band]
             if line == whole and rest and self.glyphs.eighths:
                 char = self.glyphs.eighths[rest]

@@ -55,8 +55,8 @@ svg { display: block; width: 100%; min-width: 640px; height: auto; }
 .mark.cancel { fill: #8d5f00; }
 .hour { fill: #5b9bd5; }
 .most { stroke: #1f2328; stroke-width: 2; fill: none; }
-.state.band0 { fill: #2b8a6e; } .state.band1 { fill: #e0a030; } .state.band2 { fill: #a9c4e0; }
-.state.band3 { fill: #c8324a; } .state.band4 { fill: #a3a9b1; }
+.state.band0 { fill: #2b8a6e; } .state.band1 { fill: #e0a030; } .state.band2 { fill: #c8324a; }
+.state.band3 { fill: #a9c4e0; } .state.band4 { fill: #a3a9b1; }
 .app.band0 { fill: #3b7dc4; } .app.band1 { fill: #e0a030; } .app.band2 { fill: #a77bca; }
 .app.band3 { fill: #2b8a6e; } .app.band4 { fill: #d98880; } .app.band5 { fill: #a3a9b1; }
 @media (prefers-color-scheme: dark) {
@@ -78,8 +78,8 @@ svg { display: block; width: 100%; min-width: 640px; height: auto; }
   .mark.cancel { fill: #e8b84a; }
   .most { stroke: #f0f6fc; }
   .hour { fill: #38689c; }
-  .state.band0 { fill: #3aa587; } .state.band1 { fill: #d9a23a; } .state.band2 { fill: #41597a; }
-  .state.band3 { fill: #e2566b; } .state.band4 { fill: #5c646e; }
+  .state.band0 { fill: #3aa587; } .state.band1 { fill: #d9a23a; } .state.band2 { fill: #e2566b; }
+  .state.band3 { fill: #41597a; } .state.band4 { fill: #5c646e; }
   .app.band0 { fill: #4d8fd6; } .app.band1 { fill: #d9a23a; } .app.band2 { fill: #9a78c4; }
   .app.band3 { fill: #3aa587; } .app.band4 { fill: #c07a74; } .app.band5 { fill: #5c646e; }
 }

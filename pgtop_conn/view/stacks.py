@@ -32,7 +32,7 @@ class Band:
 Counted = tuple[tuple[Band, ...], Callable[[Totals], list[int]]]
 
 _STATES = tuple(
-    Band(state, STATE_SHORT.get(state, state), STATE_STYLES[state]) for state in (ACTIVE, IN_TRANSACTION, IDLE, ABORTED)
+    Band(state, STATE_SHORT.get(state, state), STATE_STYLES[state]) for state in (ACTIVE, IN_TRANSACTION, ABORTED, IDLE)
 )
 _REST = Band("", "other", "faint")
 

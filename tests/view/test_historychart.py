@@ -99,7 +99,7 @@ def test_what_it_shows() -> None:
     assert [signs.index(sign) for sign in "cRx"] == [7 + 4, 7 + 48, 7 + 68]
     assert "12:10" in text
     assert "▼ 2026-03-01 12:25:00   70/100  70 %   ordinary 27 free" in rows[-2]
-    assert "active 10   idle in tx 0   idle 60" in rows[-1]
+    assert "active 10   idle in tx 0   aborted tx 0   idle 60" in rows[-1]
     legend = rows[-3]
     assert all(word in legend for word in ("█ active", "░ idle", "╌ ordinary", "? unseen", "R restart"))
 
@@ -112,6 +112,17 @@ def test_it_reads_without_colours() -> None:
     assert {row[30] for row in plot[1:]} == {" "}
 
 
+def test_a_thin_band_at_the_top_does_not_colour_what_is_below_it() -> None:
+    """20 rows of 5 slots each: 47 are used, and of the top row's part an aborted one is not the most."""
+    totals = series([47] * 3, 60, states={ACTIVE: 10, IDLE: 36, ABORTED: 1})
+    rows = history_chart(totals, [], 80, 26, ChartView())
+    column = [next((cell.style for cell in reversed(row) if cell.text.strip()), "") for row in rows]
+    plot = [style for row, style in zip(lines(rows), column, strict=True) if row[6:7] == "┤"][1:]
+    assert plot[-2:] == ["active", "active"]
+    assert set(plot[-9:-2]) == {"idle"}
+    assert "aborted" not in plot
+
+
 def test_ascii_alone_where_only_that_can_be_drawn() -> None:
     for by in STACKS:
         text = drawn(incident(), [make_mark(NOW + 1700)], 60, 20, by=by, ascii=True, cursor=NOW + 20)
@@ -121,7 +132,7 @@ def test_ascii_alone_where_only_that_can_be_drawn() -> None:
 def test_by_application_the_largest_are_named_and_the_rest_is_one() -> None:
     apps = {f"app{number}": 10 - number for number in range(8)} | {"": 11}
     text = drawn(series([60] * 30, apps=apps), by="app", cursor=NOW)
-    assert "█ (no name)  ▓ app0  ░ app1  ▒ app2  ╬ app3  ┼ other" in text
+    assert "█ (no name)  ▓ app0  ▒ app1  ░ app2  ╬ app3  ┼ other" in text
     assert "(no name) 11   app0 10   app1 9   app2 8   app3 7   other 15" in text
 
 
