@@ -95,7 +95,7 @@ def _log_to(path: str) -> None:
 
 
 #: Names that are kept for commands to come, so that none of them is taken for a database.
-RESERVED = ("record", "replay")
+RESERVED = ("replay",)
 
 
 def _command_of(argv: list[str]) -> tuple[str, list[str]]:
@@ -243,6 +243,14 @@ COMMANDS: dict[str, Command] = {
         notes=running.kill_notes,
         # The filter is its first argument, and none from elsewhere may narrow or widen it.
         without=frozenset({"filter"}),
+    ),
+    "record": Command(
+        "Every poll into a file, without a screen, until it is ended.",
+        running.record,
+        running.record_arguments,
+        notes=running.record_notes,
+        # Every session is recorded, and nobody is signalled.
+        without=frozenset({"filter", "group"}),
     ),
     "journal": Command("What was signalled from this account, and how it ended.", _journal, _journal_arguments, False),
     "report": Command(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pgtop_conn.commands.opening import Login
     from pgtop_conn.commands.order import Order
     from pgtop_conn.commands.request import Request
+    from pgtop_conn.commands.taping import Wanted
     from pgtop_conn.model.guards import Policy
 
 T = TypeVar("T")
@@ -202,6 +203,33 @@ async def _kill_async(login: Login, settings: config.Settings, order: Order) -> 
     finally:
         await source.close()
     return answer(done.out, done.err, done.code)
+
+
+def record_arguments(parser: argparse.ArgumentParser) -> None:
+    from pgtop_conn.commands.taping import add_arguments
+
+    add_arguments(parser)
+
+
+def record_notes() -> str:
+    from pgtop_conn.commands.taping import notes
+
+    return notes()
+
+
+def record(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    from pgtop_conn.commands.taping import wanted_of
+
+    # Before anything that a refusal need not wait for is loaded.
+    wanted = wanted_of(vars(arguments))
+    return _run(_record_async(login_of(arguments), settings, wanted))
+
+
+async def _record_async(login: Login, settings: config.Settings, wanted: Wanted) -> int:
+    from pgtop_conn.commands.opening import open_source
+    from pgtop_conn.commands.record import record
+
+    return await record(lambda: open_source(login, os.environ, settings), wanted, settings)
 
 
 def answer(out: str, remark: str, code: int) -> int:

@@ -38,7 +38,7 @@ async def stream(source: Source, settings: Settings, looks: Looks, draw: Draw) -
     The first poll may raise what poll() raises; what fails later is a line on stderr, and asked again.
     """
     work = asyncio.create_task(_looked(source, settings, looks, draw), name="stream")
-    with _ended_by_signals(work), _ended_by_reader(work):
+    with ended_by_signals(work), _ended_by_reader(work):
         await asyncio.wait({work})
     if not work.cancelled():
         work.result()
@@ -119,7 +119,7 @@ def _write(data: bytes) -> OSError | None:
 
 
 @contextmanager
-def _ended_by_signals(work: asyncio.Task[None]) -> Iterator[None]:
+def ended_by_signals(work: asyncio.Task[None]) -> Iterator[None]:
     """Ctrl-C and SIGTERM are how it is meant to end; an ignored signal stays ignored."""
     loop = asyncio.get_running_loop()
     every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
