@@ -29,10 +29,10 @@ from pgtop_conn.recording.summary import mark_packed, totals_packed
 
 log = logging.getLogger(__name__)
 
-#: Moments of a block: what has to be read to show the last of them (measured: benchmarks/recording.py).
-BLOCK_MOMENTS = 256
-#: Bytes of a block before they are compressed: what its tables of texts may grow to.
-BLOCK_RAW_BYTES = 4 * 2**20
+#: Moments of a block: what damage may take away. See benchmarks/recording.py for what both limits cost.
+BLOCK_MOMENTS = 512
+#: Bytes of a block before they are compressed: what has to be read to show its last moment.
+BLOCK_RAW_BYTES = 2 * 2**20
 #: Moments whose totals are written together: so many are added up anew when a recording was cut off.
 TOTALS_EVERY = 32
 #: Seconds of the server's time until a write that failed is tried again.

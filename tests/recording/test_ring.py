@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from pgtop_conn.model.moments import Mark, Moment
+from pgtop_conn.recording import ring as ring_module
 from pgtop_conn.recording.ring import Ring
 from tests.factories import NOW, make_backend, make_snapshot
 from tests.recording.moments import same, sequences, totals_of
@@ -61,8 +62,9 @@ def test_each_kept_moment_can_be_shown() -> None:
         assert ring.totals[index].at == ring.times[index]
 
 
-def test_it_takes_no_more_than_it_may_and_the_oldest_give_way() -> None:
-    memory = 300_000
+def test_it_takes_no_more_than_it_may_and_the_oldest_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring_module, "BLOCK_MOMENTS", 16)
+    memory = 60_000
     ring = Ring(memory)
     for moment in steps(1200, sessions=40):
         ring.add(moment, totals_of(moment))
