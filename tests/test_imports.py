@@ -30,6 +30,7 @@ HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
         ("import pgtop_conn.audit", HEAVY - {"asyncio"}),
         ("import pgtop_conn.view.report, pgtop_conn.model.diagnosis, pgtop_conn.model.sizing", HEAVY),
         ("import pgtop_conn.reports", HEAVY),
+        ("import pgtop_conn.recording.ring, pgtop_conn.recording.reader, pgtop_conn.recording.writer", HEAVY),
         ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg"}),
         ("import pgtop_conn.commands.diagnose", {"textual", "asyncpg"}),
         ("import pgtop_conn.tui.app", {"asyncpg"}),
