@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import islice
 from operator import attrgetter
 
 from pgtop_conn.model.leaks import Leak
@@ -23,25 +24,45 @@ LENGTH = struct.Struct("<I")
 #: Codes of a statement: as it was, and the next one of those that are new; a later code is one of the block's.
 SAME_STATEMENT, NEW_STATEMENT = 0, 1
 FIRST_STATEMENT = 2
+#: Things of a table that are remembered: texts with literals of their own would fill the memory.
+REMEMBERED = 1024
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _key_of: Callable[[Backend], BackendKey] = attrgetter("key")
 
 
 class Table:
-    """Things that occur again, by number; `new` are those that the item at hand has added."""
+    """Things that occur again, by number; `new` are those that the item at hand has added.
+
+    Those that were not used for long are forgotten, and get another number when they come again.
+    """
 
     def __init__(self) -> None:
-        self.numbers: dict[Hashable, int] = {}
+        self._numbers: dict[Hashable, int] = {}
+        self._count = 0
         self.new: list[object] = []
+
+    def find(self, one: Hashable) -> int | None:
+        """Which one it is, where it is known."""
+        number = self._numbers.pop(one, None)
+        if number is not None:
+            self._numbers[one] = number
+        return number
+
+    def add(self, one: Hashable, told: object) -> int:
+        """Number it; `told` is what the item says of it."""
+        if len(self._numbers) >= REMEMBERED:
+            for oldest in list(islice(self._numbers, REMEMBERED // 2)):
+                del self._numbers[oldest]
+        number = self._numbers[one] = self._count
+        self._count += 1
+        self.new.append(told)
+        return number
 
     def number(self, one: Hashable) -> int:
         """Which one it is."""
-        number = self.numbers.get(one)
-        if number is None:
-            number = self.numbers[one] = len(self.numbers)
-            self.new.append(one)
-        return number
+        number = self.find(one)
+        return self.add(one, one) if number is None else number
 
     def taken(self) -> list[object]:
         """What is new, once."""
@@ -183,11 +204,11 @@ class Encoder:
 
     def _statement_code(self, backend: Backend) -> int:
         table = self._tables["statement"]
-        known = table.numbers.get((backend.query, backend.query_id))
+        statement = (backend.query, backend.query_id)
+        known = table.find(statement)
         if known is not None:
             return known + FIRST_STATEMENT
-        table.numbers[backend.query, backend.query_id] = len(table.numbers)
-        table.new.append((self._text_of(backend.query), self._tables["query_id"].number(backend.query_id)))
+        table.add(statement, (self._text_of(backend.query), self._tables["query_id"].number(backend.query_id)))
         return NEW_STATEMENT
 
     def _put_locks(self, locks: Locks | None, head: dict[str, object], numbers: list[int]) -> None:

@@ -22,7 +22,7 @@ MEMORY_BYTES = 64 * 2**20
 #: Seconds between two moments of a tier, and how long they are kept; the last as long as there is room.
 TIERS = ((0.0, 600.0), (10.0, 4 * 3600.0), (60.0, float("inf")))
 #: Moments of a block, and bytes of it before they are compressed: what its tables of texts may grow to.
-BLOCK_MOMENTS = 128
+BLOCK_MOMENTS = 512
 BLOCK_RAW_BYTES = 2**20
 MOST_MARKS = 1000
 #: What the totals of a moment take, about.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.moments import Moment
 from pgtop_conn.model.snapshot import Backend, Counters, Database, Role, Server
+from pgtop_conn.recording import encoder as encoder_module
 from pgtop_conn.recording.decoder import Decoder, moment_of
 from pgtop_conn.recording.encoder import Encoder
 from pgtop_conn.recording.numbers import Damaged, packed, signed, time_code, time_of, unpacked, unsigned
@@ -144,3 +145,15 @@ def test_a_damaged_item_is_a_moment_or_damaged(moments: list[Moment], data: st.D
 def test_lengths_that_lie_are_damage(item: bytes) -> None:
     with pytest.raises(Damaged):
         Decoder().apply(NOW, item)
+
+
+def test_texts_that_were_not_used_for_long_are_forgotten_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder_module, "REMEMBERED", 4)
+    first = make_snapshot([make_backend(pid, query=f"SELECT {pid}", app=f"app {pid}") for pid in range(1, 10)])
+    moments = [Moment(first, ())]
+    for step in range(1, 40):
+        rows = list(moments[-1].snapshot.backends)
+        rows[step % 9] = replace(rows[step % 9], query=f"SELECT {step * 7 % 11}", app=f"app {step * 5 % 13}")
+        moments.append(Moment(replace(first, taken_at=NOW + step, backends=tuple(rows)), ()))
+    player = player_of(moments)
+    assert all(same(player.moment(0, place), moment) for place, moment in enumerate(moments))
