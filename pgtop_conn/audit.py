@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import os
-import platform
 import pwd
 import time
 from collections.abc import Sequence
@@ -103,7 +102,7 @@ class Audited:
             "event": event,
             "action": str(action),
             "os_user": _os_user(),
-            "client_host": platform.node(),
+            "client_host": os.uname().nodename,
             "server": f"{server.host}:{server.port}" if server else None,
             "database_role": server.role if server else None,
             "slots_used": SlotBudget.of(self._last).used if self._last else None,

@@ -11,7 +11,6 @@ import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 
 from pgtop_conn import __version__, config, running
 from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
@@ -123,6 +122,8 @@ def _command_of(argv: list[str]) -> tuple[str, list[str]]:
 
 def _refuse_misspelt(word: str, rest: Sequence[str]) -> None:
     """A database may be called anything, but there is one: with a second CONNINFO behind it, it is a command."""
+    from difflib import get_close_matches
+
     near = get_close_matches(word, COMMANDS, 1, 0.75)
     if near and any("://" in other or "=" in other for other in rest if not other.startswith("-")):
         raise BadInput(f"{word!r} is no command; did you mean {near[0]}?")
@@ -193,7 +194,8 @@ def _key_problems(keys: Mapping[str, str]) -> Sequence[str]:
 
 
 def _themes() -> Sequence[str]:
-    from pgtop_conn.tui.themes import ALIASES, themes
+    from pgtop_conn.tui.themechoice import ALIASES
+    from pgtop_conn.tui.themes import themes
 
     return [*themes(), *ALIASES]
 

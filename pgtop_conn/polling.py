@@ -17,7 +17,7 @@ BACK_OFF_FULL_S = 1.0
 BACK_OFF_REFUSED_S = 30.0
 
 #: Of its time the monitor spends at most this share on asking.
-SHARE_MOST = 0.25
+SHARE_MOST = 0.1
 #: No interval is stretched to more than this, and none by less than this factor.
 STRETCHED_MOST_S = 60.0
 STRETCHED_LEAST = 1.2
@@ -41,9 +41,9 @@ def stretched_s(interval_s: float, before_s: float, took_s: float) -> float:
     It gets at most twice as long or half as short as it was `before_s`, so that a server that hung for a moment is
     looked at again soon. An interval of 0 stays without pause.
 
-    >>> [stretched_s(2.0, before, 1.5) for before in (2.0, 4.0, 6.0, 20.0)]
-    [4.0, 6.0, 6.0, 10.0]
-    >>> stretched_s(2.0, 6.0, 0.1), stretched_s(2.0, 3.0, 0.1), stretched_s(2.0, 2.0, 0.5)
+    >>> [stretched_s(2.0, before, 0.5) for before in (2.0, 4.0, 6.0, 20.0)]
+    [4.0, 5.0, 5.0, 10.0]
+    >>> stretched_s(2.0, 6.0, 0.1), stretched_s(2.0, 3.0, 0.1), stretched_s(2.0, 2.0, 0.2)
     (3.0, 2.0, 2.0)
     """
     wanted = min(took_s / SHARE_MOST, STRETCHED_MOST_S)

@@ -57,12 +57,17 @@ def watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 async def _watch_async(login: Login, settings: config.Settings) -> int:
+    import asyncio
+
     from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.starting import show
+    from pgtop_conn.starting import load_meanwhile
 
     source = await open_source(login, os.environ, settings, offers=True)
     try:
-        return await show(source, settings, policy_of(settings))
+        _, first = await asyncio.gather(load_meanwhile(), source.poll())
+        from pgtop_conn.showing import show
+
+        return await show(source, first, settings, policy_of(settings))
     finally:
         await source.close()
 

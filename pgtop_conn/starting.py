@@ -1,24 +1,34 @@
-"""From an open Source to the screen: what settings and the saved layout decide for it. Imported when it is shown."""
+"""What the monitor needs before it connects: a terminal that can show it; and the rest of it, loaded meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from importlib import import_module
 
 from pgtop_conn import config
 from pgtop_conn.commands.parsing import PROGRAM
-from pgtop_conn.layout import Layout, Layouts
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.findings import Case, Finding
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.source import Source
-from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.terminal import draws_glyphs, lacking
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.terminal import lacking
+
+#: What the first frame needs, in slices of some 3 ms: the server's answers are taken in between two of them.
+_SLICES = (
+    "pgtop_conn.model.habits",
+    "pgtop_conn.model.cohort",
+    "pgtop_conn.model.guards",
+    "pgtop_conn.model.findings",
+    "pgtop_conn.model.observation",
+    "pgtop_conn.view.columns",
+    "pgtop_conn.view.groups",
+    "pgtop_conn.view.gauge",
+    "pgtop_conn.view.rows",
+    "pgtop_conn.layout",
+    "pgtop_conn.tui.lines",
+    "pgtop_conn.tui.options",
+    "pgtop_conn.tui.firstframe",
+    "pgtop_conn.showing",
+)
 
 
 def need_terminal(settings: config.Settings) -> None:
@@ -38,46 +48,8 @@ def need_terminal(settings: config.Settings) -> None:
             raise BadInput("; ".join(wrong))
 
 
-def view_of(settings: config.Settings, saved: Layout, door: str) -> ViewState:
-    """What the table begins with: what was asked for, what was chosen on the screen before, or what suits the door."""
-    grouping = settings.group or saved.grouping or settings.grouping(door)
-    view = ViewState(grouping=grouping, filter=parse(settings.filter))
-    return replace(view, sort=saved.sort, reverse=saved.reverse) if saved.sort else view
-
-
-async def show(source: Source, settings: config.Settings, policy: Policy) -> int:
-    """The monitor until the user leaves; the exit code."""
-    from pgtop_conn.tui.app import run
-
-    first = await source.poll()
-    layouts = Layouts(config.state_folder())
-    saved = layouts.layout
-    options = ScreenOptions(
-        interval_s=settings.interval_s,
-        policy=policy,
-        view=view_of(settings, saved, first.server.door),
-        warning_percent=settings.warning,
-        critical_percent=settings.critical,
-        ascii=settings.ascii or not draws_glyphs(os.environ, sys.stdout.encoding),
-        mouse=settings.mouse,
-        theme=settings.theme or None,
-        first=first,
-        labels=settings.labels,
-        write_report=_write_report,
-        keys=settings.keys,
-        presets=settings.presets,
-        hidden_columns=saved.hidden,
-        saved_theme=saved.theme,
-        save_columns=layouts.save_columns,
-        save_theme=layouts.save_theme,
-        save_grouping=layouts.save_grouping,
-        save_sort=layouts.save_sort,
-    )
-    return await run(source, options)
-
-
-def _write_report(case: Case, findings: Sequence[Finding]) -> Path:
-    """Into the folder we were started in, or where that can't be written beside the journal."""
-    from pgtop_conn.reports import write_report
-
-    return write_report(case, findings, config.journal_file(), (Path.cwd(), config.state_folder()))
+async def load_meanwhile() -> None:
+    """Load what the first frame needs while the server is at work: 20 ms of the 45 that its first answers take."""
+    for name in _SLICES:
+        await asyncio.sleep(0)
+        import_module(name)

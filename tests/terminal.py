@@ -131,5 +131,12 @@ class Terminal:
         return self.process.returncode
 
 
+def seen(cell: pyte.screens.Char) -> tuple[object, ...]:
+    """A cell as it is seen: on a blank that is only its ground, and lines through or below it."""
+    if cell.data == " " and not (cell.reverse or cell.underscore or cell.strikethrough):
+        return " ", cell.bg
+    return tuple(cell)
+
+
 def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -13,7 +13,7 @@ from pgtop_conn.commands.config import lines_of, template
 from pgtop_conn.config import PRESETS, SETTINGS, Settings, load
 from pgtop_conn.layout import Layout, Layouts
 from pgtop_conn.model.filters import parse
-from pgtop_conn.starting import view_of
+from pgtop_conn.showing import view_of
 
 
 @pytest.fixture

@@ -31,9 +31,12 @@ HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
         ("import pgtop_conn.view.report, pgtop_conn.model.diagnosis, pgtop_conn.model.sizing", HEAVY),
         ("import pgtop_conn.reports", HEAVY),
         ("import pgtop_conn.recording.ring, pgtop_conn.recording.reader, pgtop_conn.recording.writer", HEAVY),
-        ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg"}),
+        ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg", "rich"}),
         ("import pgtop_conn.commands.diagnose", {"textual", "asyncpg"}),
         ("import pgtop_conn.tui.app", {"asyncpg"}),
+        # The first frame is there before Textual is loaded.
+        ("import pgtop_conn.starting, pgtop_conn.showing", {"textual", "asyncpg"}),
+        ("import pgtop_conn.tui.firstframe, pgtop_conn.tui.held", {"textual", "asyncpg"}),
     ],
 )
 def test_a_room_loads_only_what_it_may(code: str, absent: set[str]) -> None:

@@ -45,7 +45,16 @@ from pgtop_conn.cli import main
 sys.exit(main())
 """
 
+#: That the terminal tells of its focus is switched on when keys are read; the first frame is there before.
+KEYS_ARE_READ = b"\x1b[?1004h"
+
 Way = Callable[[Terminal], None]
+
+
+async def up(terminal: Terminal) -> None:
+    """The screen is shown and answers; how it is left before that is for tests/tui/test_firstframe.py."""
+    await terminal.shows("Headroom")
+    await wait_until(lambda: KEYS_ARE_READ in terminal.written, "keys are read")
 
 
 def key(keys: str) -> Way:
@@ -128,7 +137,7 @@ def assert_restored(terminal: Terminal) -> None:
 async def test_in_calm(server: Cluster, sampler: Sampler, way: str) -> None:
     leave, code = WAYS[way]
     async with Terminal(arguments(server)) as terminal:
-        await terminal.shows("Headroom")
+        await up(terminal)
         await wait_until(lambda: len(sampler.pids()) == 1, "one session is seen")
         assert await leaves(terminal, server, sampler, leave) == code
         assert_restored(terminal)
@@ -138,7 +147,7 @@ async def test_in_calm(server: Cluster, sampler: Sampler, way: str) -> None:
 async def test_while_the_server_hangs(server: Cluster, sampler: Sampler, way: str) -> None:
     leave, code = WAYS[way]
     async with Terminal(arguments(server)) as terminal:
-        await terminal.shows("Headroom")
+        await up(terminal)
         with hung(server, sampler):
             await wait_until(lambda: unread(server), "a question is open that is not answered")
             assert await leaves(terminal, server, sampler, leave, hanging=True) == code
@@ -150,7 +159,7 @@ async def test_while_the_server_hangs(server: Cluster, sampler: Sampler, way: st
 async def test_in_the_middle_of_a_reconnect(server: Cluster, sampler: Sampler, way: str) -> None:
     leave, code = WAYS[way]
     async with Terminal(arguments(server)) as terminal:
-        await terminal.shows("Headroom")
+        await up(terminal)
         admin = await reach(server)
         with hung(server, sampler, backends=False):
             await admin.execute(TERMINATE)
@@ -166,7 +175,7 @@ async def test_in_the_middle_of_a_reconnect(server: Cluster, sampler: Sampler, w
 async def test_while_there_is_no_server(server: Cluster, sampler: Sampler, way: str) -> None:
     leave, code = WAYS[way]
     async with Terminal(arguments(server)) as terminal:
-        await terminal.shows("Headroom")
+        await up(terminal)
         server.stop()
         await terminal.shows("STALE", "no server at")
         assert await leaves(terminal, server, sampler, leave) == code
@@ -177,7 +186,7 @@ async def test_while_there_is_no_server(server: Cluster, sampler: Sampler, way: 
 @pytest.mark.parametrize("hanging", [False, True], ids=["in calm", "server hangs"])
 async def test_the_terminal_is_gone(server: Cluster, sampler: Sampler, program: tuple[str, ...], hanging: bool) -> None:
     async with Terminal(arguments(server), program=program) as terminal:
-        await terminal.shows("Headroom")
+        await up(terminal)
         with hung(server, sampler) if hanging else stopped(()):
             if hanging:
                 await wait_until(lambda: unread(server), "a question is open that is not answered")
@@ -192,7 +201,7 @@ async def test_the_shell_above_is_killed(server: Cluster, sampler: Sampler, igno
         UNDER_A_SHELL if not ignored else (*UNDER_A_SHELL[:2], f"trap '' HUP; {UNDER_A_SHELL[2]}", *UNDER_A_SHELL[3:])
     )
     async with Terminal(arguments(server), program=shell) as terminal:
-        await terminal.shows("Headroom")
+        await up(terminal)
         (monitor,) = children_of(terminal.process.pid)
         await leaves(terminal, server, sampler, sent(signal.SIGKILL))
         await wait_until(lambda: not is_alive(monitor), "the monitor ends", within_s=GONE_WITHIN_S)
@@ -200,7 +209,7 @@ async def test_the_shell_above_is_killed(server: Cluster, sampler: Sampler, igno
 
 async def test_an_error_of_our_own(server: Cluster, sampler: Sampler) -> None:
     async with Terminal(arguments(server), program=(sys.executable, "-c", FAILING)) as terminal:
-        await terminal.shows("Headroom")
+        await up(terminal)
         assert await leaves(terminal, server, sampler, key("p")) == 1
         assert_restored(terminal)
         assert b"unexpected KeyError" in terminal.written

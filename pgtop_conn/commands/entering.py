@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgtop_conn.commands.advising import host_command
 from pgtop_conn.commands.connecting import told
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.snapshot import HOST_DOOR, WALSENDER_DOOR
@@ -80,6 +79,8 @@ class Way:
         try:
             return await HostDoor.open(self.info, partial(recall, self.state_folders))
         except NotOurs as error:
+            from pgtop_conn.commands.advising import host_command
+
             host = self.info.hosts[0]
             raise ConnectError(f"{error}: {host_command(self.typed, host.name, host.port, sudo=True)}") from None
 

@@ -14,7 +14,6 @@ from typing import NoReturn
 
 from pgtop_conn import config
 from pgtop_conn.audit import Audited
-from pgtop_conn.commands.advising import Refused, advice
 from pgtop_conn.commands.entering import Way, enter
 from pgtop_conn.model.errors import ConnectError, SlotsExhausted
 from pgtop_conn.model.source import Source
@@ -63,6 +62,9 @@ async def open_source(
     try:
         source = await enter(way, door=settings.door, wait=settings.wait, offer=_yes if may_offer else None)
     except SlotsExhausted as error:
+        # With shlex and its patterns 4 ms, for those who are refused.
+        from pgtop_conn.commands.advising import Refused, advice
+
         error.advice = advice(Refused(error, info, login.typed, way.host_is_at_hand, _nearby(error)))
         raise
     return Audited(Remembered(source, config.state_folder()), config.journal_file())

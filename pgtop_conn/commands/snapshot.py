@@ -9,10 +9,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rich.console import Console, JustifyMethod
-from rich.table import Table
-
-from pgtop_conn.commands.drawing import draws, rich_line
 from pgtop_conn.commands.looking import look
 from pgtop_conn.commands.looks import Looks
 from pgtop_conn.commands.streaming import stream
@@ -23,14 +19,8 @@ from pgtop_conn.model.history import History
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
-from pgtop_conn.view import gauge
-from pgtop_conn.view.columns import GROUP_COLUMNS, fit, present
 from pgtop_conn.view.document import Document, csv_rows, document
-from pgtop_conn.view.doors import banner_line
 from pgtop_conn.view.format import iso
-from pgtop_conn.view.groups import GROUPINGS, group
-from pgtop_conn.view.rows import drawn, title_of
-from pgtop_conn.view.table import Frame, shown
 
 
 async def snapshot(source: Source, settings: Settings, policy: Policy, form: str) -> str:
@@ -42,8 +32,12 @@ async def snapshot(source: Source, settings: Settings, policy: Policy, form: str
         return _csv(_rows(seen, settings, policy, tags))
     settings = replace(settings, group=settings.grouping(seen.server.door))
     budget = SlotBudget.of(seen, settings.warning, settings.critical)
+    # With rich 12 ms, for those who want the table.
+    from pgtop_conn.commands.drawing import draws
+    from pgtop_conn.commands.tabling import table
+
     ascii_only = settings.ascii or not draws(sys.stdout.encoding)
-    return _table(seen, budget, replace(settings, ascii=ascii_only), policy, tags)
+    return table(seen, budget, replace(settings, ascii=ascii_only), policy, tags)
 
 
 async def snapshots(source: Source, settings: Settings, policy: Policy, looks: Looks) -> None:
@@ -78,39 +72,3 @@ def _csv(rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-def _table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy, tags: Tags) -> str:
-    console = Console(file=None, highlight=False, markup=False, emoji=False)
-    width = console.width
-    status = gauge.Status(interval_s=None)
-    frame = Frame(seen, budget, policy, {}, settings.ascii, tags=tags)
-    listed = shown(seen, parse(settings.filter), tags)
-    groups = group(listed, GROUPINGS[settings.group], seen.taken_at, budget.used, tags)
-    largest = max((g for g in groups if not g.walsenders), key=lambda g: g.count, default=None)
-    lines = [
-        gauge.server_line(seen, budget, status, width),
-        gauge.slots_line(budget, History(), width, ascii_only=settings.ascii),
-        gauge.headroom_line(budget, width),
-        gauge.states_line(seen, budget, width),
-        gauge.notice_line(seen, largest, None, status, width=width),
-        *([banner] if (banner := banner_line(seen, width)) else []),
-    ]
-    without_rate = tuple(column for column in GROUP_COLUMNS if column.name != "growth")
-    places = fit(present(without_rate, tags.labelled), width)
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for place in places:
-        column = place.column
-        title = settings.group.upper() if column.name == "group" else title_of(place)
-        justify: JustifyMethod = "right" if column.right else "left"
-        # The flexible one is no wider than its texts.
-        least = place.width if column.width else None
-        table.add_column(title, justify=justify, no_wrap=True, min_width=least, max_width=place.width)
-    for found in groups:
-        table.add_row(*(rich_line([drawn(place, found, frame)], settings.ascii) for place in places))
-    with console.capture() as captured:
-        for line in lines:
-            console.print(rich_line(line, settings.ascii), no_wrap=True, overflow="ellipsis")
-        console.print()
-        console.print(table)
-    return captured.get()

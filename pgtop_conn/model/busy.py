@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pgtop_conn.model.patterns import later
+
 #: Statements that begin with one of these.
 WORDS = frozenset(
     (
@@ -21,7 +23,7 @@ WORDS = frozenset(
 _EXPLAINED = frozenset(("CREATE", "REFRESH"))
 #: A statement that begins otherwise and holds INTO makes a table.
 _HAVE_INTO = frozenset(("INSERT", "MERGE"))
-_MAYBE = re.compile(rf"\b(?:{'|'.join(sorted(WORDS))}|INTO)\b", re.IGNORECASE)
+_MAYBE = later(rf"\b(?:{'|'.join(sorted(WORDS))}|INTO)\b", re.IGNORECASE)
 
 # Atomic and possessive: nothing here may be tried a second time. Carriage returns arrive as their picture.
 _PARTS = r"""
@@ -29,10 +31,10 @@ _PARTS = r"""
     | --[^\n\r␍]*+ | "[^"]*+"? | \d\w*+ | \s++ | .
 """
 _ESCAPED = r"'(?>[^'\\]|\\.|'')*+'?"
-_TOKEN = re.compile(rf"[eE]{_ESCAPED} | '[^']*+'? | {_PARTS}", re.DOTALL | re.VERBOSE)
+_TOKEN = later(rf"[eE]{_ESCAPED} | '[^']*+'? | {_PARTS}", re.DOTALL | re.VERBOSE)
 #: With standard_conforming_strings off a backslash protects a quote in every string.
-_TOKEN_ESCAPED = re.compile(rf"[eE]?{_ESCAPED} | {_PARTS}", re.DOTALL | re.VERBOSE)
-_COMMENT = re.compile(r"/\*|\*/")
+_TOKEN_ESCAPED = later(rf"[eE]?{_ESCAPED} | {_PARTS}", re.DOTALL | re.VERBOSE)
+_COMMENT = later(r"/\*|\*/")
 
 
 def busy_with(query: str) -> str | None:

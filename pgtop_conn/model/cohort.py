@@ -6,15 +6,15 @@ A session is used once when it ran something at its beginning only; births are t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log2, sqrt
-from statistics import median, stdev
+from statistics import median
 
 from pgtop_conn.model.habits import Habit, Pool
 from pgtop_conn.model.redact import shape
-from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, IDLE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, IDLE, IDLE_STATES, TRANSACTION_STATES, Backend
 from pgtop_conn.model.upkeep import is_upkeep, listens
 
 #: What a session did fell into this first share of its life.
@@ -48,6 +48,9 @@ STOPPED = 6.0
 FEWEST_SEEN = 8
 #: From this share on the last statement points at one code path.
 DOMINANT = 0.6
+
+#: States of a session at work.
+WORKING = frozenset({ACTIVE, FASTPATH})
 
 #: query_id, or the normalised text; "" where nothing was ever run.
 Statement = int | str
@@ -109,11 +112,17 @@ def statement_of(backend: Backend) -> Statement:
 
 
 def measure(
-    pool: Pool, members: Sequence[Backend], at: float, habit: Habit, growth: float | None, full: bool
+    pool: Pool,
+    members: Sequence[Backend],
+    at: float,
+    habit: Habit,
+    growth: float | None,
+    full: bool,
+    enough: Callable[[Sequence[Backend]], bool] = bool,
 ) -> Cohort | None:
-    """Look at one pool; None where nothing in it is idle for no reason."""
+    """Look at one pool; None where nothing in it is idle for no reason, or not `enough`."""
     idle, births, spans, judged = _sorted_out(members, at, habit)
-    if not idle:
+    if not idle or not enough(idle):
         return None
     births.sort()
     statements = Counter(map(statement_of, idle))
@@ -126,7 +135,7 @@ def measure(
         pool=pool,
         at=at,
         size=len(members),
-        working=sum(backend.state in (ACTIVE, FASTPATH) for backend in members),
+        working=sum(backend.state in WORKING for backend in members),
         judged=judged,
         idle=idle,
         once=len(births),
@@ -165,10 +174,10 @@ def _sorted_out(
     judged = 0
     for backend in members:
         state, since, start = backend.state, backend.state_change, backend.key.backend_start
-        if state in (ACTIVE, FASTPATH):
+        if state in WORKING:
             judged += 1
             continue
-        if state not in (IDLE, *TRANSACTION_STATES) or since is None or start is None or listens(backend.query):
+        if state not in IDLE_STATES or since is None or start is None or listens(backend.query):
             continue
         judged += 1
         if since - start <= ONCE_SHARE * (at - start):
@@ -222,7 +231,7 @@ def arrivals_of(births: Sequence[float], at: float, full_since: float | None = N
     if until <= first or pace_s <= 0 or (full_since is not None and pace_s < AT_ONCE_S):
         return Arrivals(-1.0, -1.0, 0.0)
     gaps = [later - earlier for earlier, later in pairwise(births)]
-    certain = 1.0 if stdev(gaps) < REGULAR * pace_s else min(1.0, count / CERTAIN_BIRTHS)
+    certain = 1.0 if _are_regular(gaps, pace_s) else min(1.0, count / CERTAIN_BIRTHS)
     evenness = _within(1.0 - _unevenness([(birth - first) / (until - first) for birth in births[1:]]) / 0.15)
     going_on = _within(1.0 - ((at - last) / pace_s - 3.0) / 3.0)
     if full_since is not None and last < at:
@@ -231,6 +240,11 @@ def arrivals_of(births: Sequence[float], at: float, full_since: float | None = N
         lasted = _within((log2((last - first) / (at - last)) + 3.0) / 1.5)
         evenness, going_on = min(evenness, max(LASTING, lasted)), 0.0
     return Arrivals(_doubted(evenness, certain), _doubted(going_on, certain), pace_s)
+
+
+def _are_regular(gaps: Sequence[float], mean: float) -> bool:
+    """Whether their standard deviation is below the share of their mean that a job keeps to."""
+    return sum((gap - mean) ** 2 for gap in gaps) < (REGULAR * mean) ** 2 * (len(gaps) - 1)
 
 
 def _unevenness(places: Sequence[float]) -> float:
@@ -313,7 +327,7 @@ def lost_again(cohort: Cohort) -> tuple[int, int]:
     if habit.since is None:
         return 0, 0
     least_s = 0.25 * cohort.median_idle_s
-    ended = sum(left.idle_s is not None and left.idle_s >= least_s for left in habit.left)
+    ended = sum(idle_s is not None and idle_s >= least_s for idle_s in habit.left)
     return sum(birth > habit.since for birth in cohort.births), ended
 
 

@@ -13,17 +13,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pgtop_conn.model.patterns import later
+
 #: An automaton of so many nodes is small enough for every text; counted repeats multiply what they repeat.
 MOST_NODES = 500
 #: Remembered steps; beyond, they are forgotten and worked out anew.
 _MOST_STEPS = 20_000
 #: `(?i)` and the like at the beginning change nothing here.
-_FLAGS = re.compile(r"(?:\(\?[aiLmsux]+\))*")
-_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|0[0-7]{0,2}|[1-3][0-7]{2}|.)", re.DOTALL)
-_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-_GROUP = re.compile(r"\((?:\?:|\?P<\w+>)?")
-_COUNT = re.compile(r"\{([0-9]*)(,?)([0-9]*)\}")
-_WORD = re.compile(r"\w")
+_FLAGS = later(r"(?:\(\?[aiLmsux]+\))*")
+_ESCAPE = later(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|0[0-7]{0,2}|[1-3][0-7]{2}|.)", re.DOTALL)
+_CLASS = later(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_GROUP = later(r"\((?:\?:|\?P<\w+>)?")
+_COUNT = later(r"\{([0-9]*)(,?)([0-9]*)\}")
+_WORD = later(r"\w")
 
 Node = int
 #: What stands between two characters must hold: at the beginning, before the end, between a word and another character.

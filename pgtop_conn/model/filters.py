@@ -16,10 +16,12 @@ Add a key: one entry in KEYS; --help, the help screen and the suggestions follow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from math import nan
+from operator import attrgetter
 from typing import Any
 
 from pgtop_conn.model import filter_kinds as kinds
@@ -59,9 +61,18 @@ class Filter:
     _tests: tuple[tuple[Test, bool], ...] = field(compare=False, repr=False)
     _keys: frozenset[str] = field(compare=False, repr=False)
 
+    @property
+    def narrows(self) -> bool:
+        """Whether there is any term: without one every row matches."""
+        return bool(self._tests)
+
     def matches(self, backend: Backend, at: float, tags: Tags = NO_TAGS) -> bool:
         """Whether every term is known to hold; `at` is the snapshot's `taken_at`."""
-        return all(test(backend, at, tags) is wanted for test, wanted in self._tests)
+        # A generator would cost as much again as most tests, for every row.
+        for test, wanted in self._tests:  # noqa: SIM110
+            if test(backend, at, tags) is not wanted:
+                return False
+        return True
 
     def mentions(self, key: str) -> bool:
         """Whether a term, negated or not, is on this key."""
@@ -114,18 +125,43 @@ def _bare(word: Word) -> Test:
     needles = [value.casefold() for value in word.values()]
     if "" in needles:
         raise word.error("expected something between the quotes")
+    return _anywhere(needles)
 
-    def matches(backend: Backend, at: float, tags: Tags) -> bool | None:
+
+def _anywhere(needles: Sequence[str]) -> Test:
+    """Whether any column holds one of them, without case."""
+
+    @lru_cache(maxsize=4096)
+    def holds(text: str) -> bool:
+        folded = text.casefold()
+        return any(needle in folded for needle in needles)
+
+    def any_of(values: Iterable[str | None]) -> bool | None:
         hidden = False
-        for read in _COLUMNS:
-            value = read(backend, at, tags)
+        for value in values:
             if value is None:
                 hidden = True
-            elif value:
-                folded = value.casefold()
-                if any(needle in folded for needle in needles):
-                    return True
+            elif value and holds(value):
+                return True
         return None if hidden else False
+
+    alike: dict[tuple[object, ...], bool | None] = {}
+    # Nothing but a number is found in a number, which is never hidden.
+    own = [name for name in _OWN if name != "pid" or any(map(str.isdecimal, needles))]
+    own_reads, alike_reads = [KEYS[name].read for name in own], [KEYS[name].read for name in _ALIKE]
+
+    def matches(backend: Backend, at: float, tags: Tags) -> bool | None:
+        kind = _kind(backend)
+        if kind in alike:
+            found = alike[kind]
+        else:
+            if len(alike) >= KINDS_KEPT:
+                alike.clear()
+            found = alike[kind] = any_of(read(backend, at, tags) for read in alike_reads)
+        if found:
+            return True
+        here = any_of([read(backend, at, tags) for read in own_reads])
+        return here or (None if found is None else here)
 
     return matches
 
@@ -151,8 +187,15 @@ def _type(backend: Backend, at: float, tags: Tags) -> str | None:
     return None if backend.hidden else backend.backend_type
 
 
+@lru_cache(maxsize=4096)
+def _line(query: str) -> str:
+    """As it is shown; the text itself where that is the same, so that only one of them is kept."""
+    line = one_line(query)
+    return query if line == query else line
+
+
 def _query(backend: Backend, at: float, tags: Tags) -> str | None:
-    return None if backend.hidden or backend.state == DISABLED else one_line(backend.query)
+    return None if backend.hidden or backend.state == DISABLED else _line(backend.query)
 
 
 def _leak(backend: Backend, at: float, tags: Tags) -> str | None:
@@ -232,8 +275,18 @@ KEYS: Mapping[str, Key] = {
 #: Key to one line, for --help and the help screen.
 HELP: Mapping[str, str] = {name: key.help for name, key in KEYS.items()}
 
-#: What a bare word is looked for in: every key that reads text.
-_COLUMNS = tuple(key.read for key in KEYS.values() if key.kind not in (kinds.blocked, kinds.duration))
+#: What a bare word is looked for in, every key that reads text: what many sessions have alike, looked through once for
+#: all of them, and what each has of its own.
+_ALIKE = ("role", "db", "app", "client", "state", "wait", "type")
+_OWN = tuple(
+    name for name, key in KEYS.items() if name not in _ALIKE and key.kind not in (kinds.blocked, kinds.duration)
+)
+#: All that the readers of those look at.
+_kind = attrgetter(
+    *("role", "database", "app", "client", "state", "wait_event_type", "wait_event", "backend_type", "hidden")
+)
+#: Kinds of sessions that a word remembers.
+KINDS_KEPT = 4096
 
 #: What other tools and the catalogs call our keys.
 _SYNONYMS = {

@@ -14,13 +14,14 @@ from math import ceil
 
 from pgtop_conn.model.guards import Care, Policy, judge
 from pgtop_conn.model.history import FLAT_PER_MINUTE
+from pgtop_conn.model.patterns import later
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import IDLE, Backend, BackendKey, Snapshot
 
 #: A session that was used a moment ago belongs to a pool that works.
 SAFE_IDLE_S = 5.0
 
-_LISTENS = re.compile(r"\s*(LISTEN|UNLISTEN)\b", re.IGNORECASE)
+_LISTENS = later(r"\s*(LISTEN|UNLISTEN)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from pgtop_conn.model.busy import busy_with
 from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
@@ -22,6 +23,7 @@ from pgtop_conn.model.snapshot import (
     TRANSACTION_STATES,
     WALSENDER,
     Backend,
+    Role,
     Server,
     Snapshot,
 )
@@ -247,22 +249,27 @@ GUARDS: tuple[Guard, ...] = (
 )
 
 
-def context_of(backend: Backend, snapshot: Snapshot, policy: Policy) -> Context:
-    """The facts of a row's role, as far as it is known."""
-    role = snapshot.roles.get(backend.role_oid)
-    return Context(
-        server=snapshot.server,
+#: Verdicts kept: those of the lines that are drawn again and again.
+VERDICTS_KEPT = 512
+
+
+def judge(backend: Backend, snapshot: Snapshot, policy: Policy, *, bulk: bool = False) -> Verdict:
+    """What signalling this session takes, alone or among others. Pure; every reason is cleaned text."""
+    return _judged(backend, snapshot.server, snapshot.roles.get(backend.role_oid), policy, bulk)
+
+
+# Everything a guard looks at is an argument, so what is kept is never out of date: a row that changed is another
+# object, as are new facts of the server, and a role or a policy is compared by all that it says.
+@lru_cache(maxsize=VERDICTS_KEPT)
+def _judged(backend: Backend, server: Server, role: Role | None, policy: Policy, bulk: bool) -> Verdict:
+    context = Context(
+        server=server,
         policy=policy,
         role_known=role is not None,
         superuser=role.superuser if role else False,
         replication=(role.replication or role.replication_member) if role else False,
         usable=role.usable if role else False,
     )
-
-
-def judge(backend: Backend, snapshot: Snapshot, policy: Policy, *, bulk: bool = False) -> Verdict:
-    """What signalling this session takes, alone or among others. Pure; every reason is cleaned text."""
-    context = context_of(backend, snapshot, policy)
     found = []
     for guard in GUARDS:
         reason = guard.reason(backend, context)

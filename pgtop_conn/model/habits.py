@@ -6,15 +6,15 @@ A poll costs what has changed since the one before: an unchanged session is the 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from statistics import median
 
 from pgtop_conn.model.snapshot import (
     ACTIVE,
     FASTPATH,
     IDLE,
-    OWN_APPLICATION_NAME,
     TRANSACTION_STATES,
     Backend,
     Snapshot,
@@ -42,16 +42,6 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
-    """A session that ended: when a poll missed it, how long it lived, and how long it was idle when last seen."""
-
-    at: float
-    life_s: float
-    #: None where it was at work.
-    idle_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Habit:
     """What was seen of one pool while it was watched; counts, and seconds."""
 
@@ -65,9 +55,9 @@ class Habit:
     #: The most sessions that were active, or in a transaction, at once, and the most there were.
     peak_active: int = 0
     peak: int = 0
-    #: The last sessions that ended one by one since `since` (server time): the watch began, or many ended together,
-    #: as in a deployment or by a kill.
-    left: Sequence[Departure] = ()
+    #: How long each of the last sessions was idle when it was last seen, that ended one by one since `since` (server
+    #: time): the watch began, or many ended together, as in a deployment or by a kill. None for one that was at work.
+    left: Sequence[float | None] = ()
     since: float | None = None
 
 
@@ -86,18 +76,10 @@ class _Record:
     reuses: int = 0
     peak_active: int = 0
     peak: int = 0
+    #: The median of `gaps`; None: none yet, or to be found anew.
+    gap_s: float | None = None
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=GAPS))
-    left: deque[Departure] = field(default_factory=lambda: deque(maxlen=DEPARTURES))
-
-
-def belongs(backend: Backend) -> bool:
-    """Whether a session is a client's, not one of a pgtop-conn, and all of it is ours to see."""
-    return (
-        backend.is_client
-        and not backend.hidden
-        and backend.key.backend_start is not None
-        and backend.app != OWN_APPLICATION_NAME
-    )
+    left: deque[float | None] = field(default_factory=lambda: deque(maxlen=DEPARTURES))
 
 
 class Habits:
@@ -120,10 +102,11 @@ class Habits:
         ):
             self._begin(snapshot)
             return
-        arrived = self._compare(before, snapshot)
-        # Nothing has ended when the numbers agree.
-        if len(before.by_key) + arrived != len(snapshot.by_key):
-            self._part(before, snapshot)
+        unchanged = set(before.backends).intersection(snapshot.backends)
+        was = {backend.key: backend for backend in filterfalse(unchanged.__contains__, before.backends)}
+        for backend in filterfalse(unchanged.__contains__, snapshot.backends):
+            self._compare(was.pop(backend.key, None), backend)
+        self._part(was.values(), before.taken_at, snapshot.taken_at)
         for record in self._pools.values():
             record.peak = max(record.peak, record.sessions)
             record.peak_active = max(record.peak_active, record.busy)
@@ -134,12 +117,14 @@ class Habits:
         record = self._pools.get((pool.app, pool.role, pool.database))
         if record is None or self._before is None:
             return NO_HABIT
+        if record.gap_s is None and record.gaps:
+            record.gap_s = median(record.gaps)
         return Habit(
             watched_s=self._before.taken_at - self._began,
             arrivals=record.arrivals,
             departures=record.departures,
             reuses=record.reuses,
-            gap_s=median(record.gaps) if record.gaps else None,
+            gap_s=record.gap_s,
             peak_active=record.peak_active,
             peak=record.peak,
             left=tuple(record.left),
@@ -150,63 +135,51 @@ class Habits:
         self._pools.clear()
         self._began = snapshot.taken_at
         for backend in snapshot.backends:
-            if belongs(backend):
-                self._count(backend, 1)
+            if backend.pool:
+                self._count(backend.pool, backend, 1)
         for record in self._pools.values():
             record.peak, record.peak_active = record.sessions, record.busy
 
-    def _record(self, backend: Backend) -> _Record:
-        pool = (backend.app, backend.role, backend.database)
+    def _count(self, pool: tuple[str, str, str], backend: Backend, by: int) -> _Record:
         record = self._pools.get(pool)
         if record is None:
             record = self._pools[pool] = _Record(self._began)
-        return record
-
-    def _count(self, backend: Backend, by: int) -> _Record:
-        record = self._record(backend)
         record.sessions += by
         if backend.state in _BUSY:
             record.busy += by
         return record
 
-    def _compare(self, before: Snapshot, snapshot: Snapshot) -> int:
-        """Count what has changed and what is new; how many rows are new, of whatever kind."""
-        arrived, known = 0, before.by_key.get
-        for backend in snapshot.backends:
-            old = known(backend.key)
-            if old is backend:
-                continue
-            if old is None:
-                arrived += 1
-                if belongs(backend):
-                    self._count(backend, 1).arrivals += 1
-                continue
-            if belongs(old):
-                self._count(old, -1)
-            if belongs(backend):
-                record = self._count(backend, 1)
-                gap_s = _gap(old, backend)
-                if gap_s is not None:
-                    record.reuses += 1
-                    record.gaps.append(gap_s)
-        return arrived
+    def _compare(self, old: Backend | None, new: Backend) -> None:
+        """Count a session that has changed, or is new."""
+        if old is not None and old.pool:
+            self._count(old.pool, old, -1)
+        if not new.pool:
+            return
+        record = self._count(new.pool, new, 1)
+        if old is None:
+            record.arrivals += 1
+            return
+        gap_s = _gap(old, new)
+        if gap_s is not None:
+            record.reuses += 1
+            record.gaps.append(gap_s)
+            record.gap_s = None
 
-    def _part(self, before: Snapshot, snapshot: Snapshot) -> None:
-        """Count the sessions that have ended."""
+    def _part(self, left: Iterable[Backend], seen_at: float, at: float) -> None:
+        """Count the sessions that have ended since they were seen."""
         ended: Counter[tuple[str, str, str]] = Counter()
-        for key, backend in before.by_key.items():
-            start = key.backend_start
-            if key in snapshot.by_key or start is None or not belongs(backend):
+        for backend in left:
+            if not backend.pool:
                 continue
-            ended[backend.app, backend.role, backend.database] += 1
-            record = self._count(backend, -1)
+            ended[backend.pool] += 1
+            record = self._count(backend.pool, backend, -1)
             record.departures += 1
-            record.left.append(Departure(snapshot.taken_at, before.taken_at - start, backend.idle_s(before.taken_at)))
+            record.left.append(backend.idle_s(seen_at))
         for pool, count in ended.items():
             record = self._pools[pool]
             if count >= max(TOGETHER, TOGETHER_SHARE * (record.sessions + count)):
                 record.left.clear()
-                record.since = snapshot.taken_at
+                record.since = at
 
     def _forget(self) -> None:
         """The pools without a session that were met first, when there are too many of them."""

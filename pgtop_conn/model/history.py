@@ -6,6 +6,7 @@ the pairs agree on the direction (Kendall's tau) tells growth from noise. A rest
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ TREND_SIGMAS = 5.0
 TREND_TAU = 0.95
 #: Groups are counted this often; the totals at every poll.
 GROUPS_EVERY_S = 5.0
+GROUPS_KEPT = int(RATE_WINDOW_S / GROUPS_EVERY_S) + 1
 #: Sessions opened and ended a second are averaged over this.
 CHURN_WINDOW_S = 60.0
 #: Transactions a second that differ by less between the window's halves are flat.
@@ -73,7 +75,11 @@ class History:
 
     def __init__(self, size: int = 900) -> None:
         self._used: deque[tuple[float, int]] = deque(maxlen=size)
-        self._groups: deque[tuple[float, Counts]] = deque(maxlen=int(RATE_WINDOW_S / GROUPS_EVERY_S) + 1)
+        #: The newest counts; before them, oldest first, only what each differs in from the one before, since most
+        #: groups stay as they are; and what was counted before all of these.
+        self._counts: Counts = {}
+        self._groups: deque[tuple[float, Counts]] = deque()
+        self._before: dict[Hashable, int] = {}
         self._counters: deque[Counters] = deque(maxlen=size)
         self._peak: tuple[int, float] | None = None
         self._started_at: float | None = None
@@ -95,14 +101,14 @@ class History:
         if restarted or (self._used and at < self._used[-1][0]):
             self._used.clear()
             self._groups.clear()
+            self._before, self._counts = {}, {}
             self._counters.clear()
             if restarted and self._started_at is not None:
                 self.restarted_at = started_at
             self._started_at = started_at
         self._used.append((at, used))
         if not self._groups or at - self._groups[-1][0] >= GROUPS_EVERY_S:
-            self._groups.append((at, counts()))
-            self._rates.clear()
+            self._add_counts(at, counts())
         if counters is not None and (not self._counters or counters.at > self._counters[-1].at):
             if self._counters and counters.transactions < self._counters[-1].transactions:
                 # pg_stat_reset(), or a database was dropped: what came before can't be compared.
@@ -110,6 +116,17 @@ class History:
             self._counters.append(counters)
         if self._peak is None or used > self._peak[0]:
             self._peak = (used, at)
+
+    def _add_counts(self, at: float, counts: Counts) -> None:
+        last, self._counts = self._counts, counts
+        changed = {group: count for group, count in counts.items() if last.get(group) != count}
+        changed.update(dict.fromkeys(last.keys() - counts.keys(), 0))
+        self._groups.append((at, changed))
+        if len(self._groups) > GROUPS_KEPT:
+            _, oldest = self._groups.popleft()
+            self._before.update(oldest)
+            self._before = {group: count for group, count in self._before.items() if count}
+        self._rates.clear()
 
     def used(self, count: int) -> list[int]:
         """The last `count` totals, oldest first."""
@@ -133,7 +150,11 @@ class History:
     def per_minute(self, group: Hashable) -> float | None:
         """Sessions per minute of one group of the counts; None while there is too little history."""
         if group not in self._rates:
-            self._rates[group] = _current([(at, counts.get(group, 0)) for at, counts in self._groups])
+            count, points = self._before.get(group, 0), []
+            for at, changed in self._groups:
+                count = changed.get(group, count)
+                points.append((at, count))
+            self._rates[group] = _current(points)
         return self._rates[group]
 
     def churn(self) -> Churn | None:
@@ -200,13 +221,16 @@ def _slope(series: Series) -> tuple[float | None, bool]:
     """Theil-Sen slope per minute (None: too little history), and whether it is a trend and not noise."""
     if not series or series[-1][0] - series[0][0] < RATE_NEEDS_S:
         return None, False
+    if len({value for _, value in series}) == 1:
+        return 0.0, False
     slopes = [
         (later[1] - earlier[1]) / (later[0] - earlier[0])
         for index, earlier in enumerate(series)
         for later in series[index + 1 :]
         if later[0] > earlier[0]
     ]
-    tau = abs(sum(slope > 0 for slope in slopes) - sum(slope < 0 for slope in slopes)) / len(slopes)
+    slopes.sort()
+    tau = abs(len(slopes) - bisect_right(slopes, 0.0) - bisect_left(slopes, 0.0)) / len(slopes)
     count = len(series)
     # The spread of tau where there is no trend (Kendall 1938).
     spread = sqrt(2 * (2 * count + 5) / (9 * count * max(1, count - 1)))

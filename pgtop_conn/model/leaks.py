@@ -7,17 +7,18 @@ thing. It shows better while it is watched. What is hidden from us is unknown, a
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from math import exp, log2
 
 from pgtop_conn.model.cohort import Cohort, forgotten, lost_again, measure
-from pgtop_conn.model.habits import Habits, Pool, belongs
+from pgtop_conn.model.habits import Habits, Pool
 from pgtop_conn.model.leak_words import evidence_of, sentence_of, session_sentences
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
+from pgtop_conn.model.snapshot import TRANSACTION_STATES, Backend, BackendKey, Snapshot
 
 #: fnmatch patterns of application names whose sessions belong to a person or a tool, however long they are idle.
 TOOLS = (
@@ -177,7 +178,8 @@ RULES = (
 
 def score_of(cohort: Cohort) -> tuple[float, dict[str, float]]:
     """The score, 0 to 1, and the points each rule gave; those that had nothing to say are left out."""
-    points = {rule.name: round(rule.points * rule.strength(cohort), 2) for rule in RULES}
+    strengths = ((rule, rule.strength(cohort)) for rule in RULES)
+    points = {rule.name: round(rule.points * strength, 2) for rule, strength in strengths if strength}
     total = sum(points.values()) - DOUBT
     return 1.0 / (1.0 + exp(-total)), {name: given for name, given in points.items() if given}
 
@@ -187,15 +189,17 @@ def find_leaks(snapshot: Snapshot, habits: Habits, growth_of: Callable[[str], fl
     pools = _pools(snapshot)
     alone = Counter(app for app, _role, _database in pools)
     budget = SlotBudget.of(snapshot) if pools else None
+    full: dict[tuple[int, int], bool] = {}
     leaks = []
     for (app, role, database), members in pools.items():
         if budget is None or len(members) < LEAST_TRANSACTIONS:
             continue
         pool = Pool(app, role, database)
         growth = growth_of(app) if alone[app] == 1 else None
-        cohort = measure(
-            pool, members, snapshot.taken_at, habits.of(pool), growth, _is_full(snapshot, budget, members[0])
-        )
+        place = (members[0].role_oid, members[0].database_oid)
+        if place not in full:
+            full[place] = _is_full(snapshot, budget, members[0])
+        cohort = measure(pool, members, snapshot.taken_at, habits.of(pool), growth, full[place], _is_pile)
         if cohort is None:
             continue
         leak = _judge(cohort, budget.used, alone[app] > 1)
@@ -207,14 +211,15 @@ def find_leaks(snapshot: Snapshot, habits: Habits, growth_of: Callable[[str], fl
 
 def _pools(snapshot: Snapshot) -> dict[tuple[str, str, str], list[Backend]]:
     """Sessions by pool, without our own, those we may not see, and those of people and tools."""
-    pools: dict[tuple[str, str, str], list[Backend]] = {}
+    pools: defaultdict[tuple[str, str, str], list[Backend]] = defaultdict(list)
     own_pid = snapshot.server.own_pid
-    for backend in snapshot.backends:
-        if belongs(backend) and backend.pid != own_pid and not backend.walsender:
-            pools.setdefault((backend.app, backend.role, backend.database), []).append(backend)
+    for backend in snapshot.holders:
+        if backend.pool and not backend.walsender and backend.key[0] != own_pid:
+            pools[backend.pool].append(backend)
     return {pool: members for pool, members in pools.items() if not _is_tool(pool[0])}
 
 
+@lru_cache(maxsize=1024)
 def _is_tool(app: str) -> bool:
     return any(fnmatchcase(app, pattern) for pattern in TOOLS)
 
@@ -227,10 +232,15 @@ def _is_full(snapshot: Snapshot, budget: SlotBudget, backend: Backend) -> bool:
     return budget.room(role, snapshot.databases.get(backend.database_oid)).free == 0
 
 
+def _is_pile(idle: Sequence[Backend]) -> bool:
+    """Whether so many idle sessions are an accumulation at all."""
+    if len(idle) >= LEAST_SESSIONS:
+        return True
+    return sum(backend.state in TRANSACTION_STATES for backend in idle) >= LEAST_TRANSACTIONS
+
+
 def _judge(cohort: Cohort, used: int, shared_name: bool) -> Leak | None:
     in_transaction = cohort.in_transaction >= LEAST_TRANSACTIONS
-    if len(cohort.idle) < LEAST_SESSIONS and not in_transaction:
-        return None
     score, points = score_of(cohort)
     if score < BAR:
         return None

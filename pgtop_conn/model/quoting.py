@@ -10,10 +10,12 @@ import shlex
 from datetime import UTC, datetime, timedelta
 from math import floor
 
+from pgtop_conn.model.patterns import later
+
 #: What clean() puts in the place of a character; a name that has one of these by nature is not typed either.
-_REPLACED = re.compile("[\ufffd\u2400-\u2421]")
+_REPLACED = later("[\ufffd\u2400-\u2421]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]+")
+_PLAIN_KEY = later(r"[A-Za-z0-9_.-]+")
 
 
 def typable(name: str) -> bool:

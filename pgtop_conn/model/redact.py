@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from pgtop_conn.model.patterns import later
 from pgtop_conn.model.text import one_line
 
 #: What stands for a literal.
@@ -48,26 +49,26 @@ def _reading(plain: str) -> re.Pattern[str]:
         goes_on=_GOES_ON,
         plain=plain,
     )
-    return re.compile(text, re.VERBOSE | re.DOTALL)
+    return later(text, re.VERBOSE | re.DOTALL)
 
 
 _STANDARD = _reading(_PLAIN)
 #: With standard_conforming_strings off a backslash protects a quote in every string.
 _BACKSLASHES = _reading(_ESCAPED)
 
-_COMMENT = re.compile(r"/\*|\*/")
-_ROLE = re.compile(r"\s*(?:CREATE|ALTER)\s+(?:ROLE|USER|GROUP)\b", re.IGNORECASE)
+_COMMENT = later(r"/\*|\*/")
+_ROLE = later(r"\s*(?:CREATE|ALTER)\s+(?:ROLE|USER|GROUP)\b", re.IGNORECASE)
 #: Without quotes it is an error, but the server shows the text all the same.
-_PASSWORD = re.compile(r"""(\bPASSWORD\s++)(?!NULL\b)(?:"[^"]*+"?|[^\s"]++)""", re.IGNORECASE)
+_PASSWORD = later(r"""(\bPASSWORD\s++)(?!NULL\b)(?:"[^"]*+"?|[^\s"]++)""", re.IGNORECASE)
 
 #: Statements and connection strings that may hold a password are masked whatever was asked for.
-_SECRET = re.compile(r"passw|secret|token|api_?key|crypt\s*\(|credential", re.IGNORECASE)
+_SECRET = later(r"passw|secret|token|api_?key|crypt\s*\(|credential", re.IGNORECASE)
 
 _ITEM = r"\s*+(?:[-+]\s*+)?+(?:\?|\$[0-9]++|(?:NULL|TRUE|FALSE|DEFAULT)\b)(?:::[\w.]++)?+\s*+"
 _ROW = rf"\({_ITEM}(?:,{_ITEM})*+(?:,\s*+)?+(?:\)|\Z)"
-_ROWS = re.compile(rf"{_ROW}(?:\s*+,\s*+{_ROW})*+(?:\s*+,\s*+\(?+\s*+\Z)?+", re.IGNORECASE)
-_ARRAY = re.compile(rf"(\bARRAY\s*+)\[{_ITEM}(?:,{_ITEM})*+(?:,\s*+)?+(?:\]|\Z)", re.IGNORECASE)
-_PARAMETER = re.compile(rf"(?<![A-Za-z0-9_${_HIGH}])\$[0-9]++")
+_ROWS = later(rf"{_ROW}(?:\s*+,\s*+{_ROW})*+(?:\s*+,\s*+\(?+\s*+\Z)?+", re.IGNORECASE)
+_ARRAY = later(rf"(\bARRAY\s*+)\[{_ITEM}(?:,{_ITEM})*+(?:,\s*+)?+(?:\]|\Z)", re.IGNORECASE)
+_PARAMETER = later(rf"(?<![A-Za-z0-9_${_HIGH}])\$[0-9]++")
 
 #: Longer texts are not remembered: a server may be told to keep a megabyte of each.
 _REMEMBERED = 8192

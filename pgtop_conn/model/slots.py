@@ -18,15 +18,23 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from operator import attrgetter
 
-from pgtop_conn.model.snapshot import STARTING, Backend, Database, Role, Server, Snapshot
+from pgtop_conn.model.snapshot import (
+    CLIENT_BACKEND,
+    HIDDEN_STATE,
+    STARTING,
+    Backend,
+    Database,
+    Role,
+    Server,
+    Snapshot,
+)
 
 #: Per cent of what ordinary roles may use.
 WARNING_PERCENT = 80.0
 CRITICAL_PERCENT = 95.0
-
-HIDDEN_STATE = "hidden"
-NO_STATE = "unknown"
 
 
 class Level(StrEnum):
@@ -82,9 +90,7 @@ class Room:
 
 def may_hold_slot(backend: Backend) -> bool:
     """A client backend, or a row whose type is hidden and that could be one."""
-    if backend.hidden and backend.backend_type is None:
-        return bool(backend.role_oid and backend.database_oid and not backend.walsender)
-    return backend.is_client
+    return backend.holds_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,35 +159,40 @@ class SlotBudget:
     @classmethod
     def of(cls, snapshot: Snapshot, warning: float = WARNING_PERCENT, critical: float = CRITICAL_PERCENT) -> SlotBudget:
         """Count one snapshot; thresholds are per cent of what ordinary roles may use."""
-        server = snapshot.server
-        clients = [backend for backend in snapshot.backends if backend.is_client]
-        # Where the state is hidden, a client without a role is one whose login has not come that far.
-        starting = sum(
-            1 for backend in clients if backend.state == STARTING or (backend.hidden and not backend.role_oid)
-        )
-        counted = len(clients) if snapshot.counted_used is None else snapshot.counted_used
-        used = counted + snapshot.authenticating
-        capacity = server.ordinary_capacity
-        return cls(
-            max=server.max_connections,
-            used=used,
-            exact=snapshot.counted_exact,
-            superuser_reserved=server.superuser_reserved,
-            reserved=server.all_reserved,
-            authenticating=snapshot.authenticating + starting,
-            walsenders_used=sum(1 for backend in snapshot.backends if backend.walsender),
-            walsenders_max=server.max_wal_senders,
-            own_slot=_own_slot(snapshot, used, capacity),
-            level=level_of(used, capacity, warning, critical),
-            states=_states(snapshot),
-            limits=_limits(snapshot),
-        )
+        return _counted(snapshot, warning, critical)
+
+
+# Of one poll the gauges, the table, the history and the leaks ask; a paused table is another one's.
+@lru_cache(maxsize=2)
+def _counted(snapshot: Snapshot, warning: float, critical: float) -> SlotBudget:
+    server = snapshot.server
+    states = _states(snapshot)
+    counted = snapshot.counted_used
+    if counted is None:
+        counted = Counter(map(attrgetter("backend_type"), snapshot.backends))[CLIENT_BACKEND]
+    walsenders_used = sum(map(attrgetter("walsender"), snapshot.backends))
+    used = counted + snapshot.authenticating
+    capacity = server.ordinary_capacity
+    return SlotBudget(
+        max=server.max_connections,
+        used=used,
+        exact=snapshot.counted_exact,
+        superuser_reserved=server.superuser_reserved,
+        reserved=server.all_reserved,
+        authenticating=snapshot.authenticating + _starting(snapshot, states),
+        walsenders_used=walsenders_used,
+        walsenders_max=server.max_wal_senders,
+        own_slot=_own_slot(snapshot, used, capacity, walsenders_used),
+        level=level_of(used, capacity, warning, critical),
+        states=states,
+        limits=_limits(snapshot),
+    )
 
 
 def rooms(snapshot: Snapshot, budget: SlotBudget) -> list[Room]:
     """The tightest room of every role that holds a slot now, over the databases it is in: who is refused next."""
     tightest: dict[int, Room] = {}
-    pairs = {(b.role_oid, b.database_oid) for b in snapshot.backends if may_hold_slot(b) and b.role_oid}
+    pairs = {(b.role_oid, b.database_oid) for b in snapshot.holders if b.role_oid}
     for role_oid, database_oid in sorted(pairs):
         role = snapshot.roles.get(role_oid)
         if role is None:
@@ -202,12 +213,13 @@ def level_of(used: int, capacity: int, warning: float, critical: float) -> Level
     return Level.WARNING if percent >= warning else Level.OK
 
 
-def _own_slot(snapshot: Snapshot, used: int, capacity: int) -> SlotKind:
+def _own_slot(snapshot: Snapshot, used: int, capacity: int, walsenders_used: int) -> SlotKind:
     """What our leaving would give back; only roles that may use a reserve can sit in it."""
     server: Server = snapshot.server
-    own = snapshot.find(server.own_pid)
-    if own is not None and own.walsender:
-        return SlotKind.WALSENDER
+    if walsenders_used:
+        own = snapshot.find(server.own_pid)
+        if own is not None and own.walsender:
+            return SlotKind.WALSENDER
     if used <= capacity or not (server.superuser or server.uses_reserved):
         return SlotKind.ORDINARY
     if server.superuser and used > server.max_connections - server.superuser_reserved:
@@ -215,31 +227,30 @@ def _own_slot(snapshot: Snapshot, used: int, capacity: int) -> SlotKind:
     return SlotKind.RESERVED
 
 
-def state_of(backend: Backend) -> str:
-    """The word a session is counted under: its state, `hidden` where we may not see it, or `unknown`."""
-    if backend.hidden:
-        return HIDDEN_STATE
-    return backend.state or NO_STATE
+def _starting(snapshot: Snapshot, states: Mapping[str, int]) -> int:
+    """Clients whose login has not come to its end; where their state is hidden, those without a role."""
+    if STARTING not in states and HIDDEN_STATE not in states:
+        return 0
+    return sum(
+        backend.is_client and (backend.state == STARTING or (backend.hidden and not backend.role_oid))
+        for backend in snapshot.holders
+    )
 
 
 def _states(snapshot: Snapshot) -> dict[str, int]:
     """Sessions that hold a slot by state, most first."""
-    return dict(Counter(state_of(backend) for backend in snapshot.backends if may_hold_slot(backend)).most_common())
+    return dict(Counter(map(attrgetter("counted_as"), snapshot.holders)).most_common())
 
 
 def _limits(snapshot: Snapshot) -> tuple[Limit, ...]:
     """Every CONNECTION LIMIT in force. Superusers are exempt, but their sessions count towards a database's."""
-    holders = [backend for backend in snapshot.backends if may_hold_slot(backend)]
-    by_role = Counter(backend.role_oid for backend in holders)
-    by_database = Counter(backend.database_oid for backend in holders)
-    limits = [
-        Limit("role", role.oid, role.name, role.connection_limit, by_role[role.oid])
-        for role in snapshot.roles.values()
-        if role.connection_limit >= 0 and role.can_login and not role.superuser
-    ]
-    limits += [
-        Limit("database", database.oid, database.name, database.connection_limit, by_database[database.oid])
-        for database in snapshot.databases.values()
-        if database.connection_limit >= 0
-    ]
+    roles = [one for one in snapshot.roles.values() if one.connection_limit >= 0]
+    roles = [one for one in roles if one.can_login and not one.superuser]
+    databases = [one for one in snapshot.databases.values() if one.connection_limit >= 0]
+    if not roles and not databases:
+        return ()
+    by_role = Counter(map(attrgetter("role_oid"), snapshot.holders))
+    by_database = Counter(map(attrgetter("database_oid"), snapshot.holders))
+    limits = [Limit("role", one.oid, one.name, one.connection_limit, by_role[one.oid]) for one in roles]
+    limits += [Limit("database", one.oid, one.name, one.connection_limit, by_database[one.oid]) for one in databases]
     return tuple(sorted(limits, key=lambda limit: (-limit.share, limit.kind, limit.name)))

@@ -1,13 +1,15 @@
 """One poll of a server: who is connected, on what server, at one instant of the server's clock.
 
-Add a column of new data: one line in postgres/sql/activity.sql, one field of Backend, one entry in view/columns.py.
+Add a column of new data: one line in postgres/sql/activity.sql, two in postgres/rows.py, one field of Backend,
+one entry in view/columns.py.
 Times are seconds since the epoch on the SERVER's clock; an age is `taken_at` minus a time, never below 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -36,6 +38,9 @@ DISABLED = "disabled"
 STARTING = "starting"
 IDLE_STATES = frozenset({IDLE, IN_TRANSACTION, ABORTED})
 TRANSACTION_STATES = frozenset({IN_TRANSACTION, ABORTED})
+#: Our words for a state that we may not see, and for one that the process does not have.
+HIDDEN_STATE = "hidden"
+NO_STATE = "unknown"
 
 
 class BackendKey(NamedTuple):
@@ -112,6 +117,23 @@ class Backend:
     blocked_by: tuple[int, ...] = ()
     #: Read from the title of its process: what it ran, and when, is not known.
     by_title: bool = False
+    #: Holds a slot, or may: a client backend, or a row whose type is hidden and that could be one. Every poll asks it
+    #: of every row, so it is found once, as `counted_as` is.
+    holds_slot: bool = field(init=False, repr=False)
+    #: The word a session is counted under: its state, `hidden` where we may not see it, or `unknown`.
+    counted_as: str = field(init=False, repr=False)
+    #: Application, role and database of a client's session, all of which is ours to see; None for any other row, and
+    #: for those of a pgtop-conn.
+    pool: tuple[str, str, str] | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        unknown = self.hidden and self.backend_type is None
+        could = bool(self.role_oid and self.database_oid and not self.walsender)
+        object.__setattr__(self, "holds_slot", could if unknown else self.backend_type == CLIENT_BACKEND)
+        object.__setattr__(self, "counted_as", HIDDEN_STATE if self.hidden else self.state or NO_STATE)
+        seen = self.backend_type == CLIENT_BACKEND and not self.hidden and self.key.backend_start is not None
+        pooled = seen and self.app != OWN_APPLICATION_NAME
+        object.__setattr__(self, "pool", (self.app, self.role, self.database) if pooled else None)
 
     @property
     def pid(self) -> int:
@@ -246,9 +268,12 @@ class Locks:
     holders: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Everything one poll read. Frozen and compared by identity: cheap to hand around and to keep."""
+    """Everything one poll read. Frozen and compared by identity: cheap to hand around and to keep.
+
+    What many ask for is found when the first one does.
+    """
 
     taken_at: float
     server: Server
@@ -267,11 +292,27 @@ class Snapshot:
     locks: Locks | None = None
     #: Seconds the poll took, on our clock.
     poll_s: float = 0.0
-    by_key: Mapping[BackendKey, Backend] = field(init=False, repr=False)
+    #: What by_key becomes, where whoever read the sessions has it already.
+    index: InitVar[Mapping[BackendKey, Backend] | None] = None
 
-    def __post_init__(self) -> None:
-        index = {backend.key: backend for backend in self.backends}
-        object.__setattr__(self, "by_key", MappingProxyType(index))
+    def __post_init__(self, index: Mapping[BackendKey, Backend] | None) -> None:
+        if index is not None:
+            vars(self)["by_key"] = MappingProxyType(index)
+
+    @cached_property
+    def by_key(self) -> Mapping[BackendKey, Backend]:
+        """Every row by its identity."""
+        return MappingProxyType({backend.key: backend for backend in self.backends})
+
+    @cached_property
+    def holders(self) -> tuple[Backend, ...]:
+        """The rows that hold a slot, or may."""
+        return tuple([backend for backend in self.backends if backend.holds_slot])
+
+    @cached_property
+    def listed(self) -> tuple[Backend, ...]:
+        """The rows a table shows that is not asked for a type or a pid: background processes hold no slot."""
+        return tuple([backend for backend in self.backends if backend.holds_slot or backend.walsender])
 
     def holds_no_lock(self, backend: Backend) -> bool:
         """Whether it is known that the session holds no lock now: it has done nothing since the locks were read."""

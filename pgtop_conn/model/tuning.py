@@ -5,11 +5,11 @@ Add a setting: one entry in TUNINGS. Values are written so that the server shows
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
+from pgtop_conn.model.patterns import later
 from pgtop_conn.model.pools import untouchable
 from pgtop_conn.model.providers import provider_named
 from pgtop_conn.model.quoting import identifier, literal, shown
@@ -38,7 +38,7 @@ class Tuning:
 
 
 _MS = {"us": 0.001, "ms": 1.0, "s": 1_000.0, "min": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
-_NUMBER = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*")
+_NUMBER = later(r"\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*")
 
 TUNINGS: Mapping[str, Tuning] = {
     tuning.name: tuning

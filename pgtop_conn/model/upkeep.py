@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from pgtop_conn.model.patterns import later
+
 #: Regular expressions without case for the beginning of a statement, behind comments and white space.
 UPKEEP = (
     # The end of a transaction, and what is left of a session when it is given back.
@@ -24,9 +26,9 @@ UPKEEP = (
     r"(?:\s+(?:AS\s+)?\w+)?)?\s*(?:;|\Z)",
     r";|\Z",
 )
-_UPKEEP = re.compile("|".join(f"(?:{pattern})" for pattern in UPKEEP), re.IGNORECASE | re.DOTALL)
-_LISTENS = re.compile(r"LISTEN\b", re.IGNORECASE)
-_SPACE = re.compile(r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+_UPKEEP = later("|".join(f"(?:{pattern})" for pattern in UPKEEP), re.IGNORECASE | re.DOTALL)
+_LISTENS = later(r"LISTEN\b", re.IGNORECASE)
+_SPACE = later(r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from pgtop_conn.model.snapshot import Server
 from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.statements import STARTING_ROWS_SINCE, statement
 
-#: A look costs as much as the whole activity (measured), so it is taken often only where every slot counts.
+#: A look costs a tenth of the whole activity, and as much as that while somebody authenticates (measured).
 OFTEN_S = 5.0
 #: Otherwise now and then: connections that never finish can fill a server whose visible sessions are few.
 SELDOM_S = 30.0
@@ -36,7 +36,7 @@ class Authenticating:
             # Before the look: one that fails is not repeated at once either, and the last answer stays.
             self._looked_at = time.monotonic()
             with suppress(PollFailed):
-                self._pids = await self._look()
+                self._pids = await self._look(listed)
         elif self._pids - listed:
             # Some are known, which is rare: whether they are still there is asked at every poll.
             with suppress(PollFailed):
@@ -49,7 +49,10 @@ class Authenticating:
         often = bool(self._pids) or used >= SATURATED * server.ordinary_capacity
         return time.monotonic() - self._looked_at >= (OFTEN_S if often else SELDOM_S)
 
-    async def _look(self) -> frozenset[int]:
+    async def _look(self, listed: frozenset[int]) -> frozenset[int]:
+        holders = await self._link.read(statement("virtual_transactions"))
+        if listed.issuperset(row["pid"] for row in holders):
+            return frozenset()
         pids = await self._sample()
         if pids:
             await asyncio.sleep(BIRTH_S)

@@ -14,7 +14,6 @@ from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.login import login
 from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS
 from pgtop_conn.postgres.statements import statement
-from pgtop_conn.postgres.walsender import WalsenderLink
 
 #: Whether a server in recovery, and one that is read-only by default, is acceptable.
 _WANTED: Mapping[str, Callable[[bool, bool], bool]] = MappingProxyType(
@@ -94,7 +93,10 @@ async def _connect_to(info: ConnInfo, host: Host, wanted: str, kind: type[Link])
 
 async def _prepare(link: Link, wanted: str) -> None:
     """Look for a pooler before anything is set or named: both would leak to other clients through it."""
-    if isinstance(link, WalsenderLink):
+    if link.door:
+        from pgtop_conn.postgres.walsender import WalsenderLink
+
+        assert isinstance(link, WalsenderLink)
         await link.prepare_output()
         await _leave_one_sender(link)
     facts = (await link.fetch(statement("detect")))[0]

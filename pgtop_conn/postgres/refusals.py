@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pgtop_conn.model.facts import OTHER_REFUSAL, REFUSALS, Refused
+from pgtop_conn.model.patterns import later
 
 DAY_S = 86400.0
 HOUR_S = 3600.0
@@ -34,16 +35,16 @@ _SEVERITIES = tuple(
         "DETAIL HINT QUERY CONTEXT STATEMENT LOCATION BACKTRACE",
     )
 )
-_SEVERITY = re.compile(rb"\b(" + "|".join(_SEVERITIES).encode() + rb"):  ")
-_CANDIDATE = re.compile(rb"FATAL:  |53300")
+_SEVERITY = later(rb"\b(" + "|".join(_SEVERITIES).encode() + rb"):  ")
+_CANDIDATE = later(rb"FATAL:  |53300")
 _STAMP = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})? (?:[A-Za-z]{1,12}|[+-]\d\d(?::?\d\d)?)"
-_TIME = re.compile(_STAMP + rb"|\b\d{9,11}\.\d{3}\b")
-_STAMPED = re.compile(_STAMP)
-_PARTS = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.\d+)?(?: (\S+))?")
-_NUMERIC_ZONE = re.compile(r"([+-])(\d\d)(?::?(\d\d))?")
+_TIME = later(_STAMP + rb"|\b\d{9,11}\.\d{3}\b")
+_STAMPED = later(_STAMP)
+_PARTS = later(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.\d+)?(?: (\S+))?")
+_NUMERIC_ZONE = later(r"([+-])(\d\d)(?::?(\d\d))?")
 _JSON_CODE = b'"state_code":"53300"'
 #: A record of a csvlog with its newline: a doubled quote is the end of one quoted part and the start of the next.
-_RECORD = re.compile(rb'(?:[^"\n]++|"[^"]*+(?:"|\Z))*+(?:\n|\Z)')
+_RECORD = later(rb'(?:[^"\n]++|"[^"]*+(?:"|\Z))*+(?:\n|\Z)')
 
 
 class Style(StrEnum):

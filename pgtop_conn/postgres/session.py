@@ -15,12 +15,10 @@ from pgtop_conn.model.source import Action, Outcome, Target
 from pgtop_conn.postgres.activity import Reader
 from pgtop_conn.postgres.connecting import connect
 from pgtop_conn.postgres.conninfo import ConnInfo
-from pgtop_conn.postgres.facts import read_facts
 from pgtop_conn.postgres.link import Link, Rows
 from pgtop_conn.postgres.signals import signal_each
 from pgtop_conn.postgres.statements import statement
 from pgtop_conn.postgres.unanswered import Unanswered
-from pgtop_conn.postgres.walsender import WalsenderLink
 
 _CLOSED = "the session was closed"
 #: So many sessions of ours may be on the server at once while it owes some of them an answer.
@@ -57,7 +55,7 @@ class Session:
     @classmethod
     async def open(cls, info: ConnInfo, *, by_door: bool = False) -> Session:
         """Connect, `by_door` through the walsender door. Raises ConnectError, PasswordNeeded or SlotsExhausted."""
-        return cls(info, await connect(info, WalsenderLink if by_door else Link), by_door=by_door)
+        return cls(info, await connect(info, _by_door() if by_door else Link), by_door=by_door)
 
     @property
     def pooled(self) -> bool:
@@ -97,6 +95,9 @@ class Session:
 
         Takes some seconds at most. Raises SourceLost when the connection is lost, and leaves it to poll() to connect.
         """
+        # With the reading of logs 6 ms of every start, and only a diagnosis wants it.
+        from pgtop_conn.postgres.facts import read_facts
+
         link = self._link
         if link is None:
             raise SourceLost("there is no connection to the server at the moment")
@@ -196,7 +197,7 @@ class Session:
         except SlotsExhausted:
             if not self._by_door:
                 raise
-            return await self._reconnect(WalsenderLink)
+            return await self._reconnect(_by_door())
 
     async def _reconnect(self, kind: type[Link]) -> Link:
         if self._closed:
@@ -217,6 +218,13 @@ class Session:
             link.cut(_CLOSED)
             raise SourceLost(_CLOSED)
         return link
+
+
+def _by_door() -> type[Link]:
+    """The link of the walsender door, loaded for those who take it, as it brings what reads the facts."""
+    from pgtop_conn.postgres.walsender import WalsenderLink
+
+    return WalsenderLink
 
 
 async def _end(link: Link, key: BackendKey) -> None:

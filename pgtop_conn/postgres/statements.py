@@ -8,7 +8,7 @@ Arrays go in and out as text[]: for any other the driver asks the server first, 
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 
 from pgtop_conn.model.source import Action
@@ -37,7 +37,8 @@ STARTING_ROWS_SINCE = 180000
 @cache
 def statement(name: str) -> str:
     """The text of sql/<name>.sql without its comments, which need not travel to the server and into its logs."""
-    text = (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    # importlib.resources would load zipfile for this.
+    text = Path(__file__).with_name("sql").joinpath(f"{name}.sql").read_text(encoding="utf-8")
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
 
 

@@ -7,24 +7,26 @@ import logging
 import os
 import signal
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import ClassVar
 
 from rich.console import Console
 from rich.text import Text
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.constants import COLOR_SYSTEM
 from textual.theme import Theme
 
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui import themes, toosmall
+from pgtop_conn.tui.held import Held
 from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
+from pgtop_conn.tui.onlychanged import OnlyChangedApp
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.replay import ReplayScreen
+from pgtop_conn.tui.takingover import taking_over
 from pgtop_conn.tui.terminal import Colours, colours, watched
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ log = logging.getLogger(__name__)
 NO_COLOR = "NO_COLOR"
 
 
-class MonitorApp(App[int]):
+class MonitorApp(OnlyChangedApp[int]):
     """Exits with 0 when the user leaves, 1 after an unexpected error."""
 
     CSS_PATH = "style.tcss"
@@ -52,6 +54,16 @@ class MonitorApp(App[int]):
             show=False,
             priority=True,
         ),
+        # After another program has written over the screen.
+        Binding(
+            "ctrl+l",
+            "repaint",
+            "repaint",
+            id="repaint",
+            tooltip="Paint the whole screen again.",
+            show=False,
+            priority=True,
+        ),
         # Whatever dialog is open: what is being sent stops first.
         Binding(
             "escape",
@@ -64,9 +76,10 @@ class MonitorApp(App[int]):
         ),
     ]
 
-    def __init__(self, source: Source, options: ScreenOptions) -> None:
+    def __init__(self, source: Source, options: ScreenOptions, held: Held | None = None) -> None:
         # With the terminal's own colours Textual leaves colours out; with others it would paint greys.
-        super().__init__(ansi_color=True if NO_COLOR in os.environ else None)
+        ansi_color = True if NO_COLOR in os.environ else None
+        super().__init__(driver_class=None if held is None else taking_over(held), ansi_color=ansi_color)
         self.animation_level = "none"
         self._options = options
         for theme in themes.OWN.values():
@@ -96,6 +109,9 @@ class MonitorApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self.main.signals.sending if action == "stop_signals" else True
+
+    def action_repaint(self) -> None:
+        self.repaint()
 
     def action_stop_signals(self) -> None:
         self.main.stop_signals()
@@ -127,25 +143,34 @@ def _described(error: BaseException | None) -> str:
     return f"{type(cause).__name__}{where}"
 
 
-async def run(source: Source, options: ScreenOptions) -> int:
+async def run(source: Source, options: ScreenOptions, held: Held | None = None) -> int:
     """Show the monitor until the user leaves; the exit code. The source stays open and is asked nothing more.
 
+    `held` is the terminal where the first frame is on it already.
     Raises BadInput for a theme that does not exist.
     """
     # Without a handler of ours Python writes warnings to standard error, over the screen.
     logging.getLogger("pgtop_conn").addHandler(logging.NullHandler())
-    app = MonitorApp(source, replace(options, theme=_suitable_theme(options)))
+    app = MonitorApp(source, replace(options, theme=_suitable_theme(options)), held)
     loop = asyncio.get_running_loop()
 
     def leave() -> None:
         loop.call_soon_threadsafe(app.exit, 128 + signal.SIGHUP)
 
-    with watched(leave), _ended_by_signals(loop, app):
+    with _watched(leave, held), _ended_by_signals(loop, app):
         try:
             result = await app.run_async(mouse=options.mouse)
         finally:
             await app.finish()
     return 1 if result is None else result
+
+
+def _watched(leave: Callable[[], None], held: Held | None) -> AbstractContextManager[None]:
+    """The terminal is looked at from one thread, from the first frame on."""
+    if held is None:
+        return watched(leave)
+    held.gone = leave
+    return nullcontext()
 
 
 def _suitable_theme(options: ScreenOptions) -> str:

@@ -30,6 +30,7 @@ from pgtop_conn.tui.signals import Severity
 from pgtop_conn.tui.table import SessionTable
 from pgtop_conn.view.choosing import known
 from pgtop_conn.view.groups import GROUPINGS, paths_to
+from pgtop_conn.view.keyline import Spot
 from pgtop_conn.view.table import SORTS, Line, is_listed, shown, visible
 
 GONE = "The session under the cursor is gone; move to another"
@@ -130,7 +131,7 @@ class BrowseScreen(Screen[None]):
         if self.filter_bar.display:
             leave = replace(remapped(LEAVE_FILTER, self.keymap)[0], show=True)
             return [Binding("enter", "apply", "apply"), leave]
-        spot = footer.Spot(
+        spot = Spot(
             self.table.current,
             self.view,
             self.told_snapshot,
@@ -251,11 +252,12 @@ class BrowseScreen(Screen[None]):
 
     def choose_grouping(self, name: str) -> None:
         """Group the table anew, the cursor on its first line; the next start groups so, too."""
-        self.options.save_grouping(name)
         self.view = replace(self.view, grouping=name)
         self.table.cursor = None
         self.show_table()
         self.table.put_cursor(0)
+        # First what was asked for is painted, then a file is written.
+        self.call_after_refresh(self.options.save_grouping, name)
 
     def action_sort(self) -> None:
         names = list(SORTS)
@@ -266,9 +268,9 @@ class BrowseScreen(Screen[None]):
         self._sort_by(name, self.view.reverse)
 
     def _sort_by(self, name: str, reverse: bool) -> None:
-        self.options.save_sort(name, reverse)
         self.view = replace(self.view, sort=name, reverse=reverse)
         self.show_table()
+        self.call_after_refresh(self.options.save_sort, name, reverse)
 
     def action_reverse(self) -> None:
         self._sort_by(self.view.sort, not self.view.reverse)

@@ -1,107 +1,22 @@
-"""The key line: what makes sense where the cursor is. Add a rule: one entry in RULES, by the id of the binding.
-
-A rule gives the words beside the key, or '' where the key would do nothing there.
-"""
+"""The key line for bindings: which of them it shows where the cursor is, as view/keyline.py says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from textual.binding import Binding
 
-from pgtop_conn.model.guards import Care, Policy, judge, useless_cancel
-from pgtop_conn.model.snapshot import Backend, Snapshot
-from pgtop_conn.view.table import Line, ViewState
+from pgtop_conn.view import keyline
+from pgtop_conn.view.keyline import Spot
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """Where the cursor is, and what was chosen so far."""
-
-    line: Line | None
-    view: ViewState
-    snapshot: Snapshot | None
-    policy: Policy
-    paused: bool = False
-    #: Whether an earlier moment is shown.
-    past: bool = False
-
-    @property
-    def backends(self) -> tuple[Backend, ...]:
-        """Whom a signal would be about: the marks that are left, else what the cursor is on."""
-        if self.snapshot is not None and self.view.marks:
-            by_key = self.snapshot.by_key
-            return tuple(by_key[key] for key in self.view.marks if key in by_key)
-        if self.line is None:
-            return ()
-        if self.line.backend is not None:
-            return (self.line.backend,)
-        return tuple(self.line.group.backends) if self.line.group is not None else ()
-
-    @property
-    def whom(self) -> str:
-        """The same in a word; '' for a single session, which needs none."""
-        if self.view.marks:
-            return f" {len(self.view.marks)} marked"
-        return " group" if self.line is not None and self.line.group is not None else ""
+def own_words(binding: Binding) -> tuple[str, str]:
+    """Its id, and the words beside it where there is no rule for it."""
+    return binding.id or "", binding.description if binding.show else ""
 
 
-def _cancel(spot: Spot) -> str:
-    if spot.past or all(useless_cancel(one) for one in spot.backends):
-        return ""
-    return f"cancel{spot.whom or ' query'}"
-
-
-def _terminate(spot: Spot) -> str:
-    """Of one session its guards are asked; of many the question tells who is left alone."""
-    found, snapshot = spot.backends, spot.snapshot
-    if not found or spot.past:
-        return ""
-    if len(found) == 1 and snapshot is not None and judge(found[0], snapshot, spot.policy).care is Care.REFUSE:
-        return ""
-    return f"terminate{spot.whom}"
-
-
-def _mark(spot: Spot) -> str:
-    line = spot.line
-    if line is None or (line.backend is None and line.group is None):
-        return ""
-    here = [line.backend] if line.backend is not None else line.group.backends if line.group is not None else []
-    return "unmark" if all(one is not None and one.key in spot.view.marks for one in here) else "mark"
-
-
-def _open(spot: Spot) -> str:
-    if spot.line is None:
-        return ""
-    if spot.line.backend is not None:
-        return "detail"
-    return "close" if spot.line.expanded else "expand"
-
-
-RULES: dict[str, Callable[[Spot], str]] = {
-    "open": _open,
-    "terminate": _terminate,
-    "cancel": _cancel,
-    "mark": _mark,
-    "unmark": lambda spot: "clear marks" if spot.view.marks else "",
-    "mark_filtered": lambda spot: "mark all" if spot.view.choice else "",
-    "clear_filter": lambda spot: "show all" if spot.view.choice else "",
-    "live": lambda spot: "back to live" if spot.past else "",
-    "earlier": lambda spot: "earlier" if spot.past else "",
-    "later": lambda spot: "later" if spot.past else "",
-    "pause": lambda spot: "go on" if spot.paused else "pause",
-}
-#: What the cursor is about comes first; whatever else fits follows.
-FIRST = ("live", "earlier", "later", "open", "terminate", "cancel", "mark", "unmark", "mark_filtered", "clear_filter")
-
-
-def offered(bindings: Iterable[Binding], spot: Spot) -> list[Binding]:
+def offered(bindings: Sequence[Binding], spot: Spot) -> list[Binding]:
     """The keys to show here, the most fitting first, described for this place."""
-    found = []
-    for binding in bindings:
-        rule = RULES.get(binding.id or "")
-        words = rule(spot) if rule is not None else binding.description if binding.show else ""
-        if words:
-            found.append(replace(binding, description=words, show=True))
-    return sorted(found, key=lambda one: FIRST.index(one.id) if one.id in FIRST else len(FIRST))
+    found = keyline.offered([own_words(binding) for binding in bindings], spot)
+    return [replace(bindings[place], description=words, show=True) for place, words in found]

@@ -14,11 +14,11 @@ from pgtop_conn.tui.confirm import KEYS
 from pgtop_conn.tui.diagnosing import KEYS as DIAGNOSIS_KEYS
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog, closing
 from pgtop_conn.tui.historyscreen import KEYS as HISTORY_KEYS
-from pgtop_conn.tui.keys import SIGNAL_IDS
 from pgtop_conn.tui.lines import Row, cut
 from pgtop_conn.tui.lineview import RowList
 from pgtop_conn.tui.remapping import display, remapped
 from pgtop_conn.view.columns import Cell
+from pgtop_conn.view.keyline import SIGNAL_IDS
 
 #: Cells of the keys on the left.
 KEY_WIDTH = 12

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from textual.binding import Binding
 
+from pgtop_conn.view.keyline import SIGNAL_IDS
+
 SIGNALS = Binding.Group("Free slots (asks before it sends)")
 LOOK = Binding.Group("Look (sends no signal)")
 MOVE = Binding.Group("Move (nothing is sent)")
@@ -16,9 +18,6 @@ PROGRAM = Binding.Group("Program")
 
 #: Filters of the configuration are on the number keys.
 PRESETS = "123456789"
-
-#: Left out with --read-only.
-SIGNAL_IDS = frozenset({"cancel", "terminate", "free", "copy_limit"})
 
 BINDINGS: list[Binding] = [
     Binding(

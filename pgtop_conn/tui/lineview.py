@@ -71,10 +71,12 @@ class Painter:
     def __init__(self, widget: Widget) -> None:
         self._widget = widget
         self._strips: LRUCache[Content, Strip] = LRUCache(1024)
+        self._styles: dict[tuple[str, bool], Style] = {}
 
     def forget(self) -> None:
         """The styles have changed."""
         self._strips.clear()
+        self._styles.clear()
 
     def strip(self, content: Content) -> Strip:
         found = self._strips.get(content)
@@ -87,6 +89,12 @@ class Painter:
         return found
 
     def _style(self, name: str, at_cursor: bool) -> Style:
+        found = self._styles.get((name, at_cursor))
+        if found is None:
+            found = self._styles[name, at_cursor] = self._look(name, at_cursor)
+        return found
+
+    def _look(self, name: str, at_cursor: bool) -> Style:
         style = self._widget.get_component_rich_style(f"cell--{name}") if name else self._widget.rich_style
         if not at_cursor or name == ALERT:
             return style

@@ -16,7 +16,7 @@ from pgtop_conn.campaign import Phase
 from pgtop_conn.model.errors import PgtopError, PollFailed, SlotsExhausted
 from pgtop_conn.model.history import History
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import HOST_DOOR, Snapshot
+from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui.dialogs import Dialog
 from pgtop_conn.tui.gauges import Gauges, Heading, KeyLine
@@ -27,9 +27,9 @@ from pgtop_conn.tui.signals import VERIFY_EVERY_S
 from pgtop_conn.tui.toosmall import TooSmall
 from pgtop_conn.tui.travelling import TravellingScreen
 from pgtop_conn.view import empty, plans
+from pgtop_conn.view.above import Told, largest_of
 from pgtop_conn.view.gauge import Back, Status
-from pgtop_conn.view.groups import GROUPINGS, Group, rate_key
-from pgtop_conn.view.groups import group as group_sessions
+from pgtop_conn.view.groups import Group, rate_key
 from pgtop_conn.view.table import Frame, build
 
 log = logging.getLogger(__name__)
@@ -39,10 +39,6 @@ INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 #: A question that is open for longer makes the data stale, whatever it ends with.
 SLOW_ANSWER_S = 4.0
 
-LARGEST = GROUPINGS["app"]
-#: A process title names no application.
-LARGEST_BY_TITLE = GROUPINGS["role"]
-
 
 class MainScreen(TravellingScreen):
     """One source, asked by one poller."""
@@ -51,7 +47,6 @@ class MainScreen(TravellingScreen):
         super().__init__(source, options)
         self.interval_s = options.interval_s
         self._good_at = monotonic()
-        self._counted: tuple[Snapshot, SlotBudget] | None = None
         self._gauges, self._heading = Gauges(id="gauges"), Heading(id="heading")
         self._keys = KeyLine(id="keys")
 
@@ -140,11 +135,7 @@ class MainScreen(TravellingScreen):
     # Showing.
 
     def budget_of(self, snapshot: Snapshot) -> SlotBudget:
-        """Counted once a poll, although the gauges, the table and the history all ask for it."""
-        if self._counted is None or self._counted[0] is not snapshot:
-            budget = SlotBudget.of(snapshot, self.options.warning_percent, self.options.critical_percent)
-            self._counted = (snapshot, budget)
-        return self._counted[1]
+        return SlotBudget.of(snapshot, self.options.warning_percent, self.options.critical_percent)
 
     def _status(self) -> Status:
         stale_s = self._stale_s()
@@ -172,19 +163,11 @@ class MainScreen(TravellingScreen):
             self._gauges.show_waiting(self._status())
             return
         budget = self.budget_of(snapshot)
-        dimension = LARGEST_BY_TITLE if snapshot.server.door == HOST_DOOR else LARGEST
-        groups = group_sessions(snapshot.backends, dimension, snapshot.taken_at, budget.used)
-        largest = groups[0] if groups and not groups[0].walsenders else None
+        largest = largest_of(snapshot, budget)
         rate = self._per_minute(largest) if largest else None
-        self._gauges.show_snapshot(
-            snapshot,
-            budget,
-            self._told_history,
-            (largest, rate),
-            self._status(),
-            leaks=self.leaks if past is None else past.moment.leaks,
-            ascii_only=self.options.ascii,
-        )
+        leaks = self.leaks if past is None else past.moment.leaks
+        told = Told(snapshot, budget, self._told_history, (largest, rate), self._status(), leaks)
+        self._gauges.show_told(told, ascii_only=self.options.ascii)
 
     def _show_heading(self) -> None:
         self._heading.show_view(self.view, ascii_only=self.options.ascii)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -28,6 +28,8 @@ SORT_BY = {
     "oldest_idle": "idle",
     "in_transaction": "xact",
 }
+#: In place of the number of a line.
+HEADER = -1
 
 
 class SessionTable(LineView):
@@ -57,6 +59,9 @@ class SessionTable(LineView):
         self._cursor_was = 0
         #: How far sessions are moved aside.
         self.aside = 0
+        #: Lines as they were made since the last show(), for the width: a moved cursor makes none anew.
+        self._made: dict[int, Pieces] = {}
+        self._made_width = 0
 
     @property
     def current(self) -> Line | None:
@@ -67,6 +72,7 @@ class SessionTable(LineView):
         """New lines; the cursor goes where its line went, and stays in sight if it was."""
         followed = self._cursor_index is not None and self.is_visible(self._cursor_index)
         self.lines, self._frame = lines, frame
+        self._made.clear()
         if self.cursor is None:
             self.cursor = next((line.key for line in lines if line.kind is not Kind.HEADER), None)
         self._cursor_index = index_of(lines, self.cursor)
@@ -112,6 +118,7 @@ class SessionTable(LineView):
         """Session lines by so many columns, then the query; whether there was anything to move."""
         target = min(max(0, self.aside + steps), self._most_aside())
         moved, self.aside = target != self.aside, target
+        self._made.clear()
         self.repaint_changed()
         return moved
 
@@ -133,12 +140,26 @@ class SessionTable(LineView):
         return len(self.lines)
 
     def pieces(self, index: int, width: int) -> Pieces:
-        if self._frame is None:
+        frame = self._frame
+        if frame is None:
             return fitted((), width)
-        return columns(cells(self.lines[index], self._frame, width, self.aside), width, ascii_only=self._frame.ascii)
+        return self._once(
+            index,
+            width,
+            lambda: columns(cells(self.lines[index], frame, width, self.aside), width, ascii_only=frame.ascii),
+        )
 
     def header_pieces(self, width: int) -> Pieces:
-        return columns(self._titles(width), width)
+        return self._once(HEADER, width, lambda: columns(self._titles(width), width))
+
+    def _once(self, index: int, width: int, make: Callable[[], Pieces]) -> Pieces:
+        if width != self._made_width:
+            self._made.clear()
+            self._made_width = width
+        found = self._made.get(index)
+        if found is None:
+            found = self._made[index] = make()
+        return found
 
     def _titles(self, width: int) -> list[tuple[Placed[Group], Cell]]:
         if self._frame is None:

@@ -97,6 +97,14 @@ def lacking(environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def colour_system(environ: Mapping[str, str]) -> str:
+    """What a terminal of this environment draws with, as rich finds it: standard, 256 or truecolor."""
+    if environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
+        return "truecolor"
+    named = environ.get("TERM", "").strip().lower().rpartition("-")[2]
+    return "256" if named in ("kitty", "256color") else "standard"
+
+
 def colours(environ: Mapping[str, str], system: str | None) -> Colours:
     """What there is to draw with; `system` is what rich found: standard, 256, truecolor, or None without any."""
     term = environ.get("TERM", "")

@@ -13,7 +13,9 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.tui.terminal import Colours, is_light
+from pgtop_conn.tui import themechoice
+from pgtop_conn.tui.terminal import Colours
+from pgtop_conn.tui.themechoice import ALIASES
 
 #: Text on its ground: WCAG's AA for text of ordinary size.
 LEAST = 4.5
@@ -24,7 +26,7 @@ HIGH = 7.2
 
 #: One accent. A bluish green, an amber and a red that eyes without red or green tell apart, too.
 DARK = Theme(
-    name="pgtop",
+    name=themechoice.DARK,
     primary="#6cb6ff",
     secondary="#b9a3f5",
     accent="#6cb6ff",
@@ -39,7 +41,7 @@ DARK = Theme(
     variables={"block-cursor-text-style": "none"},
 )
 LIGHT = Theme(
-    name="pgtop-light",
+    name=themechoice.LIGHT,
     primary="#0a5cc2",
     secondary="#6a3fc0",
     accent="#0a5cc2",
@@ -54,7 +56,7 @@ LIGHT = Theme(
     variables={"block-cursor-text-style": "none"},
 )
 CONTRAST = Theme(
-    name="pgtop-contrast",
+    name=themechoice.CONTRAST,
     primary="#8ccaff",
     secondary="#d2c2ff",
     accent="#8ccaff",
@@ -69,10 +71,6 @@ CONTRAST = Theme(
     variables={"block-cursor-text-style": "none"},
 )
 OWN = {theme.name: theme for theme in (DARK, LIGHT, CONTRAST)}
-#: Sixteen colours of the terminal's own.
-PLAIN_DARK, PLAIN_LIGHT = "ansi-dark", "ansi-light"
-#: Shorter words for what is asked for most.
-ALIASES = {"dark": DARK.name, "light": LIGHT.name, "contrast": CONTRAST.name, "ansi": PLAIN_DARK}
 
 
 def themes() -> list[str]:
@@ -92,19 +90,8 @@ def named(name: str) -> str:
 
 
 def chosen(asked: str | None, saved: str, colours: Colours, environ: Mapping[str, str]) -> str:
-    """The theme to start with: the one asked for, the one kept where this terminal has its colours, or what suits it.
-
-    Exact colours where the terminal has them, its own sixteen where it has no more; light where it says that it is.
-    Raises BadInput for one asked for that does not exist; one that was kept is no reason to fail.
-    """
-    if asked:
-        return named(asked)
-    if saved in themes() and (colours is Colours.MANY or saved in (PLAIN_DARK, PLAIN_LIGHT)):
-        return saved
-    light = is_light(environ)
-    if colours is Colours.MANY:
-        return LIGHT.name if light else DARK.name
-    return PLAIN_LIGHT if light else PLAIN_DARK
+    """As themechoice.chosen(). Raises BadInput for one asked for that does not exist, not for one that was kept."""
+    return themechoice.chosen(named(asked) if asked else "", saved, themes(), colours, environ)
 
 
 #: What a state is drawn with, and the colour of a theme it is made of.

@@ -13,8 +13,7 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from pgtop_conn.model.guards import Care, judge
-from pgtop_conn.model.slots import HIDDEN_STATE
-from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Backend
+from pgtop_conn.model.snapshot import ABORTED, ACTIVE, HIDDEN_STATE, IDLE, IN_TRANSACTION, Backend
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import fitting, format
 from pgtop_conn.view.groups import Group
@@ -114,12 +113,14 @@ def _oldest(found: Group, _frame: Frame) -> Cell:
 
 def _limit(found: Group, frame: Frame) -> Cell:
     """The tightest CONNECTION LIMIT any session of the group falls under."""
+    if not frame.budget.limits or found.walsenders:
+        return Cell("")
     mine = [
         limit
         for limit in frame.budget.limits
         if limit.oid in (found.role_oids if limit.kind == "role" else found.database_oids)
     ]
-    if not mine or found.walsenders:
+    if not mine:
         return Cell("")
     tightest = min(mine, key=lambda limit: limit.free)
     return Cell(
@@ -129,7 +130,7 @@ def _limit(found: Group, frame: Frame) -> Cell:
 
 
 def _group_name(found: Group, frame: Frame) -> Cell:
-    marked = sum(1 for backend in found.backends if backend.key in frame.marks)
+    marked = sum(backend.key in frame.marks for backend in found.backends) if frame.marks else 0
     note = f"  ●{marked}" if marked else ""
     kind = " (walsender)" if found.walsenders else ""
     return Cell(f"{one_line(found.name)}{kind}{note}", "marked" if marked else "group")

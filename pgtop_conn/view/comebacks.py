@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from pgtop_conn.model.comeback import Comeback
+from pgtop_conn.model.patterns import later
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import Cell
@@ -13,7 +12,7 @@ from pgtop_conn.view.columns import Cell
 CLIENTS_NAMED = 2
 
 #: What clean() puts in the place of other characters: such a name may not be the role's real one.
-_REPLACED = re.compile("[\u2400-\u2421\ufffd]")
+_REPLACED = later("[\u2400-\u2421\ufffd]")
 
 
 def refills(comeback: Comeback) -> bool:

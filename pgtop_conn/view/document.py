@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags
 from pgtop_conn.model.guards import Policy, judge
 from pgtop_conn.model.history import History, Trend
-from pgtop_conn.model.slots import HIDDEN_STATE, SlotBudget, may_hold_slot, rooms
-from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.slots import SlotBudget, may_hold_slot, rooms
+from pgtop_conn.model.snapshot import HIDDEN_STATE, Backend, Snapshot
 from pgtop_conn.view.format import iso
 from pgtop_conn.view.groups import GROUPINGS, Group, group, rate_key
 

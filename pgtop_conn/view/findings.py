@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pgtop_conn.model.facts import REFUSALS, Facts
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy
 from pgtop_conn.model.history import RATE_NEEDS_S
-from pgtop_conn.model.slots import HIDDEN_STATE, Level
-from pgtop_conn.model.snapshot import DISABLED, HOST_DOOR, Counters
+from pgtop_conn.model.slots import Level
+from pgtop_conn.model.snapshot import DISABLED, HIDDEN_STATE, HOST_DOOR, Counters
 from pgtop_conn.view import format
 
 Document = dict[str, object]

@@ -10,8 +10,17 @@ from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.quoting import identifier
-from pgtop_conn.model.slots import HIDDEN_STATE, Level, Limit, SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, OWN_APPLICATION_NAME, Server, Snapshot
+from pgtop_conn.model.slots import Level, Limit, SlotBudget, may_hold_slot
+from pgtop_conn.model.snapshot import (
+    ABORTED,
+    ACTIVE,
+    HIDDEN_STATE,
+    IDLE,
+    IN_TRANSACTION,
+    OWN_APPLICATION_NAME,
+    Server,
+    Snapshot,
+)
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import comebacks, doors, format
 from pgtop_conn.view.columns import LIMIT_SHOWN_FROM, STATE_STYLES, Cell

@@ -1,51 +1,40 @@
-"""Sessions grouped. Add a grouping: one entry in GROUPINGS; keys, --group, help and JSON read it from there."""
+"""Sessions grouped. Add a grouping: one entry in GROUPINGS; keys, --group, help and JSON read it from there.
+
+Groups are made at every poll, so members are read column by column, and what nobody asks for is not counted.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from operator import attrgetter
 
 from pgtop_conn.model.filters import NO_TAGS, Tags
-from pgtop_conn.model.slots import may_hold_slot, state_of
-from pgtop_conn.model.snapshot import ACTIVE, IDLE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IDLE_STATES, IN_TRANSACTION, Backend, age
 from pgtop_conn.model.text import one_line
 
 #: Queries that are alike so far are one group.
 GROUPED_QUERY_LENGTH = 200
 
+Reader = Callable[[Backend], str]
+
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One thing sessions are told apart by; `name` is the key in JSON and a key of the filter language."""
+    """One thing sessions are told apart by; `name` is the key in JSON and a key of the filter language.
+
+    `reader` gives what reads the value of a session, with these tags.
+    """
 
     name: str
-    of: Callable[[Backend, Tags], str]
+    reader: Callable[[Tags], Reader]
 
 
-def _app(backend: Backend, _tags: Tags) -> str:
-    return backend.app
-
-
-def _role(backend: Backend, _tags: Tags) -> str:
-    return backend.role
-
-
-def _state(backend: Backend, _tags: Tags) -> str:
-    return state_of(backend)
-
-
-def _client(backend: Backend, _tags: Tags) -> str:
-    return backend.client
-
-
-def _database(backend: Backend, _tags: Tags) -> str:
-    return backend.database
-
-
-def _source(backend: Backend, tags: Tags) -> str:
-    return tags.source(backend)
+def _attribute(name: str) -> Callable[[Tags], Reader]:
+    reader: Reader = attrgetter(name)
+    return lambda _tags: reader
 
 
 @lru_cache(maxsize=4096)
@@ -53,17 +42,17 @@ def _shortened(query: str) -> str:
     return one_line(query)[:GROUPED_QUERY_LENGTH]
 
 
-def _query(backend: Backend, _tags: Tags) -> str:
+def _query(backend: Backend) -> str:
     return _shortened(backend.query)
 
 
-APP = Dimension("app", _app)
-ROLE = Dimension("role", _role)
-STATE = Dimension("state", _state)
-CLIENT = Dimension("client", _client)
-DATABASE = Dimension("db", _database)
-SOURCE = Dimension("source", _source)
-QUERY = Dimension("query", _query)
+APP = Dimension("app", _attribute("app"))
+ROLE = Dimension("role", _attribute("role"))
+STATE = Dimension("state", _attribute("counted_as"))
+CLIENT = Dimension("client", _attribute("client"))
+DATABASE = Dimension("db", _attribute("database"))
+SOURCE = Dimension("source", lambda tags: tags.source)
+QUERY = Dimension("query", lambda _tags: _query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +91,7 @@ UNNAMED = {
 Path = tuple[str, ...]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Group:
     """Sessions with the same values; durations in seconds, `share` of all used slots (0 to 1).
 
@@ -113,18 +102,14 @@ class Group:
 
     path: Path
     key: dict[str, str]
-    backends: list[Backend] = field(default_factory=list)
-    children: list[Group] = field(default_factory=list)
+    backends: Sequence[Backend]
+    #: When the snapshot was taken, and the total the share is of.
+    at: float
+    used: int
+    #: What the members are told apart by further.
+    inner: tuple[Dimension, ...] = ()
+    tags: Tags = NO_TAGS
     walsenders: bool = False
-    count: int = 0
-    share: float = 0.0
-    states: Counter[str] = field(default_factory=Counter)
-    in_transaction: int = 0
-    never_queried: int = 0
-    oldest_idle_s: float | None = None
-    blocked: int = 0
-    role_oids: set[int] = field(default_factory=set)
-    database_oids: set[int] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -132,20 +117,22 @@ class Group:
         dimension, value = next(reversed(self.key.items()))
         return value or UNNAMED.get(dimension, "(none)")
 
-    def tally(self, at: float, used: int) -> None:
-        """Count the sessions; `used` is the total the share is of."""
-        self.count = len(self.backends)
-        self.share = self.count / used if used and not self.walsenders else 0.0
-        self.states = Counter(state_of(backend) for backend in self.backends)
-        for backend in self.backends:
-            idle_s = backend.idle_s(at)
-            if idle_s is not None and (self.oldest_idle_s is None or idle_s > self.oldest_idle_s):
-                self.oldest_idle_s = idle_s
-            self.in_transaction += backend.state in TRANSACTION_STATES
-            self.never_queried += backend.never_queried
-            self.blocked += bool(backend.blocked_by)
-            self.role_oids.add(backend.role_oid)
-            self.database_oids.add(backend.database_oid)
+    @property
+    def count(self) -> int:
+        return len(self.backends)
+
+    @property
+    def share(self) -> float:
+        return self.count / self.used if self.used and not self.walsenders else 0.0
+
+    @cached_property
+    def children(self) -> list[Group]:
+        """Most sessions first."""
+        return _split(self.backends, self.inner, self) if self.inner else []
+
+    @cached_property
+    def states(self) -> Counter[str]:
+        return Counter(map(attrgetter("counted_as"), self.backends))
 
     @property
     def active(self) -> int:
@@ -155,56 +142,86 @@ class Group:
     def idle(self) -> int:
         return self.states.get(IDLE, 0)
 
+    @cached_property
+    def in_transaction(self) -> int:
+        found = Counter(map(attrgetter("state"), self.backends))
+        return found[IN_TRANSACTION] + found[ABORTED]
+
+    @cached_property
+    def never_queried(self) -> int:
+        return sum(backend.never_queried for backend in self.backends)
+
+    @cached_property
+    def oldest_idle_s(self) -> float | None:
+        """Seconds that the longest of them is idle; None where none is, or where that can't be known."""
+        changes = [backend.state_change for backend in self.backends if backend.state in IDLE_STATES]
+        return age(self.at, min((since for since in changes if since is not None), default=None))
+
+    @cached_property
+    def oldest_start(self) -> float | None:
+        """When the oldest session began; None where that is hidden of all of them."""
+        starts = [backend.key.backend_start for backend in self.backends]
+        return min((start for start in starts if start is not None), default=None)
+
+    @cached_property
+    def blocked(self) -> int:
+        return sum(map(bool, map(attrgetter("blocked_by"), self.backends)))
+
+    @cached_property
+    def role_oids(self) -> frozenset[int]:
+        return frozenset(map(attrgetter("role_oid"), self.backends))
+
+    @cached_property
+    def database_oids(self) -> frozenset[int]:
+        return frozenset(map(attrgetter("database_oid"), self.backends))
+
 
 def group(backends: Sequence[Backend], grouping: Grouping, at: float, used: int, tags: Tags = NO_TAGS) -> list[Group]:
     """Top-level groups with their children, most sessions first, walsenders apart at the end.
 
     Only rows that hold a slot, and walsenders, are grouped; background processes hold none.
     """
-    holders = _split([b for b in backends if may_hold_slot(b)], grouping.dimensions, (), {}, tags)
-    senders = _split([b for b in backends if b.walsender], grouping.dimensions[:1], (WALSENDER_MARK,), {}, tags)
-    for sender in senders:
-        sender.walsenders = True
-    for top in (*holders, *senders):
-        _tally(top, at, used)
-    return [*holders, *senders]
+    everybody = Group((), {}, (), at, used, tags=tags)
+    senders = Group((WALSENDER_MARK,), {}, (), at, used, tags=tags, walsenders=True)
+    return [
+        *_split([backend for backend in backends if backend.holds_slot], grouping.dimensions, everybody),
+        *_split([backend for backend in backends if backend.walsender], grouping.dimensions[:1], senders),
+    ]
 
 
 #: First part of a walsender group's path, so that it never shares one with an ordinary group.
 WALSENDER_MARK = "\0walsender"
 
 
-def _split(
-    backends: Sequence[Backend], dimensions: Sequence[Dimension], path: Path, key: dict[str, str], tags: Tags
-) -> list[Group]:
-    if not dimensions:
-        return []
-    dimension, rest = dimensions[0], dimensions[1:]
-    buckets: dict[str, list[Backend]] = {}
-    for backend in backends:
-        buckets.setdefault(dimension.of(backend, tags), []).append(backend)
-    groups = []
-    for value, members in buckets.items():
-        inner = {**key, dimension.name: value}
-        groups.append(
-            Group((*path, value), inner, members, children=_split(members, rest, (*path, value), inner, tags))
+def _split(backends: Sequence[Backend], dimensions: Sequence[Dimension], above: Group) -> list[Group]:
+    """The groups below another one by the first of the dimensions; the others tell their members apart."""
+    dimension, inner = dimensions[0], tuple(dimensions[1:])
+    members: defaultdict[str, list[Backend]] = defaultdict(list)
+    for value, backend in zip(map(dimension.reader(above.tags), backends), backends, strict=True):
+        members[value].append(backend)
+    groups = [
+        Group(
+            (*above.path, value),
+            {**above.key, dimension.name: value},
+            found,
+            above.at,
+            above.used,
+            inner,
+            above.tags,
+            above.walsenders,
         )
+        for value, found in members.items()
+    ]
     groups.sort(key=lambda found: (-len(found.backends), found.path))
     return groups
 
 
 def paths_to(backend: Backend, grouping: Grouping, tags: Tags = NO_TAGS) -> frozenset[Path]:
     """The paths of the groups that hold a session, outermost first in length."""
-    values = tuple(dimension.of(backend, tags) for dimension in grouping.dimensions)
+    values = tuple(dimension.reader(tags)(backend) for dimension in grouping.dimensions)
     if backend.walsender:
         return frozenset({(WALSENDER_MARK, values[0])})
     return frozenset(values[: depth + 1] for depth in range(len(values)))
-
-
-def _tally(found: Group, at: float, used: int) -> None:
-    found.tally(at, used)
-    for child in found.children:
-        _tally(child, at, used)
 
 
 def rate_key(found: Group) -> Hashable:
@@ -212,15 +229,16 @@ def rate_key(found: Group) -> Hashable:
     return tuple(found.key.items())
 
 
-def group_counts(backends: Sequence[Backend], tags: Tags = NO_TAGS) -> dict[Hashable, int]:
+def group_counts(backends: Iterable[Backend], tags: Tags = NO_TAGS) -> dict[Hashable, int]:
     """Sessions of every group at every level, so that each grouping has its rate from the first minute on."""
+    holders = [backend for backend in backends if backend.holds_slot]
     counts: Counter[Hashable] = Counter()
-    for backend in backends:
-        if not may_hold_slot(backend):
-            continue
-        for grouping in GROUPINGS.values():
+    for grouping in GROUPINGS.values():
+        names = [dimension.name for dimension in grouping.dimensions]
+        columns = [map(dimension.reader(tags), holders) for dimension in grouping.dimensions]
+        for values, count in Counter(zip(*columns, strict=True)).items():
             key: tuple[tuple[str, str], ...] = ()
-            for dimension in grouping.dimensions:
-                key = (*key, (dimension.name, dimension.of(backend, tags)))
-                counts[key] += 1
+            for pair in zip(names, values, strict=True):
+                key = (*key, pair)
+                counts[key] += count
     return dict(counts)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pgtop_conn.model.plan import Ask, Plan, Planned
 from pgtop_conn.model.relief import Relief, relief
-from pgtop_conn.model.slots import SlotBudget, state_of
+from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.model.text import one_line
@@ -46,7 +46,7 @@ def breakdown(plan: Plan) -> list[list[Cell]]:
         ("app", [b.app or "(none)" for b in backends]),
         ("role", [one_line(b.role) for b in backends]),
         ("client", [b.client or "(unknown)" for b in backends]),
-        ("state", [state_of(b) for b in backends]),
+        ("state", [b.counted_as for b in backends]),
     )
     return [[Cell(f"{name:<10}", "dim"), Cell(_counted(values))] for name, values in facts]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from pgtop_conn.model.slots import HIDDEN_STATE, Limit, SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import HOST_DOOR, IDLE, TRANSACTION_STATES, Snapshot
+from pgtop_conn.model.slots import Limit, SlotBudget, may_hold_slot
+from pgtop_conn.model.snapshot import HIDDEN_STATE, HOST_DOOR, IDLE, TRANSACTION_STATES, Snapshot
 from pgtop_conn.model.text import clean
 from pgtop_conn.model.thresholds import Range
 from pgtop_conn.view.format import duration

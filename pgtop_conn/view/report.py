@@ -14,7 +14,7 @@ from pgtop_conn.model.facts import REFUSALS
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy, RemedyKind
 from pgtop_conn.model.journal import Entry
 from pgtop_conn.model.redact import shown
-from pgtop_conn.model.slots import HIDDEN_STATE
+from pgtop_conn.model.snapshot import HIDDEN_STATE
 from pgtop_conn.view import chart, findings, format
 from pgtop_conn.view.gauge import server_name
 from pgtop_conn.view.groups import GROUPINGS, Group, group, rate_key

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from pgtop_conn.model.patterns import later
 from pgtop_conn.view.columns import Cell
 
 KEYWORD, LITERAL, COMMENT, PLAIN = "keyword", "literal", "comment", "query"
@@ -30,7 +31,7 @@ _WORDS = """
 _KEYWORDS = frozenset(_WORDS.split())
 
 #: Every alternative that can be left open ends at the end of the text, so that none is tried from the same place twice.
-_TOKEN = re.compile(
+_TOKEN = later(
     r"""
       (?P<line> --[^\n]*+ )
     | (?P<block> /\* )
@@ -43,7 +44,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_NESTING = re.compile(r"/\*|\*/")
+_NESTING = later(r"/\*|\*/")
 
 
 @lru_cache(maxsize=4)

@@ -5,14 +5,16 @@ build() is cheap and runs on every poll and key; columns.py turns the few visibl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
+from typing import NamedTuple
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
+from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot, age
 from pgtop_conn.model.source import Target
 from pgtop_conn.view.groups import GROUPINGS, Group, Path, group
 
@@ -29,8 +31,7 @@ class Kind(Enum):
 LineKey = Path | BackendKey
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class Line(NamedTuple):
     """One line of the table; `depth` is its indentation (0 for a top-level group)."""
 
     kind: Kind
@@ -104,14 +105,14 @@ def _or(value: float | None) -> float:
 
 #: In the order of the `s` key. Add a sort: one entry.
 SORTS: dict[str, Sort] = {
-    "count": Sort("count", lambda g, _: g.count, lambda b, at: _or(b.state_s(at))),
+    "count": Sort("count", lambda g, _: g.count, lambda b, at: _or(age(at, b.state_change))),
     "growth": Sort("Δ/min", lambda g, f: _or(f.per_minute(g)), lambda b, at: -_or(b.session_s(at))),
     "idle": Sort("oldest idle", lambda g, _: _or(g.oldest_idle_s), lambda b, at: _or(b.idle_s(at))),
     "xact": Sort("in transaction", lambda g, _: g.in_transaction, lambda b, at: _or(b.xact_s(at))),
     "active": Sort("active", lambda g, _: g.active, lambda b, at: _or(b.query_s(at)) if b.state == "active" else -1.0),
     "age": Sort(
         "session age",
-        lambda g, f: max((_or(b.session_s(f.at)) for b in g.backends), default=-1.0),
+        lambda g, f: _or(age(f.at, g.oldest_start)),
         lambda b, at: _or(b.session_s(at)),
     ),
     "name": Sort("name", lambda g, _: g.name, lambda b, _: b.pid, descending=False),
@@ -121,12 +122,9 @@ SORTS: dict[str, Sort] = {
 def shown(snapshot: Snapshot, view_filter: Filter, tags: Tags = NO_TAGS) -> list[Backend]:
     """The sessions a filter leaves. Background processes hold no slot and appear only when `type` or `pid` is named."""
     everything = view_filter.mentions("type") or view_filter.mentions("pid")
-    at = snapshot.taken_at
-    return [
-        backend
-        for backend in snapshot.backends
-        if (everything or is_listed(backend)) and view_filter.matches(backend, at, tags)
-    ]
+    rows = snapshot.backends if everything else snapshot.listed
+    at, matches = snapshot.taken_at, view_filter.matches
+    return [backend for backend in rows if matches(backend, at, tags)] if view_filter.narrows else list(rows)
 
 
 def visible(snapshot: Snapshot, view: ViewState, tags: Tags) -> list[Backend]:
@@ -144,7 +142,7 @@ def build(frame: Frame, view: ViewState) -> list[Line]:
     """The lines of the table for this frame; sessions of closed groups are not among them."""
     backends = visible(frame.snapshot, view, frame.tags)
     groups = group(backends, GROUPINGS[view.grouping], frame.at, frame.budget.used, frame.tags)
-    background = [b for b in backends if not is_listed(b)]
+    background = [backend for backend in backends if not is_listed(backend)]
     lines: list[Line] = []
     ordered = sorted(groups, key=lambda g: SORTS[view.sort].group(g, frame), reverse=_reverse(view))
     # Walsenders hold no slot: whatever the order, they stand below those that do.
@@ -173,19 +171,21 @@ def _add_group(lines: list[Line], found: Group, depth: int, frame: Frame, view: 
 
 
 def _add_sessions(
-    lines: list[Line], backends: list[Backend], path: Path, depth: int, frame: Frame, view: ViewState
+    lines: list[Line], backends: Sequence[Backend], path: Path, depth: int, frame: Frame, view: ViewState
 ) -> None:
     lines.append(Line(Kind.HEADER, (*path, "\0header"), depth))
     sort = SORTS[view.sort]
     # Equal keys keep the order of pids, so that lines do not swap places between polls.
-    ordered = sorted(backends, key=lambda b: b.pid)
-    ordered.sort(key=lambda b: sort.session(b, frame.at), reverse=_reverse(view))
-    lines.extend(Line(Kind.SESSION, backend.key, depth, backend=backend) for backend in ordered)
+    ordered, at, key_of = sorted(backends, key=attrgetter("key.pid")), frame.at, sort.session
+    ordered.sort(key=lambda b: key_of(b, at), reverse=_reverse(view))
+    lines += [Line(Kind.SESSION, backend.key, depth, None, backend) for backend in ordered]
 
 
 def index_of(lines: list[Line], key: LineKey | None) -> int | None:
     """Where the line with this identity is now, or None: the cursor never slips to another line by itself."""
-    return next((index for index, line in enumerate(lines) if line.key == key and line.kind is not Kind.HEADER), None)
+    keys = [line.key for line in lines]
+    index = keys.index(key) if key in keys else None
+    return None if index is None or lines[index].kind is Kind.HEADER else index
 
 
 def targets_of(line: Line, view: ViewState) -> list[Target]:

@@ -198,3 +198,16 @@ def test_a_quoted_word_is_a_substring_of_any_column(word: str, backend: Backend)
     found = any(needle in value.casefold() for value in columns if value is not None)
     assert matches(written, backend, Tags(TAGS.source)) is found
     assert matches(f"!{written}", backend, Tags(TAGS.source)) is (not found and None not in columns)
+
+
+@given(
+    st.sampled_from(("web", "idle", "7", "a", "select", "client", "10.2", "größe", "lock")),
+    st.lists(backends(), min_size=2, max_size=12),
+)
+def test_a_word_asked_of_many_rows_says_of_each_what_it_says_of_it_alone(word: str, rows: list[Backend]) -> None:
+    # Alike in all that a word remembers, and not in what is each one's own.
+    twins = [replace(row, query="select 7", key=row.key._replace(pid=70)) for row in rows]
+    wanted, unwanted = parse(word), parse(f"!{word}")
+    for row in (*rows, *twins, *rows):
+        assert wanted.matches(row, NOW, TAGS) is parse(word).matches(row, NOW, TAGS)
+        assert unwanted.matches(row, NOW, TAGS) is parse(f"!{word}").matches(row, NOW, TAGS)

@@ -24,6 +24,7 @@ from tests.factories import (
     make_snapshot,
     make_walsender,
 )
+from tests.strategies import backends, servers
 
 OPEN = Policy(allow_replication=True, allow_superuser=True)
 
@@ -234,3 +235,36 @@ def test_no_protected_session_is_ever_let_through(
     assert bool(verdict.reasons) or verdict.care is Care.ALLOW
     if not forbidden and not bulk and (replicates or is_superuser):
         assert verdict.care is Care.TYPE_ROLE
+
+
+@given(
+    st.lists(backends(), min_size=1, max_size=4),
+    st.lists(st.tuples(servers(), st.booleans(), st.booleans(), st.booleans(), st.booleans()), min_size=2, max_size=4),
+)
+def test_a_verdict_that_is_kept_is_that_of_the_facts_of_now(
+    rows: list[Backend], facts: list[tuple[Server, bool, bool, bool, bool]]
+) -> None:
+    """The same rows, while what the server says of their roles and of us, and what the user allows, changes."""
+    for server, superuser, replication, usable, allowed in (*facts, *facts):
+        policy = Policy(allow_superuser=allowed, protected_roles=("w*",) if allowed else ())
+        roles = [
+            make_role(row.role_oid, row.role, superuser=superuser, replication=replication, usable=usable)
+            for row in rows
+        ]
+        snapshot = make_snapshot(rows, server=server, roles=roles)
+        for row in rows:
+            for bulk in (False, True):
+                # Rows and servers are compared by identity: nothing can be kept of these.
+                fresh, anew = replace(row), replace(snapshot, server=replace(server))
+                assert judge(row, snapshot, policy, bulk=bulk) == judge(fresh, anew, policy, bulk=bulk)
+
+
+def test_a_role_that_was_made_a_superuser_meanwhile_is_guarded() -> None:
+    row, server = make_backend(), make_server()
+    cares = [
+        judge(row, make_snapshot([row], server=server, roles=[make_role(superuser=superuser)]), Policy()).care
+        for superuser in (False, True, False)
+    ]
+    assert cares == [Care.ALLOW, Care.TYPE_ROLE, Care.ALLOW]
+    unknown = replace(make_snapshot([row], server=server), roles={})
+    assert judge(row, unknown, Policy()).care is Care.REFUSE

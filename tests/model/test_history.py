@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 from collections.abc import Iterable
 from functools import partial
 
@@ -11,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.history import RATE_NEEDS_S, History, Trend
+from pgtop_conn.model.history import (
+    GROUPS_EVERY_S,
+    GROUPS_KEPT,
+    RATE_NEEDS_S,
+    TREND_SIGMAS,
+    TREND_TAU,
+    History,
+    Trend,
+    _current,
+    _slope,
+)
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Counters
 from tests.factories import NOW, make_backend, make_own, make_server, make_snapshot
@@ -198,3 +209,42 @@ def test_a_refill_after_a_kill_and_a_full_server_show_what_happens_now() -> None
     assert refilling.per_minute > 20
     full = trend_of(history_of([*(float(v) for v in range(20, 140)), *([140.0] * 32)]))
     assert full.per_minute == 0.0
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), st.integers(1, 4)), min_size=1, max_size=12),
+    st.integers(1, 3 * GROUPS_KEPT),
+    st.booleans(),
+)
+def test_rates_of_groups_are_those_of_all_counts_of_the_window(
+    cycle: list[dict[str, int]], polls: int, restart: bool
+) -> None:
+    """Only what changes is kept of them: it comes to the same."""
+    history, kept = History(), list[tuple[float, dict[str, int]]]()
+    for index in range(polls):
+        at, counts = NOW + index * GROUPS_EVERY_S, cycle[index % len(cycle)]
+        started = float(restart and index >= polls // 2)
+        if restart and index == polls // 2:
+            kept.clear()
+        kept.append((at, counts))
+        history.add(at, 1, partial(dict, counts), started_at=started)
+    for group in "abcd":
+        points = [(at, counts.get(group, 0)) for at, counts in kept[-GROUPS_KEPT:]]
+        assert history.per_minute(group) == _current(points)
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 30), st.integers(0, 5)), min_size=2, max_size=24))
+def test_a_slope_is_the_median_of_all_pairs(steps: list[tuple[float, int]]) -> None:
+    """And a trend where they agree on their sign."""
+    at, series = NOW, list[tuple[float, float]]()
+    for step, value in steps:
+        series.append((at := at + step, value))
+    if series[-1][0] - series[0][0] < RATE_NEEDS_S:
+        assert _slope(series) == (None, False)
+        return
+    pairs = [(one, other) for index, one in enumerate(series) for other in series[index + 1 :]]
+    slopes = [(other[1] - one[1]) / (other[0] - one[0]) for one, other in pairs]
+    agreed = abs(sum(slope > 0 for slope in slopes) - sum(slope < 0 for slope in slopes)) / len(slopes)
+    count = len(series)
+    spread = math.sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)))
+    assert _slope(series) == (60.0 * statistics.median(slopes), agreed >= min(TREND_TAU, TREND_SIGMAS * spread))

@@ -140,7 +140,7 @@ async def test_statements_that_only_add_to_the_picture_may_fail(
     asked = []
 
     async def refuse(text: str, arguments: Sequence[object]) -> Rows:
-        names = ("counters", "locks", "blockers", "authenticating")
+        names = ("counters", "locks", "blockers", "virtual_transactions")
         name = next((one for one in names if versioned(one, link.version_num) == text), None)
         if name is not None:
             asked.append(name)
@@ -149,12 +149,13 @@ async def test_statements_that_only_add_to_the_picture_may_fail(
 
     link._ask = refuse  # type: ignore[method-assign]
     reader._due.clear()
+    reader._blocking._due = 0.0
     reader._authenticating._looked_at = None
     for _ in range(2):
         after = await session.poll()
         assert (after.counters, after.locks) == (before.counters, before.locks)
         assert [one.blocked_by for one in after.backends if one.app == "waiter"] == [(holder.get_server_pid(),)]
-    expected = {"counters", "locks", "blockers"} | ({"authenticating"} if every_cluster.major < 18 else set())
+    expected = {"counters", "locks", "blockers"} | ({"virtual_transactions"} if every_cluster.major < 18 else set())
     assert sorted(asked) == sorted(expected)
     await holder.execute("ROLLBACK")
     await waiting

@@ -12,6 +12,9 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, DISABLED, IDLE, IN_TRANSACTION, Backend, Snapshot
+from pgtop_conn.postgres.link import Rows
+from pgtop_conn.postgres.rows import ActivityRow
+from pgtop_conn.postgres.statements import statement, versioned
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession
 from tests.postgres.recorder import Recorder, until
@@ -157,7 +160,13 @@ async def test_a_role_without_privileges_counts_right_and_flags_the_rest(
     assert not snapshot.server.sees_all
 
 
-async def test_texts_are_fetched_only_when_a_query_changed(
+async def test_rows_are_taken_by_place(every_cluster: Cluster, sessions: OpenSession) -> None:
+    link = Recorder(await sessions(every_cluster)).link
+    rows = await link.fetch(versioned("activity", link.version_num), 0.0)
+    assert tuple(rows[0].keys()) == ActivityRow._fields
+
+
+async def test_the_text_of_a_new_query_comes_with_its_row(
     cluster: Cluster, clients: Clients, sessions: OpenSession
 ) -> None:
     opened = await clients.many(5, cluster, app="web")
@@ -172,12 +181,67 @@ async def test_texts_are_fetched_only_when_a_query_changed(
 
     await opened[0].execute("SELECT 'second'")
     after = await session.poll()
-    assert recorder.taken() == ["activity", "queries"]
-    assert recorder.last_arguments == ([str(opened[0].get_server_pid())],)
+    assert recorder.taken() == ["activity"]
     texts = Counter(one.query for one in after.backends if one.app == "web")
     assert texts == {"SELECT 'first'": 4, "SELECT 'second'": 1}
     unchanged = [one for one in after.backends if one.app == "web" and one.query == "SELECT 'first'"]
     assert all(one is steady.by_key[one.key] for one in unchanged)
+
+
+async def test_a_text_that_did_not_come_with_its_row_is_asked_for(
+    cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    """As after the server's clock was set back: what is new began before the last poll."""
+    first, second = await clients.many(2, cluster, app="web")
+    session = await sessions(cluster)
+    before = await session.poll()
+    recorder = Recorder(session)
+    await first.execute("SELECT 'late'")
+    session._reader._texts_since = before.taken_at + 3600.0
+    after = await session.poll()
+    assert recorder.taken() == ["activity", "queries"]
+    assert recorder.last_arguments == ([str(first.get_server_pid())],)
+    assert {one.pid: one.query for one in after.backends if one.app == "web"} == {
+        first.get_server_pid(): "SELECT 'late'",
+        second.get_server_pid(): "",
+    }
+    await session.poll()
+    assert recorder.taken() == ["activity"]
+
+
+async def test_a_text_that_could_not_be_had_is_asked_for_again(
+    cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    client = await clients(cluster, app="web")
+    session = await sessions(cluster)
+    before = await session.poll()
+    link = Recorder(session).link
+    answered, queries = link._ask, statement("queries")
+
+    async def nothing(text: str, arguments: Any) -> Rows:
+        return [] if text == queries else await answered(text, arguments)
+
+    link._ask = nothing  # type: ignore[method-assign]
+    await client.execute("SELECT 'late'")
+    session._reader._texts_since = before.taken_at + 3600.0
+    assert of_app(await session.poll(), "web").query == ""
+    session._reader._texts_since = before.taken_at + 3600.0
+    assert of_app(await session.poll(), "web").query == ""
+    link._ask = answered  # type: ignore[method-assign]
+    session._reader._texts_since = before.taken_at + 3600.0
+    assert of_app(await session.poll(), "web").query == "SELECT 'late'"
+
+
+async def test_sessions_are_counted_by_database_as_the_server_counts_them(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    admin = await clients(every_cluster)
+    session = await sessions(every_cluster)
+    await session.poll()
+    session._reader._due.clear()
+    counters = (await session.poll()).counters
+    assert counters is not None
+    assert counters.numbackends == await admin.fetchval("SELECT sum(numbackends) FROM pg_stat_database")
 
 
 async def test_a_new_role_is_known_at_once_and_a_dropped_one_asked_for_once(

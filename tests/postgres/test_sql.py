@@ -137,6 +137,7 @@ async def trapped(every_cluster: Cluster, clients: Clients) -> AsyncIterator[Clu
 
 #: What stands for the parameters of a statement that nobody shall be hit by.
 ARGUMENTS = {
+    "activity": (0.0,),
     "blockers": (["1"],),
     "end_own": (1, 1.0),
     "facts_log_chunk": ("none", 0, 1),
@@ -146,7 +147,6 @@ ARGUMENTS = {
     "facts_settings": (["work_mem"],),
     "provider": (["rds.extensions"], ["aurora_version"], ["heroku_ext"]),
     "queries": (["1"],),
-    "queries_of_many": (["1"],),
     "signal": (1, 1.0, "idle", 1.0, 1.0, "client backend", False, ["61"], True, True),
     "still_there": (1, 1.0),
 }

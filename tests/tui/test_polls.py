@@ -184,10 +184,15 @@ def test_an_interval_is_only_ever_stretched_and_leaves_the_server_its_time(
 
 def test_it_goes_step_by_step_and_back() -> None:
     longer_s, shown = 2.0, []
-    for took_s in (0.1, 1.5, 2.0, 1.5, 0.1, 0.1, 0.1):
+    for took_s in (0.1, 0.5, 0.8, 0.5, 0.1, 0.1, 0.1):
         longer_s = stretched_s(2.0, longer_s, took_s)
         shown.append(longer_s)
-    assert shown == [2.0, 4.0, 8.0, 6.0, 3.0, 2.0, 2.0]
+    assert shown == [2.0, 4.0, 8.0, 5.0, 2.5, 2.0, 2.0]
+
+
+def test_a_tenth_of_the_interval_is_no_slow_answer_and_more_is_one() -> None:
+    assert stretched_s(2.0, 2.0, 0.2) == 2.0
+    assert stretched_s(2.0, 2.0, 0.25) == 2.5
 
 
 async def test_slow_answers_stretch_the_interval_and_the_screen_says_so() -> None:
@@ -198,7 +203,7 @@ async def test_slow_answers_stretch_the_interval_and_the_screen_says_so() -> Non
             await source.tick(pilot, seen(1))
             # One of them alone is an accident.
             assert ("stretched" in screen_text(app)[0]) is (number > 0)
-        assert "every 0.25 s, stretched to 0." in screen_text(app)[0]
+        assert "every 0.25 s, stretched to " in screen_text(app)[0]
         assert ": slow answers" in screen_text(app)[0]
 
         def normal() -> bool:

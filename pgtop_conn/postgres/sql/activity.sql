@@ -1,5 +1,6 @@
 -- Every tick: one row for each process that has one. The function, not the view: the view waits for a lock on
--- pg_authid. A column of new data: one line here, one in backend_of() (activity.py), one field of Backend.
+-- pg_authid. A column of new data: one line here, one in ActivityRow, in the same place, and one in backend_of() (both
+-- in rows.py), and one field of Backend.
 SELECT
     a.pid,
     a.datid,
@@ -27,5 +28,11 @@ SELECT
     CASE
         WHEN a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
             THEN pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())
-    END AS taken_at
+    END AS taken_at,
+    -- The text of a query that began since $1, as bytes: text of a foreign encoding would fail the whole reading. Each
+    -- further statement that looks at sessions would make the server copy the state of all of them once more.
+    CASE
+        WHEN a.query_start OPERATOR(pg_catalog.>=) pg_catalog.to_timestamp($1::pg_catalog.float8)
+            THEN pg_catalog.textsend(a.query)
+    END AS query
 FROM pg_catalog.pg_stat_get_activity(NULL) AS a

@@ -1,0 +1,83 @@
+"""From an open Source to the screen: what settings and the saved layout decide for it. Imported when it is shown."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pgtop_conn import config
+from pgtop_conn.layout import Layout, Layouts
+from pgtop_conn.model.filters import parse
+from pgtop_conn.model.findings import Case, Finding
+from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.source import Source
+from pgtop_conn.tui.firstframe import first_frame
+from pgtop_conn.tui.held import Held, held
+from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.terminal import draws_glyphs
+from pgtop_conn.view.table import ViewState
+
+
+def view_of(settings: config.Settings, saved: Layout, door: str) -> ViewState:
+    """What the table begins with: what was asked for, what was chosen on the screen before, or what suits the door."""
+    grouping = settings.group or saved.grouping or settings.grouping(door)
+    view = ViewState(grouping=grouping, filter=parse(settings.filter))
+    return replace(view, sort=saved.sort, reverse=saved.reverse) if saved.sort else view
+
+
+async def show(source: Source, first: Snapshot, settings: config.Settings, policy: Policy) -> int:
+    """The monitor until the user leaves, with what was polled `first`; the exit code."""
+    layouts = Layouts(config.state_folder())
+    saved = layouts.layout
+    options = ScreenOptions(
+        interval_s=settings.interval_s,
+        policy=policy,
+        view=view_of(settings, saved, first.server.door),
+        warning_percent=settings.warning,
+        critical_percent=settings.critical,
+        ascii=settings.ascii or not draws_glyphs(os.environ, sys.stdout.encoding),
+        mouse=settings.mouse,
+        theme=settings.theme or None,
+        first=first,
+        labels=settings.labels,
+        write_report=_write_report,
+        keys=settings.keys,
+        presets=settings.presets,
+        hidden_columns=saved.hidden,
+        saved_theme=saved.theme,
+        save_columns=layouts.save_columns,
+        save_theme=layouts.save_theme,
+        save_grouping=layouts.save_grouping,
+        save_sort=layouts.save_sort,
+    )
+    frame = first_frame(options, *shutil.get_terminal_size(), os.environ) if _paints_alike() else None
+    if frame is None:
+        return await _run(source, options)
+    with held(frame) as terminal:
+        return await _run(source, options, terminal)
+
+
+def _paints_alike() -> bool:
+    """Whether Textual will paint on the terminal that we paint on: it takes standard error."""
+    return sys.platform != "win32" and all(one is not None and one.isatty() for one in (sys.__stdin__, sys.__stderr__))
+
+
+async def _run(source: Source, options: ScreenOptions, terminal: Held | None = None) -> int:
+    # Loaded behind the first frame: 0.15 s.
+    from pgtop_conn.tui.app import run
+
+    if terminal is not None and await terminal.asked_to_leave():
+        return terminal.code or 0
+    return await run(source, options, terminal)
+
+
+def _write_report(case: Case, findings: Sequence[Finding]) -> Path:
+    """Into the folder we were started in, or where that can't be written beside the journal."""
+    from pgtop_conn.reports import write_report
+
+    return write_report(case, findings, config.journal_file(), (Path.cwd(), config.state_folder()))
