@@ -115,6 +115,15 @@ class _Tier:
             self.blocks.popleft()
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """All that is kept, oldest first: where it is, and what can be told without unpacking it."""
+
+    places: list[tuple[_Block, int]]
+    times: list[float]
+    totals: list[Totals]
+
+
 class Ring:
     """A Tape in memory. `add()` each poll; it takes at most `memory` bytes, of which the oldest give way."""
 
@@ -125,8 +134,8 @@ class Ring:
         self._marks: deque[Mark] = deque(maxlen=MOST_MARKS)
         self._last: Totals | None = None
         self._player = Player(self._items_of)
-        #: What `times` and the others are made of, until the next moment.
-        self._kept: list[tuple[_Block, int]] | None = None
+        #: What `times` and the others give, until the next moment.
+        self._kept: _Kept | None = None
 
     def add(self, moment: Moment, totals: Totals) -> None:
         """Keep one poll; `totals` are those of its snapshot."""
@@ -149,12 +158,12 @@ class Ring:
     @property
     def times(self) -> Sequence[float]:
         """Server time of each kept moment, oldest first; the last one is the newest poll."""
-        return [block.times[place] for block, place in self._moments()]
+        return self._now().times
 
     @property
     def totals(self) -> Sequence[Totals]:
         """One of each kept moment, in the same order."""
-        return [block.totals[place] for block, place in self._moments()]
+        return self._now().totals
 
     @property
     def marks(self) -> Sequence[Mark]:
@@ -163,7 +172,7 @@ class Ring:
 
     def moment(self, index: int) -> Moment:
         """The moment at `times[index]`. Raises IndexError."""
-        block, place = self._moments()[index]
+        block, place = self._now().places[index]
         try:
             return self._player.moment(block.number, place)
         except Damaged as error:
@@ -173,7 +182,7 @@ class Ring:
         """Give back the memory that looking back has taken; for when the screen is live again."""
         self._player.forget()
 
-    def _moments(self) -> list[tuple[_Block, int]]:
+    def _now(self) -> _Kept:
         """Of each tier what is older than anything in the tier before it."""
         if self._kept is None:
             kept: list[list[tuple[_Block, int]]] = []
@@ -182,7 +191,12 @@ class Ring:
                 moments = [(block, place) for block in tier.blocks for place in range(len(block.times))]
                 kept.append([(block, place) for block, place in moments if block.times[place] < since])
                 since = min((since, *(block.times[0] for block in tier.blocks)))
-            self._kept = list(chain.from_iterable(reversed(kept)))
+            places = list(chain.from_iterable(reversed(kept)))
+            self._kept = _Kept(
+                places,
+                [block.times[place] for block, place in places],
+                [block.totals[place] for block, place in places],
+            )
         return self._kept
 
     def _items_of(self, number: int) -> Sequence[tuple[float, bytes]]:
