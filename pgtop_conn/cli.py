@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from pgtop_conn import __version__, config, running
+from pgtop_conn import config, running
 from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
 from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExhausted
 
@@ -93,10 +93,6 @@ def _log_to(path: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
-#: Names that are kept for commands to come, so that none of them is taken for a database.
-RESERVED = ("replay",)
-
-
 def _command_of(argv: list[str]) -> tuple[str, list[str]]:
     """The command is the first word that is not an option or an option's value; without one it is `watch`."""
     skip = False
@@ -109,11 +105,6 @@ def _command_of(argv: list[str]) -> tuple[str, list[str]]:
             skip = word in _valued()
         elif word in COMMANDS:
             return word, [*argv[:index], *argv[index + 1 :]]
-        elif word in RESERVED:
-            raise BadInput(
-                f"{word!r} is a command that {__version__} does not have yet"
-                f" (a database of that name: {PROGRAM} watch {word})"
-            )
         else:
             _refuse_misspelt(word, argv[index + 1 :])
             break
@@ -255,6 +246,14 @@ COMMANDS: dict[str, Command] = {
         without=frozenset({"filter", "group"}),
     ),
     "journal": Command("What was signalled from this account, and how it ended.", _journal, _journal_arguments, False),
+    "replay": Command(
+        "A recording on the screen as it was, with a time of its own.",
+        running.replay,
+        running.replay_arguments,
+        False,
+        notes=running.replay_notes,
+        without=frozenset({"interval_s", "wait", "door", "record_days", "history_mb"}),
+    ),
     "report": Command(
         "What a recording tells: how full it was and when, who grew, what was done, what could be given to pools.",
         _report,

@@ -237,6 +237,33 @@ async def _record_async(login: Login, settings: config.Settings, wanted: Wanted)
     return await record(lambda: open_source(login, os.environ, settings), wanted, settings)
 
 
+def replay_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recording", metavar="FILE", help="a recording: what `record FILE` or R on the screen wrote")
+
+
+def replay_notes() -> str:
+    return """
+The same screen as it was, with a time of its own: p plays and holds, + and - change the speed, [ and ] step, t goes to
+a time, n and m to the next signal and the next peak, h shows the whole as a chart. Nothing is asked of any server, and
+nothing can be cancelled or terminated. What is damaged in the file is left out and said.
+
+exit codes:
+  0  the user left
+  2  bad input, or FILE is no recording
+"""
+
+
+def replay(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    from pathlib import Path
+
+    from pgtop_conn.starting import need_terminal
+
+    need_terminal(settings)
+    from pgtop_conn.replaying import replay
+
+    return _run(replay(Path(arguments.recording), settings, policy_of(settings)))
+
+
 def answer(out: str, remark: str, code: int) -> int:
     """The remark goes first: a reader of stdout who has left must not hide it."""
     if remark:

@@ -100,6 +100,11 @@ class BrowseScreen(Screen[None]):
         return self.snapshot if self.past is None else self.past.moment.snapshot
 
     @property
+    def held(self) -> bool:
+        """Whether what comes in leaves the table as it is."""
+        return self.paused is not None
+
+    @property
     def shown_tags(self) -> Tags:
         """Those of the snapshot that the table shows."""
         if self.past is not None:
@@ -136,7 +141,7 @@ class BrowseScreen(Screen[None]):
             self.view,
             self.told_snapshot,
             self.options.policy,
-            paused=self.paused is not None,
+            paused=self.held,
             past=self.past is not None,
         )
         return footer.offered(self._bindings_now, spot)

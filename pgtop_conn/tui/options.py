@@ -51,6 +51,8 @@ class ScreenOptions:
     always_record: Callable[[Snapshot], Recorder] | None = None
     #: A recording that is shown instead of what the source polls; None shows the source.
     tape: Tape | None = None
+    #: What is to be said of it first.
+    tape_remark: str = ""
     #: Keys of the user's own: a binding's id, and its keys as Textual writes them ("f5,g").
     keys: tuple[tuple[str, str], ...] = ()
     #: Filters on the number keys: "1" to "9", and the filter.

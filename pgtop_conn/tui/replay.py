@@ -145,6 +145,10 @@ class ReplayScreen(MainScreen):
         left = [one for one in available(read_only=True) if one.id not in OWN | LEFT_OUT]
         self.use_bindings([*KEYS, *left])
 
+    def on_mount(self) -> None:
+        if self.options.tape_remark:
+            self.tell(self.options.tape_remark, "warning")
+
     def make_poller(self, source: Source) -> Player:
         return self.player
 
@@ -155,6 +159,10 @@ class ReplayScreen(MainScreen):
     @property
     def moment_index(self) -> int:
         return self.player.index or 0
+
+    @property
+    def held(self) -> bool:
+        return not self.player.playing
 
     @property
     def refusal(self) -> str:

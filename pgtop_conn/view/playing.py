@@ -1,4 +1,4 @@
-"""Where a replay is, for the key line: playing or held, how fast, which part of the recording."""
+"""Where a replay is, for the key line: playing, held or at its end, how fast, which part of the recording."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from dataclasses import dataclass
 
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import Cell
-
-PLAYING, HELD, ENDED = "▶", "❙❙", "■"
-#: The same where only ASCII is drawn.
-ASCII_SIGNS = {PLAYING: ">", HELD: "||", ENDED: "[]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +21,8 @@ class Playing:
 
 
 def playing(state: Playing, *, ascii_only: bool) -> list[Cell]:
-    """'▶ 4×  12m05 of 3h12m', in front of the keys."""
-    sign = PLAYING if state.playing else ENDED if state.at_end else HELD
-    sign = ASCII_SIGNS[sign] if ascii_only else sign
+    """'playing 4×  12m05 of 3h12m', in front of the keys."""
+    sign = "playing" if state.playing else "end" if state.at_end else "held"
     times = "x" if ascii_only else "×"
     first, last = state.times[0], state.times[-1]
     done = format.duration(max(0.0, state.times[state.index] - first))
