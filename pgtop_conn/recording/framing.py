@@ -30,9 +30,10 @@ TIME = struct.Struct("<d")
 #: A frame is at most so long, and a frame's item when it is unpacked.
 FRAME_MOST = 32 * 2**20
 ITEM_MOST = 128 * 2**20
-#: Bytes that are read in vain, behind lengths that lie, before what follows is given up.
+#: Bytes, beside those of the file twice over, that are read in vain before what follows is given up: lengths may lie.
 _WASTE_MOST = 256 * 2**20
-_CHUNK = 2**16
+#: What is searched for the next frame at once: most are near.
+_CHUNK_LEAST, _CHUNK_MOST = 2**10, 2**16
 
 
 class Kind(IntEnum):
@@ -96,9 +97,10 @@ def _checksum(kind: int, payload: bytes, before: int) -> int:
 def frames(file: BinaryIO, begin: int, size: int) -> Iterator[Frame | Gap]:
     """Whole frames of the file from `begin` to `size`, and what is between them."""
     at, chained, wasted, gap_at = begin, 0, 0, -1
+    most = _WASTE_MOST + 2 * size
     file.seek(at)
     while at < size:
-        found = _frame(file, at, size, chained) if wasted < _WASTE_MOST else 0
+        found = _frame(file, at, size, chained) if wasted < most else 0
         if isinstance(found, Frame):
             if gap_at >= 0:
                 yield Gap(gap_at, at - gap_at)
@@ -111,7 +113,8 @@ def frames(file: BinaryIO, begin: int, size: int) -> Iterator[Frame | Gap]:
         wasted += found
         if gap_at < 0:
             gap_at = at
-        at = _next_magic(file, at + 1, size) if wasted < _WASTE_MOST else size
+        at, searched = _next_magic(file, at + 1, size) if wasted < most else (size, 0)
+        wasted += searched
         file.seek(at)
     if gap_at >= 0:
         yield Gap(gap_at, size - gap_at)
@@ -137,15 +140,18 @@ def _frame(file: BinaryIO, at: int, size: int, chained: int) -> Frame | int:
     return Frame(Kind(kind), at, payload, crc)
 
 
-def _next_magic(file: BinaryIO, at: int, size: int) -> int:
-    """Where the next frame may begin; the end of the file where none does."""
+def _next_magic(file: BinaryIO, at: int, size: int) -> tuple[int, int]:
+    """Where the next frame may begin, or the end of the file where none does; and how many bytes were searched."""
+    length, searched = _CHUNK_LEAST, 0
     while at < size:
         file.seek(at)
-        chunk = file.read(_CHUNK)
+        chunk = file.read(length)
+        searched += len(chunk)
         found = chunk.find(MAGIC)
         if found >= 0:
-            return at + found
+            return at + found, searched
         if len(chunk) < len(MAGIC):
             break
         at += len(chunk) - len(MAGIC) + 1
-    return size
+        length = min(length * 2, _CHUNK_MOST)
+    return size, searched

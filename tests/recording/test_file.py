@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import resource
 import stat
+import subprocess
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -319,3 +321,35 @@ async def test_sessions_are_the_same_objects_from_one_poll_to_the_next(
         after = await recording.poll()
         assert sum(a is b for a, b in zip(before.backends, after.backends, strict=True)) == 9
         before = after
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB, where we may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full_and_has_space_again(tiny_disk: Path) -> None:
+    path, moments = tiny_disk / "r", steps(330)
+    recorder = Recorder.open(path)
+    for moment in moments[:20]:
+        recorder.add(moment, totals_of(moment))
+    with suppress(OSError):
+        (tiny_disk / "other").write_bytes(bytes(64 * 1024))
+    failed = [_failure(recorder, moment) for moment in moments[20:300]]
+    assert failed[-1] == f"{path}: not recorded: No space left on device"
+    before = moments[:20] + [moment for moment, text in zip(moments[20:300], failed, strict=True) if not text]
+    assert shows(Recording.open(path), before)
+    (tiny_disk / "other").unlink()
+    for moment in moments[310:]:
+        recorder.add(moment, totals_of(moment))
+    recorder.close()
+    recording = Recording.open(path)
+    assert shows(recording, [*before, *moments[310:]])
+    assert recording.ends is None
