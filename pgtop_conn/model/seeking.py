@@ -22,12 +22,22 @@ _SHARE = re.compile(r"(\d{1,3})\s*%")
 
 
 def nearest_before(times: Sequence[float], at: float) -> int:
-    """The last moment not after `at`, or the first one.
+    """The moment at this time, or the last one not after it, or the first one.
+
+    Times may be put back, by a failover to a server whose clock is behind: the time of a moment finds that moment.
 
     >>> [nearest_before([10.0, 20.0, 30.0], at) for at in (5.0, 10.0, 29.0, 99.0)]
     [0, 0, 1, 2]
+    >>> [nearest_before([10.0, 20.0, 30.0, 8.0, 12.0], at) for at in (8.0, 12.0, 30.0)]
+    [3, 4, 2]
     """
-    return max(0, bisect_right(times, at) - 1)
+    found = max(0, bisect_right(times, at) - 1)
+    if not times or times[found] == at:
+        return found
+    try:
+        return times.index(at)
+    except ValueError:
+        return found
 
 
 def moment_named(text: str, times: Sequence[float], here: float) -> int:

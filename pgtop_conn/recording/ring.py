@@ -42,6 +42,10 @@ class _Block:
     pieces: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     totals: list[Totals] = field(default_factory=list)
+    #: Of each moment, how many polls came before it.
+    polls: list[int] = field(default_factory=list)
+    #: For how long polls had been seen at its newest moment.
+    seen_s: float = 0.0
     raw_size: int = 0
     size: int = 0
 
@@ -49,7 +53,7 @@ class _Block:
     def full(self) -> bool:
         return len(self.times) >= BLOCK_MOMENTS or self.raw_size >= BLOCK_RAW_BYTES
 
-    def add(self, moment: Moment, totals: Totals) -> None:
+    def add(self, moment: Moment, totals: Totals, poll: int, seen_s: float) -> None:
         assert self.encoder is not None
         assert self.packer is not None
         item = self.encoder.encode(moment)
@@ -58,6 +62,8 @@ class _Block:
         self.size += TOTALS_BYTES
         self.times.append(moment.snapshot.taken_at)
         self.totals.append(totals)
+        self.polls.append(poll)
+        self.seen_s = seen_s
 
     def complete(self) -> None:
         """Nothing is added any more."""
@@ -94,24 +100,23 @@ class _Tier:
         self.kept_s = kept_s
         self.blocks: deque[_Block] = deque()
         self._numbers = numbers
-        self._last_at: float | None = None
+        self._last_s: float | None = None
 
     @property
     def size(self) -> int:
         return sum(block.size for block in self.blocks)
 
-    def add(self, moment: Moment, totals: Totals) -> None:
-        """Take the moment in if one is due; a clock that was put back makes one due, too."""
-        at = moment.snapshot.taken_at
-        if self._last_at is not None and self.every_s and 0 <= at - self._last_at < self.every_s - EARLY_S:
+    def add(self, moment: Moment, totals: Totals, poll: int, seen_s: float) -> None:
+        """Take the moment in if one is due; `seen_s` never falls."""
+        if self._last_s is not None and self.every_s and seen_s - self._last_s < self.every_s - EARLY_S:
             return
-        self._last_at = at
+        self._last_s = seen_s
         if not self.blocks or self.blocks[-1].full:
             if self.blocks:
                 self.blocks[-1].complete()
             self.blocks.append(_Block(next(self._numbers)))
-        self.blocks[-1].add(moment, totals)
-        while len(self.blocks) > 1 and at - self.blocks[0].times[-1] > self.kept_s:
+        self.blocks[-1].add(moment, totals, poll, seen_s)
+        while len(self.blocks) > 1 and seen_s - self.blocks[0].seen_s > self.kept_s:
             self.blocks.popleft()
 
 
@@ -133,15 +138,21 @@ class Ring:
         self._tiers = [_Tier(every_s, kept_s, numbers) for every_s, kept_s in TIERS]
         self._marks: deque[Mark] = deque(maxlen=MOST_MARKS)
         self._last: Totals | None = None
+        self._polls = 0
+        #: Seconds that polls were seen for: the server's clock may be put back, by a failover to another one.
+        self._seen_s = 0.0
         self._player = Player(self._items_of)
         #: What `times` and the others give, until the next moment.
         self._kept: _Kept | None = None
 
     def add(self, moment: Moment, totals: Totals) -> None:
         """Keep one poll; `totals` are those of its snapshot."""
+        if self._last is not None:
+            self._seen_s += max(0.0, totals.at - self._last.at)
         totals = self._last = _sharing(totals, self._last)
         for tier in self._tiers:
-            tier.add(moment, totals)
+            tier.add(moment, totals, self._polls, self._seen_s)
+        self._polls += 1
         self._kept = None
         while self.size > self._memory and self._drop_oldest():
             pass
@@ -157,7 +168,7 @@ class Ring:
 
     @property
     def times(self) -> Sequence[float]:
-        """Server time of each kept moment, oldest first; the last one is the newest poll."""
+        """Server time of each kept moment, in the order of the polls; the last one is the newest."""
         return self._now().times
 
     @property
@@ -186,11 +197,11 @@ class Ring:
         """Of each tier what is older than anything in the tier before it."""
         if self._kept is None:
             kept: list[list[tuple[_Block, int]]] = []
-            since = float("inf")
+            since = self._polls
             for tier in self._tiers:
                 moments = [(block, place) for block in tier.blocks for place in range(len(block.times))]
-                kept.append([(block, place) for block, place in moments if block.times[place] < since])
-                since = min((since, *(block.times[0] for block in tier.blocks)))
+                kept.append([(block, place) for block, place in moments if block.polls[place] < since])
+                since = min((since, *(block.polls[0] for block in tier.blocks)))
             places = list(chain.from_iterable(reversed(kept)))
             self._kept = _Kept(
                 places,

@@ -111,11 +111,17 @@ class HistoryScreen(Dialog[float | None]):
 
     def _window(self) -> tuple[float, float]:
         """The time that is shown: the cursor is in it, in the middle where there is more on both sides."""
-        first, last = self._tape.times[0], self._tape.times[-1]
+        first, last = self._extent
         if self._span_s is None or self._span_s >= last - first:
             return first, last
         since = min(max(first, self._at - self._span_s / 2), last - self._span_s)
         return since, since + self._span_s
+
+    @property
+    def _extent(self) -> tuple[float, float]:
+        """The earliest and the latest time: a server's clock may be behind that of the one before it."""
+        times = self._tape.times
+        return min(times), max(times)
 
     @property
     def _index(self) -> int:
@@ -165,7 +171,8 @@ class HistoryScreen(Dialog[float | None]):
         self.draw()
 
     def action_zoom(self, step: int) -> None:
-        whole = self._tape.times[-1] - self._tape.times[0]
+        first, last = self._extent
+        whole = last - first
         spans: list[float | None] = [*(span for span in SPANS_S if span < whole), None]
         index = spans.index(self._span_s) if self._span_s in spans else len(spans) - 1
         self._span_s = spans[min(max(0, index + step), len(spans) - 1)]

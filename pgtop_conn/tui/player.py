@@ -133,8 +133,9 @@ class Player:
             self.seek(0)
             return
         times, after = self._tape.times, self.index + 1
-        due = times[self.index] + FRAME_S * self.speed
-        while after < self.last and times[after + 1] <= due:
+        now = times[self.index]
+        # A clock that was put back begins anew: nothing is passed over to catch up with it.
+        while after < self.last and now <= times[after] <= times[after + 1] <= now + FRAME_S * self.speed:
             after += 1
         while not self.seek(after) and after < self.last:
             after += 1

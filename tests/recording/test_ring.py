@@ -33,7 +33,6 @@ def every(seconds: float, count: int) -> list[Moment]:
 @settings(max_examples=60, deadline=None)
 @given(sequences())
 def test_what_is_kept_is_what_was_added(moments: list[Moment]) -> None:
-    moments = sorted(moments, key=lambda moment: moment.snapshot.taken_at)
     ring = filled(moments)
     assert list(ring.times) == [moment.snapshot.taken_at for moment in moments]
     assert same(list(ring.totals), [totals_of(moment) for moment in moments])
@@ -51,6 +50,18 @@ def test_it_gets_thinner_with_age() -> None:
     assert {gap for age, gap in apart if 1200 < age < 4 * 3600} == {10.0}
     assert {gap for age, gap in apart if age > 5 * 3600} == {60.0}
     assert len(times) < 2200
+
+
+def test_a_clock_that_was_put_back_changes_neither_the_order_nor_what_is_kept() -> None:
+    before = every(2.0, 3000)
+    after = [Moment(replace(one.snapshot, taken_at=one.snapshot.taken_at - 86_400.0), ()) for one in before]
+    polled = {one.snapshot.taken_at: number for number, one in enumerate([*before, *after])}
+    times = filled([*before, *after]).times
+    numbers = [polled[at] for at in times]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-300:] == list(range(5700, 6000))
+    # Every poll of ten minutes, and of one block at most behind them; before that every fifth.
+    assert len(times) < 300 + 512 + 6000 / 5
 
 
 def test_each_kept_moment_can_be_shown() -> None:

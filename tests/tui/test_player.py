@@ -80,6 +80,13 @@ async def test_a_high_speed_passes_over_moments_but_shows_the_last() -> None:
     assert shown.times[-1] == 1000.0 + 2.0 * 499
 
 
+async def test_a_clock_that_was_put_back_passes_nothing_over() -> None:
+    tape = Tape(6, 0.1)
+    tape.times[3:] = [900.0, 900.1, 900.2]
+    shown = await played(tape, 1.0)
+    assert shown.times == tape.times
+
+
 async def test_a_moment_that_cannot_be_read_is_told_and_passed_over() -> None:
     shown = await played(Tape(4, 0.1, damaged=(1, 2)), 1.0)
     assert shown.times == [1000.0, 1000.0 + 0.1 * 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.recording.ring import Ring
 from pgtop_conn.tui.historyscreen import HistoryScreen
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, toasts, until
@@ -73,6 +74,28 @@ async def test_nothing_is_signalled_from_an_earlier_moment() -> None:
         assert "terminate" not in screen_text(app)[-1]
         assert "back to live" in screen_text(app)[-1]
         assert not source.signals
+
+
+async def test_after_a_failover_to_a_server_whose_clock_is_behind_every_poll_is_stepped_through() -> None:
+    behind = [seen(count, NOW - 3600.0 + 2.0 * index) for index, count in enumerate((5, 6))]
+    async with monitor(POLLS[0], ring=Ring()) as (app, source, pilot):
+        for poll in [*POLLS[1:], *behind]:
+            await source.tick(pilot, poll)
+        used = []
+        for _ in range(5):
+            await pilot.press("left_square_bracket")
+            used.append(screen_text(app)[1].split("/100")[0].split()[-1])
+        assert used == ["6", "21", "41", "11", "4"]
+        await pilot.press("right_square_bracket")
+        assert "11/100" in screen_text(app)[1]
+        await pilot.press("h")
+        await pilot.pause()
+        text = "\n".join(screen_text(app))
+        assert "peak 41" in text
+        for key in ("end", "left", "home", "right", "plus", "n", "m", "left_square_bracket", "enter"):
+            await pilot.press(key)
+        await pilot.pause()
+        assert on_main(app)
 
 
 async def test_end_is_the_last_line_while_the_screen_is_live() -> None:
