@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import islice
+from operator import attrgetter
 
 from pgtop_conn.model.moments import OTHERS, Totals
 from pgtop_conn.model.observation import Counter, Observation
@@ -10,14 +12,16 @@ from pgtop_conn.model.observation import Counter, Observation
 #: Half an hour of polls every 2 s, as many as a history keeps.
 RESTORED = 900
 
+_USED = attrgetter("used")
 
-def restored(counts: Counter, totals: Sequence[Totals]) -> Observation:
-    """As if these had been polled, without reading their sessions; what follows is taken in by `counts`, as always."""
+
+def restored(counts: Counter, totals: Sequence[Totals], count: int) -> Observation:
+    """As if the first `count` had been polled, without reading their sessions; what follows is taken in by `counts`."""
     found = Observation(counts)
-    earlier, recent = totals[:-RESTORED], totals[-RESTORED:]
-    if earlier:
-        _add(found, max(earlier, key=lambda one: one.used))
-    for one in recent:
+    recent = max(0, count - RESTORED)
+    if recent:
+        _add(found, max(islice(totals, recent), key=_USED))
+    for one in totals[recent:count]:
         _add(found, one)
     return found
 

@@ -10,13 +10,14 @@ from textual.binding import Binding, BindingType
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.moments import Moment, Tape
 from pgtop_conn.model.restoring import restored
-from pgtop_conn.model.seeking import next_mark, next_peak
+from pgtop_conn.model.seeking import nearest_before, next_mark, next_peak
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui.jumping import Jump
 from pgtop_conn.tui.keys import available
 from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.player import Player
+from pgtop_conn.tui.reading import ReadTape
 from pgtop_conn.view.playing import Playing, playing
 
 RECORDED = "This is a recording: no session can be cancelled or terminated"
@@ -135,8 +136,8 @@ class ReplayScreen(MainScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self, source: Source, tape: Tape, options: ScreenOptions) -> None:
-        self._recording = tape
-        self.player = Player(tape, self._shown, self._unreadable, self.show_progress)
+        self._recording = ReadTape(tape)
+        self.player = Player(self._recording, self._shown, self._unreadable, self.show_progress)
         first = tape.moment(0)
         super().__init__(
             source, replace(options, first=first.snapshot, ring=None, open_recorder=None, always_record=None)
@@ -146,6 +147,7 @@ class ReplayScreen(MainScreen):
         self.use_bindings([*KEYS, *left])
 
     def on_mount(self) -> None:
+        self.run_worker(self._recording.read_ahead(), name="read ahead")
         if self.options.tape_remark:
             self.tell(self.options.tape_remark, "warning")
 
@@ -176,7 +178,7 @@ class ReplayScreen(MainScreen):
 
     def _shown(self, moment: Moment, follows: bool) -> None:
         if not follows:
-            self.observation = restored(self._counts, self._recording.totals[: self.moment_index])
+            self.observation = restored(self._counts, self._recording.totals, self.moment_index)
         self.observation.knows(moment.snapshot, moment.leaks)
         self.on_polled(moment.snapshot)
 
@@ -228,7 +230,7 @@ class ReplayScreen(MainScreen):
 
     def _chose_moment(self, at: float | None) -> None:
         if at is not None:
-            self._hold_at(self._recording.times.index(at))
+            self._hold_at(nearest_before(self._recording.times, at))
 
     def _hold_if(self, index: int | None, otherwise: str) -> None:
         if index is None:

@@ -111,7 +111,7 @@ class TravellingScreen(ExplainingScreen):
         except PgtopError as error:
             self.tell(f"That moment can't be shown: {error}", "warning")
             return False
-        observation = restored(self._counts, tape.totals[: index + 1])
+        observation = restored(self._counts, tape.totals, index + 1)
         observation.knows(moment.snapshot, moment.leaks)
         self.past = Past(moment, tags_of(moment.snapshot, self.options.labels, moment.leaks), observation)
         self._show_all()
