@@ -258,7 +258,7 @@ def replay(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     from pgtop_conn.starting import need_terminal
 
-    need_terminal(settings)
+    need_terminal(settings, "report FILE")
     from pgtop_conn.replaying import replay
 
     return _run(replay(Path(arguments.recording), settings, policy_of(settings)))
