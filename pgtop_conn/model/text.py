@@ -33,6 +33,11 @@ def _replace(match: re.Match[str]) -> str:
     return _visible(match.group())
 
 
+def _replace_in_query(match: re.Match[str]) -> str:
+    char = match.group()
+    return char if char in "\n\t" else _visible(char)
+
+
 def clean(text: str) -> str:
     """Text from outside, made harmless for a terminal on one line.
 
@@ -48,9 +53,7 @@ def clean_query(text: str) -> str:
 
     Anything drawn on one line goes through one_line() afterwards.
     """
-    if "\n" not in text and "\t" not in text:
-        return clean(text)
-    return "\n".join("\t".join(clean(cell) for cell in line.split("\t")) for line in text.split("\n"))
+    return _SUSPECT.sub(_replace_in_query, text)
 
 
 def one_line(text: str) -> str:
