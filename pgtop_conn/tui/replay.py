@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.moments import Moment, Tape
+from pgtop_conn.model.observation import Observation
 from pgtop_conn.model.restoring import restored
 from pgtop_conn.model.seeking import nearest_before, next_mark, next_peak
 from pgtop_conn.model.source import Source
@@ -143,6 +144,8 @@ class ReplayScreen(MainScreen):
             source, replace(options, first=first.snapshot, ring=None, open_recorder=None, always_record=None)
         )
         self.observation.knows(first.snapshot, first.leaks)
+        #: Whether all is known that makes the rates of the moment that is shown.
+        self._whole = True
         left = [one for one in available(read_only=True) if one.id not in OWN | LEFT_OUT]
         self.use_bindings([*KEYS, *left])
 
@@ -181,6 +184,15 @@ class ReplayScreen(MainScreen):
             self.observation = restored(self._counts, self._recording.totals, self.moment_index)
         self.observation.knows(moment.snapshot, moment.leaks)
         self.on_polled(moment.snapshot)
+        # Where the playing goes on before that was read, it is read up to the next one.
+        if not follows or not self._whole:
+            self._whole = False
+            self.relive(self.moment_index, moment, self._relived_here)
+
+    def _relived_here(self, found: Observation) -> None:
+        self.observation, self._whole = found, True
+        self.show_gauges()
+        self.show_table()
 
     def _unreadable(self, error: PgtopError) -> None:
         self.tell(f"A moment can't be shown: {error}", "warning")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.labels import tags_of
 from pgtop_conn.model.moments import KeepingTape, Mark, Moment, Tape, Totals
-from pgtop_conn.model.restoring import restored
+from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.restoring import reliving, restored
 from pgtop_conn.model.seeking import nearest_before
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status
@@ -15,10 +18,12 @@ from pgtop_conn.tui.browse import Past
 from pgtop_conn.tui.explaining import ExplainingScreen
 from pgtop_conn.tui.historyscreen import HistoryScreen
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.taping import Recorder, Taping
+from pgtop_conn.tui.taping import BREATH_S, Recorder, Taping
 
 #: Ends of targets that no signal was sent for.
 NOT_SIGNALLED = (Status.NOT_SENT, Status.CHANGED, Status.DENIED)
+#: A moment that is looked at for so long is worth reading what came before it.
+SETTLED_S = 0.15
 
 
 class TravellingScreen(ExplainingScreen):
@@ -113,13 +118,36 @@ class TravellingScreen(ExplainingScreen):
             return False
         observation = restored(self._counts, tape.totals, index + 1)
         observation.knows(moment.snapshot, moment.leaks)
-        self.past = Past(moment, tags_of(moment.snapshot, self.options.labels, moment.leaks), observation)
+        self.past = past = Past(moment, tags_of(moment.snapshot, self.options.labels, moment.leaks), observation)
         self._show_all()
+        self.relive(index, moment, lambda found: self._relived(past, found))
         return True
+
+    def relive(self, index: int, moment: Moment, done: Callable[[Observation], None]) -> None:
+        """Read what came before this moment while nothing else is to be done, and give what is known from it."""
+        self.run_worker(self._relive(index, moment, done), name="relive", group="relive", exclusive=True)
+
+    async def _relive(self, index: int, moment: Moment, done: Callable[[Observation], None]) -> None:
+        # Who steps on, or plays fast, waits for none of it.
+        await asyncio.sleep(SETTLED_S)
+        tape, known = self.tape, None
+        if tape is None:
+            return
+        for found in reliving(self._counts, tape, moment, index):
+            known = found
+            await asyncio.sleep(BREATH_S)
+        if known is not None:
+            done(known)
+
+    def _relived(self, past: Past, found: Observation) -> None:
+        if self.past is past:
+            self.past = replace(past, observation=found)
+            self._show_all()
 
     def leave_past(self) -> None:
         """Back to the newest poll."""
         if self.past is not None:
+            self.workers.cancel_group(self, "relive")
             self.past = None
             if self._ring is not None:
                 self._ring.rest()

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
+from pgtop_conn.model import observation
+from pgtop_conn.model.habits import Pool
+from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.moments import Mark
+from pgtop_conn.model.snapshot import Counters, Snapshot
 from pgtop_conn.recording.reader import Recording
+from pgtop_conn.recording.ring import Ring
 from pgtop_conn.recording.writer import Recorder
 from pgtop_conn.tui.jumping import Jump
+from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.replay import ReplayScreen
-from tests.factories import NOW
+from pgtop_conn.view.table import ViewState
+from tests.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, toasts, until
 from tests.tui.tapes import ListTape
 from tests.tui.test_travelling import POLLS, seen
@@ -139,3 +148,97 @@ async def test_leaving_a_replay_takes_no_time() -> None:
         await pilot.press("p")
         async with asyncio.timeout(1.0):
             await app.finish()
+
+
+LEAKED = frozenset(range(200, 206))
+
+
+def rich(index: int) -> Snapshot:
+    """Poll `index` of a run: an application leaks, a blocker comes and goes, limits fill, the server restarts."""
+    at = NOW + 2.0 * index
+    restarted = index >= RESTART
+    rows = [make_own()]
+    for pid in sorted(LEAKED) + list(range(300, 300 + index // 3)):
+        rows.append(
+            make_backend(pid, app="billing", role="reporting", role_oid=20_001, state_change=NOW - 3600.0 + pid)
+        )
+    for pid in range(400, 412 + index % 5):
+        busy = (pid + index) % 4 == 0
+        state = "active" if busy else "idle"
+        rows.append(make_backend(pid, app="web", state=state, query_start=at - 1.0, state_change=at - 1.0))
+    if index % 9 < 5:
+        waits = {"wait_event_type": "Lock", "wait_event": "transactionid", "blocked_by": (500,)}
+        rows.append(make_backend(500, app="etl", state="idle in transaction", xact_start=at - 90.0, wrote=True))
+        rows += [make_backend(pid, app="web", state="active", **waits) for pid in (501, 502)]
+    return make_snapshot(
+        rows,
+        taken_at=at,
+        server=make_server(started_at=NOW + 2.0 * RESTART - 1.0 if restarted else NOW - 86_400.0),
+        roles=[make_role(20_001, "reporting", connection_limit=40)],
+        counters=Counters(at, 1000 + 3 * index, index, index // 2, 0, 50_000 + 700 * index, len(rows)),
+    )
+
+
+RESTART = 130
+RUN = 200
+#: The frames that are compared after a jump.
+LOOKED_AT = (10, 45, 100, RESTART - 1, RESTART + 1, RESTART + 20, RUN - 2)
+
+
+@pytest.fixture
+def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pool looks leaked from the tenth poll on: that it is found is another test's."""
+
+    def found(snapshot: Snapshot, _habits: object, growth_of: Callable[[str], float | None]) -> tuple[Leak, ...]:
+        if snapshot.taken_at < NOW + 20.0:
+            return ()
+        keys = {one.key: "idle for long" for one in snapshot.backends if one.pid in LEAKED}
+        evidence = {"sessions": len(keys), "growth_per_minute": growth_of("billing")}
+        return (Leak(Pool("billing", "reporting", "shop"), 0.9, "6 idle for long", evidence, keys),)
+
+    monkeypatch.setattr(observation, "find_leaks", found)
+
+
+@pytest.mark.usefixtures("leaking")
+@pytest.mark.parametrize("grouping", ["app", "role"])
+async def test_a_jump_shows_what_was_shown_then(tmp_path: Path, grouping: str) -> None:
+    ring, live = Ring(), {}
+    view = ViewState(grouping=grouping)
+    async with monitor(rich(0), ring=ring, interval_s=2.0, view=view) as (app, source, pilot):
+        app.main.interval_s = 0.0
+        for index in range(1, RUN):
+            await source.tick(pilot, rich(index))
+            if index in LOOKED_AT:
+                live[index] = screen_text(app)[:-1]
+        # Stepping back in the monitor itself: only the first line and the keys say that this is not now.
+        for index in reversed(LOOKED_AT):
+            app.main.go_to_moment(index)
+            await settled(app.main, pilot)
+            assert screen_text(app)[1:-1] == live[index][1:]
+    text = "\n".join(live[100])
+    missing = [word for word in ("Leak: 6 idle", "blocked 2", "opened", "reporting", "+") if word not in text]
+    assert not missing, text
+    recorder = Recorder.open(tmp_path / "run.pgtop")
+    for index in range(RUN):
+        recorder.add(ring.moment(index), ring.totals[index])
+    recorder.close()
+    with Recording.open(tmp_path / "run.pgtop") as recording:
+        async with monitor(tape=recording, interval_s=2.0, view=view) as (app, _source, pilot):
+            app.main.interval_s = 0.0
+            await pilot.press("p")
+            for index in reversed(LOOKED_AT):
+                app.main.go_to_moment(index)
+                await settled(app.main, pilot)
+                assert screen_text(app)[:-1] == live[index]
+            await pilot.press("right_square_bracket", "left_square_bracket", "right_square_bracket")
+            await settled(app.main, pilot)
+            app.main.go_to_moment(RESTART - 2)
+            await pilot.press("right_square_bracket")
+            await settled(app.main, pilot)
+            assert screen_text(app)[:-1] == live[RESTART - 1]
+
+
+async def settled(main: MainScreen, pilot: Pilot[int]) -> None:
+    """What came before the moment has been read."""
+    await until(lambda: not any(one.group == "relive" and one.is_running for one in main.workers), 20)
+    await pilot.pause()
