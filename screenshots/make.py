@@ -91,7 +91,7 @@ SCENES = (
     Scene("blockers", ("b",)),
     Scene("counting", ("i",)),
     Scene("history", (*ENDED, "h", "tab", "N"), watched_s=26),
-    Scene("back", (*ENDED, *("left_square_bracket",) * 20, "g", "right", "down"), sizes=LARGE, watched_s=26),
+    Scene("back", (*ENDED, *("left_square_bracket",) * 23, "g", "right", "down"), sizes=LARGE, watched_s=26),
     Scene("replay", ENDED, replay=("n", "left_square_bracket", "g", "right", "down"), sizes=LARGE, watched_s=26),
 )
 
