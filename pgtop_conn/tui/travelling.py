@@ -23,7 +23,7 @@ from pgtop_conn.tui.taping import BREATH_S, Recorder, Taping
 #: Ends of targets that no signal was sent for.
 NOT_SIGNALLED = (Status.NOT_SENT, Status.CHANGED, Status.DENIED)
 #: A moment that is looked at for so long is worth reading what came before it.
-SETTLED_S = 0.15
+SETTLED_S = 0.5
 
 
 class TravellingScreen(ExplainingScreen):
