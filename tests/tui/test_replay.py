@@ -17,6 +17,7 @@ from pgtop_conn.model.snapshot import Counters, Snapshot
 from pgtop_conn.recording.reader import Recording
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.recording.writer import Recorder
+from pgtop_conn.tui import travelling
 from pgtop_conn.tui.jumping import Jump
 from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.replay import ReplayScreen
@@ -197,6 +198,7 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
         return (Leak(Pool("billing", "reporting", "shop"), 0.9, "6 idle for long", evidence, keys),)
 
     monkeypatch.setattr(observation, "find_leaks", found)
+    monkeypatch.setattr(travelling, "SETTLED_S", 0.0)
 
 
 @pytest.mark.usefixtures("leaking")
