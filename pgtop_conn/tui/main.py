@@ -224,6 +224,9 @@ class MainScreen(TravellingScreen):
     # Polling.
 
     def action_pause(self) -> None:
+        if self.past is not None:
+            self.tell(f"An earlier moment holds still anyway; {self.key_of('live')} goes back to live")
+            return
         self.paused, self.paused_tags = (None if self.paused is not None else self.snapshot), self.tags
         self.show_gauges()
         self.show_table()

@@ -20,8 +20,9 @@ class MarkingScreen(BrowseScreen):
     def chosen(self) -> list[Target]:
         """The marks if there are any, else what is under the cursor, bound now; says so when that is gone."""
         marks = self.view.marks
-        told = self.told_snapshot
-        if marks and told is not None and not any(key in told.by_key for key in marks):
+        # A session that is in an earlier moment, or only now, is not gone.
+        here = [one.by_key for one in (self.told_snapshot, self.snapshot) if one is not None]
+        if marks and here and not any(key in by_key for by_key in here for key in marks):
             # Not the cursor instead: the key was meant for the marks.
             self.tell(f"{plans.plural(len(marks), 'marked session')} gone: nothing is marked any more", "warning")
             self._set_marks({})

@@ -92,7 +92,8 @@ RULES: dict[str, Callable[[Spot], str]] = {
     "live": lambda spot: "back to live" if spot.past else "",
     "earlier": lambda spot: "earlier" if spot.past else "",
     "later": lambda spot: "later" if spot.past else "",
-    "pause": lambda spot: "go on" if spot.paused else "pause",
+    "free": lambda spot: "" if spot.past else "free slots",
+    "pause": lambda spot: "" if spot.past else "go on" if spot.paused else "pause",
 }
 #: What the cursor is about comes first; whatever else fits follows.
 FIRST = ("live", "earlier", "later", "open", "terminate", "cancel", "mark", "unmark", "mark_filtered", "clear_filter")

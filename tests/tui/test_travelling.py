@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.tui.historyscreen import HistoryScreen
@@ -74,6 +76,24 @@ async def test_nothing_is_signalled_from_an_earlier_moment() -> None:
         assert "terminate" not in screen_text(app)[-1]
         assert "back to live" in screen_text(app)[-1]
         assert not source.signals
+
+
+async def test_marks_are_kept_through_time_whatever_is_asked_there() -> None:
+    new = make_backend(500, app="web")
+    later = replace(POLLS[1], backends=(*POLLS[1].backends, new))
+    async with monitor(POLLS[0], ring=Ring()) as (app, source, pilot):
+        await source.tick(pilot, later)
+        app.main._go_to(new.key)
+        await pilot.press("space")
+        assert set(app.main.view.marks) == {new.key}
+        await pilot.press("left_square_bracket", "Y", "p")
+        assert app.main.paused is None
+        assert "holds still" in toasts(app)
+        assert "free slots" not in screen_text(app)[-1]
+        assert "pause" not in screen_text(app)[-1]
+        await pilot.press("end")
+        assert set(app.main.view.marks) == {new.key}
+        assert "terminate 1 marked" in screen_text(app)[-1]
 
 
 async def test_after_a_failover_to_a_server_whose_clock_is_behind_every_poll_is_stepped_through() -> None:
