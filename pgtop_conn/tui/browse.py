@@ -100,6 +100,11 @@ class BrowseScreen(Screen[None]):
         return self.snapshot if self.past is None else self.past.moment.snapshot
 
     @property
+    def told_tags(self) -> Tags:
+        """Those of told_snapshot."""
+        return self.tags if self.past is None else self.past.tags
+
+    @property
     def held(self) -> bool:
         """Whether what comes in leaves the table as it is."""
         return self.paused is not None
@@ -239,8 +244,8 @@ class BrowseScreen(Screen[None]):
     def _open_detail(self, backend: Backend) -> None:
         snapshot = self.shown_snapshot
         if snapshot is not None:
-            # The detail goes on with the polls whatever the table shows.
-            self.app.push_screen(Detail(backend, snapshot, self.options.policy, lambda: self.tags, self.ask_about))
+            # The detail goes on with the polls though the table holds still; an earlier moment stays what it was.
+            self.app.push_screen(Detail(backend, snapshot, self.options.policy, lambda: self.told_tags, self.ask_about))
 
     def _line(self) -> Line | None:
         """The line under the cursor; says so when it is gone."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pgtop_conn.model.habits import Pool
+from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.moments import Moment
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.tui.historyscreen import HistoryScreen
@@ -94,6 +97,37 @@ async def test_marks_are_kept_through_time_whatever_is_asked_there() -> None:
         await pilot.press("end")
         assert set(app.main.view.marks) == {new.key}
         assert "terminate 1 marked" in screen_text(app)[-1]
+
+
+async def test_a_signal_is_a_mark_in_the_history() -> None:
+    ring = Ring()
+    async with monitor(POLLS[1], ring=ring) as (app, source, pilot):
+        await pilot.press("right", "down", "x", "y")
+        await source.sent(pilot, seen(10, NOW + 3.0))
+        left = tuple(one for one in POLLS[1].backends if one.pid not in source.signalled_pids)
+        after = replace(POLLS[1], backends=left, taken_at=NOW + 4.0)
+        await source.serve(pilot, after, lambda: bool(ring.marks))
+        assert [(one.pid, one.action, one.outcome) for one in ring.marks] == [
+            (source.signalled_pids[0], "terminate", "gone")
+        ]
+        await source.tick(pilot, replace(after, taken_at=NOW + 20.0))
+        await pilot.press("h")
+        await pilot.pause()
+        assert "x terminated" in "\n".join(screen_text(app))
+
+
+async def test_the_detail_of_an_earlier_moment_says_what_looked_leaked_then() -> None:
+    backend = POLLS[0].backends[1]
+    leak = Leak(Pool("billing", "app", "shop"), 0.9, "idle", {}, {backend.key: "idle for much too long"})
+    ring = ListTape()
+    async with monitor(POLLS[0], ring=ring) as (app, source, pilot):
+        ring.moments[0] = Moment(POLLS[0], (leak,))
+        await source.tick(pilot, POLLS[1])
+        await pilot.press("left_square_bracket")
+        app.main._go_to(backend.key)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "much too long" in "\n".join(screen_text(app))
 
 
 async def test_after_a_failover_to_a_server_whose_clock_is_behind_every_poll_is_stepped_through() -> None:
