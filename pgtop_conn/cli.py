@@ -1,6 +1,7 @@
 """argv to Settings to one command. Each command, and the screen, is imported only when it runs.
 
-Add a command: one entry in COMMANDS. Add an option: config.SETTINGS, or the command's own arguments.
+Add a command: an entry in COMMANDS, and in running.py what it does.
+Add an option: config.SETTINGS, or the command's own arguments.
 """
 
 from __future__ import annotations
@@ -9,24 +10,13 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
-from pgtop_conn import __version__, config
-from pgtop_conn.commands.parsing import PROGRAM, Command, login_of, parser_of
+from pgtop_conn import config, running
+from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
 from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExhausted
 
-if TYPE_CHECKING:
-    from pgtop_conn.commands.opening import Login
-    from pgtop_conn.commands.order import Order
-    from pgtop_conn.commands.request import Request
-    from pgtop_conn.model.guards import Policy
-
-T = TypeVar("T")
-
-DONE, NOT_ALL, REFUSED = 0, 1, 2
-#: New objects between two collections: more than one look makes, few enough to wait for a slot for hours.
-COLLECT_SELDOM = 300_000
+DONE, REFUSED = 0, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,14 +25,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A name that the terminal's encoding lacks is no reason to fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    words = list(sys.argv[1:] if argv is None else argv)
+    complain: Callable[[str], int] = _complain
     try:
-        return _main(list(sys.argv[1:] if argv is None else argv))
+        name, rest = _command_of(words)
+        complain = COMMANDS[name].complain or _complain
+        return _main(name, rest, words)
     except FilterError as error:
-        return _complain(f"filter: {error}\n{error.pointed()}")
+        return complain(f"filter: {error}\n{error.pointed()}")
     except SlotsExhausted as error:
-        return _complain("\n  ".join((str(error), *error.advice)))
+        return complain("\n  ".join((str(error), *error.advice)))
     except PgtopError as error:
-        return _complain(str(error))
+        return complain(str(error))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -50,11 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        return _complain(error.strerror or str(error))
+        return complain(error.strerror or str(error))
     except Exception as error:
         # The outermost border: a defect of ours is one line, too, and its traceback goes to the log.
         _log_defect(error)
-        return _complain(f"unexpected {type(error).__name__}; --log-file FILE records the details")
+        return complain(f"unexpected {type(error).__name__}; --log-file FILE records the details")
 
 
 def _log_defect(error: Exception) -> None:
@@ -68,8 +62,7 @@ def _complain(message: str) -> int:
     return REFUSED
 
 
-def _main(argv: list[str]) -> int:
-    name, rest = _command_of(argv)
+def _main(name: str, rest: list[str], argv: list[str]) -> int:
     command = COMMANDS[name]
     parser = parser_of(name, COMMANDS)
     arguments = parser.parse_intermixed_args(rest)
@@ -100,10 +93,6 @@ def _log_to(path: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
-#: Names that are kept for commands to come, so that none of them is taken for a database.
-RESERVED = ("check", "record", "replay", "report")
-
-
 def _command_of(argv: list[str]) -> tuple[str, list[str]]:
     """The command is the first word that is not an option or an option's value; without one it is `watch`."""
     skip = False
@@ -116,11 +105,6 @@ def _command_of(argv: list[str]) -> tuple[str, list[str]]:
             skip = word in _valued()
         elif word in COMMANDS:
             return word, [*argv[:index], *argv[index + 1 :]]
-        elif word in RESERVED:
-            raise BadInput(
-                f"{word!r} is a command that {__version__} does not have yet"
-                f" (a database of that name: {PROGRAM} watch {word})"
-            )
         else:
             _refuse_misspelt(word, argv[index + 1 :])
             break
@@ -142,148 +126,6 @@ def _valued() -> set[str]:
     return options | {f"--{setting.name}" for setting in config.SETTINGS if setting.metavar}
 
 
-def _run(work: Coroutine[object, object, T]) -> T:
-    """asyncio.run(), imported only by the commands that need it: it is the slowest import of --help."""
-    import asyncio
-    import gc
-
-    # What is loaded and read at first stays: looking for garbage in it is a tenth of the work.
-    gc.set_threshold(COLLECT_SELDOM)
-    return asyncio.run(work)
-
-
-def policy_of(settings: config.Settings) -> Policy:
-    """What the guards are told of the settings."""
-    from pgtop_conn.model.guards import Policy
-
-    return Policy(
-        read_only=settings.read_only,
-        allow_replication=settings.allow_replication,
-        allow_superuser=settings.allow_superuser,
-        protected_roles=settings.protected_roles,
-        replication_roles=settings.replication_roles,
-    )
-
-
-def _watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.starting import need_terminal
-
-    need_terminal(settings)
-    return _run(_watch_async(login_of(arguments), settings))
-
-
-async def _watch_async(login: Login, settings: config.Settings) -> int:
-    import pgtop_conn.postgres.session  # noqa: F401
-    from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.starting import load_meanwhile
-
-    load_meanwhile()
-    source = await open_source(login, os.environ, settings, offers=True)
-    try:
-        first = await source.poll()
-        from pgtop_conn.showing import show
-
-        return await show(source, first, settings, policy_of(settings))
-    finally:
-        await source.close()
-
-
-def _snapshot_arguments(parser: argparse.ArgumentParser) -> None:
-    form = parser.add_argument_group("output").add_mutually_exclusive_group()
-    form.add_argument("--json", dest="form", action="store_const", const="json", help="the whole snapshot as JSON")
-    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="one row a session")
-
-
-def _snapshot(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    sys.stdout.write(_run(_snapshot_async(login_of(arguments), settings, getattr(arguments, "form", "table"))))
-    sys.stdout.flush()
-    return DONE
-
-
-async def _snapshot_async(login: Login, settings: config.Settings, form: str) -> str:
-    from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.commands.snapshot import snapshot
-
-    source = await open_source(login, os.environ, settings)
-    try:
-        return await snapshot(source, settings, policy_of(settings), form)
-    finally:
-        await source.close()
-
-
-def _diagnose_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.request import add_arguments
-
-    add_arguments(parser)
-
-
-def _diagnose_notes() -> str:
-    from pgtop_conn.commands.request import notes
-
-    return notes()
-
-
-def _diagnose(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.request import request_of
-
-    request = request_of(vars(arguments))
-    sys.stdout.write(_run(_diagnose_async(login_of(arguments), settings, request)))
-    sys.stdout.flush()
-    return DONE
-
-
-async def _diagnose_async(login: Login, settings: config.Settings, request: Request) -> str:
-    from pgtop_conn.commands.diagnose import diagnose
-    from pgtop_conn.commands.opening import open_source
-
-    source = await open_source(login, os.environ, settings)
-    try:
-        return await diagnose(source, settings, request, config.journal_file())
-    finally:
-        await source.close()
-
-
-def _kill_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.order import add_arguments
-
-    add_arguments(parser)
-
-
-def _kill_notes() -> str:
-    from pgtop_conn.commands.order import notes
-
-    return notes()
-
-
-def _kill(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.order import order_of
-
-    # Before anything that a refusal need not wait for is loaded.
-    order = order_of(vars(arguments), settings.read_only)
-    return _run(_kill_async(login_of(arguments), settings, order))
-
-
-async def _kill_async(login: Login, settings: config.Settings, order: Order) -> int:
-    from pgtop_conn.commands.kill import kill
-    from pgtop_conn.commands.opening import open_source
-
-    source = await open_source(login, os.environ, settings)
-    try:
-        answer = await kill(source, order, policy_of(settings), settings)
-    finally:
-        await source.close()
-    return _answer(answer.out, answer.err, answer.code)
-
-
-def _answer(out: str, remark: str, code: int) -> int:
-    """The remark goes first: a reader of stdout who has left must not hide it."""
-    if remark:
-        sys.stderr.write(f"{PROGRAM}: {remark}\n")
-    sys.stdout.write(out)
-    sys.stdout.flush()
-    return code
-
-
 def _journal_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="every field, as JSON")
     parser.add_argument("--last", metavar="N", help="only the newest N signals")
@@ -296,7 +138,31 @@ def _journal(arguments: argparse.Namespace, settings: config.Settings) -> int:
     found = vars(arguments)
     last = count(found, "last", 0) if "last" in found else None
     out, remark = journal(config.journal_file(), last, as_json=found.get("json", False))
-    return _answer(out, remark, DONE)
+    return running.answer(out, remark, DONE)
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    from pgtop_conn.commands.reporting import add_arguments
+
+    add_arguments(parser)
+
+
+def _report_notes() -> str:
+    from pgtop_conn.commands.reporting import notes
+
+    return notes()
+
+
+def _report(arguments: argparse.Namespace, settings: config.Settings) -> int:
+    from pgtop_conn.commands.reporting import wish_of
+
+    wish = wish_of(vars(arguments))
+    import asyncio
+
+    from pgtop_conn.commands.report import run
+
+    out, remark = asyncio.run(run(wish, settings, config.journal_file()))
+    return running.answer(out, remark, DONE)
 
 
 def _config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -309,7 +175,7 @@ def _config(arguments: argparse.Namespace, _settings: config.Settings) -> int:
     from pgtop_conn.commands.config import run
 
     answer, code = run(vars(arguments), os.environ, _key_problems, _themes)
-    return _answer(answer, "", code)
+    return running.answer(answer, "", code)
 
 
 def _key_problems(keys: Mapping[str, str]) -> Sequence[str]:
@@ -332,51 +198,71 @@ def _completion_arguments(parser: argparse.ArgumentParser) -> None:
 def _completion(arguments: argparse.Namespace, _settings: config.Settings) -> int:
     from pgtop_conn.commands.completion import completion
 
-    return _answer(completion(arguments.shell, COMMANDS, _themes()), "", DONE)
+    return running.answer(completion(arguments.shell, COMMANDS, _themes()), "", DONE)
 
 
 def _man(_arguments: argparse.Namespace, _settings: config.Settings) -> int:
     from pgtop_conn.commands.manual import manual
 
-    return _answer(manual(COMMANDS, _themes()), "", DONE)
-
-
-def _demo_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--headless", action="store_true", help="no screen: print the CONNINFO, serve until Ctrl-C")
-
-
-def _demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn import demo
-
-    if getattr(arguments, "headless", False):
-        return demo.run_headless()
-    from pgtop_conn.commands.opening import Login
-    from pgtop_conn.starting import need_terminal
-
-    need_terminal(settings)
-
-    with demo.running_demo() as uri:
-        return _run(_watch_async(Login(conninfo=uri, never_ask=True), settings))
+    return running.answer(manual(COMMANDS, _themes()), "", DONE)
 
 
 COMMANDS: dict[str, Command] = {
-    "watch": Command("The live monitor: who holds the slots, and who can still get in.", _watch),
-    "snapshot": Command("One look to stdout.", _snapshot, _snapshot_arguments),
+    "watch": Command("The live monitor: who holds the slots, and who can still get in.", running.watch),
+    "snapshot": Command(
+        "One look to stdout, or one after the other for a pipe.",
+        running.snapshot,
+        running.snapshot_arguments,
+        notes=running.snapshot_notes,
+    ),
+    "check": Command(
+        "One line for a monitoring system: OK, WARNING, CRITICAL or UNKNOWN, with performance data.",
+        running.check,
+        running.check_arguments,
+        notes=running.check_notes,
+        without=frozenset({"warning", "critical", "wait"}),
+        complain=running.check_complains,
+    ),
     "diagnose": Command(
         "Why the slots are gone, with evidence, and what to do: text to copy, nothing is run.",
-        _diagnose,
-        _diagnose_arguments,
-        notes=_diagnose_notes,
+        running.diagnose,
+        running.diagnose_arguments,
+        notes=running.diagnose_notes,
     ),
     "kill": Command(
         "Cancel or terminate every session that matches a filter, with the guards of the screen.",
-        _kill,
-        _kill_arguments,
-        notes=_kill_notes,
+        running.kill,
+        running.kill_arguments,
+        notes=running.kill_notes,
         # The filter is its first argument, and none from elsewhere may narrow or widen it.
         without=frozenset({"filter"}),
     ),
+    "record": Command(
+        "Every poll into a file, without a screen, until it is ended.",
+        running.record,
+        running.record_arguments,
+        notes=running.record_notes,
+        # Every session is recorded, and nobody is signalled.
+        without=frozenset({"filter", "group"}),
+    ),
     "journal": Command("What was signalled from this account, and how it ended.", _journal, _journal_arguments, False),
+    "replay": Command(
+        "A recording on the screen as it was, with a time of its own.",
+        running.replay,
+        running.replay_arguments,
+        False,
+        notes=running.replay_notes,
+        without=frozenset({"interval_s", "wait", "door", "record_days", "history_mb"}),
+    ),
+    "report": Command(
+        "What a recording tells: how full it was and when, who grew, what was done, what could be given to pools.",
+        _report,
+        _report_arguments,
+        False,
+        notes=_report_notes,
+        # What narrows or steers a monitor would be ignored.
+        without=frozenset(setting.field for setting in config.SETTINGS) - {"ascii", "warning", "critical", "log_file"},
+    ),
     "config": Command(
         "The settings in force and where each comes from; a commented file to begin with; a file checked.",
         _config,
@@ -393,6 +279,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "man": Command("The manual page, to stdout: pgtop-conn man | man -l -.", _man, connects=False, loads=False),
     "demo": Command(
-        "A private PostgreSQL with leaking applications, to try everything on.", _demo, _demo_arguments, False
+        "A private PostgreSQL with leaking applications, to try everything on.",
+        running.demo,
+        running.demo_arguments,
+        False,
     ),
 }

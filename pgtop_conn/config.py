@@ -62,6 +62,10 @@ class Settings:
     keys: tuple[tuple[str, str], ...] = ()
     #: Number keys and their filters.
     presets: tuple[tuple[str, str], ...] = tuple(PRESETS.items())
+    #: Days that a recording of every session of the monitor is kept; 0 records none.
+    record_days: float = 0.0
+    #: For stepping back in time, in units of 2**20 bytes.
+    history_mb: float = 64.0
     log_file: str = ""
 
     def grouping(self, door: str) -> str:
@@ -255,6 +259,21 @@ SETTINGS: tuple[Setting, ...] = (
         "patterns of roles guarded as replication",
         "ROLES",
         example='["repl_*"]',
+    ),
+    Setting(
+        "record_days",
+        "record-days",
+        _number(0, 3650, "days"),
+        "record every session of the monitor, and keep it so many days (default 0: none)",
+        "DAYS",
+        example="7",
+    ),
+    Setting(
+        "history_mb",
+        "history-memory",
+        _number(1, 4096, "MB"),
+        "memory for stepping back in time, in MB (default 64)",
+        "MB",
     ),
     Setting("log_file", "log-file", _text, "write a log to this file", "FILE", example='"pgtop-conn.log"'),
     Setting(

@@ -1,4 +1,4 @@
-"""write_report(): the incident report as a file that nobody else can read, and that takes no other file's place."""
+"""Reports as files that nobody else can read, and that take no other file's place unless told to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.journal import Entry, read
 from pgtop_conn.model.sizing import sizing
 from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.text import clean
 from pgtop_conn.view.report import ACTIONS_S, Report, report
 
 #: Names that are tried before giving up: several reports may be written in one second.
@@ -67,13 +68,35 @@ def write_report(case: Case, findings: Sequence[Finding], journal: Path, folders
     troubles = []
     for folder in folders:
         try:
-            return _written(folder, _stem(case.snapshot), text)
+            return _written(folder, stem_of(case.snapshot), text)
         except OSError as error:
             troubles.append(f"{folder}: {error.strerror or error}")
     raise ReportNotWritten(f"the report was not written: {'; '.join(troubles)}")
 
 
-def _stem(snapshot: Snapshot) -> str:
+def write_file(path: Path, text: str, *, replaces: bool = False) -> None:
+    """Write a report into a file of that name, mode 0600; another one's place it takes only when told to, at once.
+
+    Raises ReportNotWritten.
+    """
+    try:
+        if not replaces:
+            _create(path, text)
+            return
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        _create(beside, text)
+        try:
+            beside.replace(path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+    except FileExistsError:
+        raise ReportNotWritten(f"{clean(str(path))} is there already; --force replaces it") from None
+    except OSError as error:
+        raise ReportNotWritten(f"{clean(str(path))} was not written: {error.strerror or error}") from None
+
+
+def stem_of(snapshot: Snapshot) -> str:
     """Only characters that a file name may hold anywhere; a socket's folder is `local`."""
     host = "local" if snapshot.server.is_unix_socket else snapshot.server.host
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in host)[:100]
@@ -83,19 +106,24 @@ def _stem(snapshot: Snapshot) -> str:
 
 def _written(folder: Path, stem: str, text: str) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     for number in range(TRIES):
         path = folder / (f"{stem}-{number}.md" if number else f"{stem}.md")
         try:
-            descriptor = os.open(path, flags, 0o600)
+            _create(path, text)
         except FileExistsError:
             continue
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-                file.write(text)
-        except OSError:
-            # Half a report would be taken for a whole one.
-            path.unlink(missing_ok=True)
-            raise
         return path
     raise FileExistsError(0, f"{stem}.md and {TRIES - 1} more like it are there")
+
+
+def _create(path: Path, text: str) -> None:
+    """A new file that nobody else can read. Raises FileExistsError, or another OSError and leaves nothing behind."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(text)
+    except OSError:
+        # Half a report would be taken for a whole one.
+        path.unlink(missing_ok=True)
+        raise

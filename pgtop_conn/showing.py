@@ -30,11 +30,11 @@ def view_of(settings: config.Settings, saved: Layout, door: str) -> ViewState:
     return replace(view, sort=saved.sort, reverse=saved.reverse) if saved.sort else view
 
 
-async def show(source: Source, first: Snapshot, settings: config.Settings, policy: Policy) -> int:
-    """The monitor until the user leaves, with what was polled `first`; the exit code."""
+def options_of(settings: config.Settings, policy: Policy, first: Snapshot) -> ScreenOptions:
+    """What the settings and the saved layout make of the screen."""
     layouts = Layouts(config.state_folder())
     saved = layouts.layout
-    options = ScreenOptions(
+    return ScreenOptions(
         interval_s=settings.interval_s,
         policy=policy,
         view=view_of(settings, saved, first.server.door),
@@ -55,11 +55,16 @@ async def show(source: Source, first: Snapshot, settings: config.Settings, polic
         save_grouping=layouts.save_grouping,
         save_sort=layouts.save_sort,
     )
+
+
+async def show(source: Source, first: Snapshot, settings: config.Settings, policy: Policy) -> int:
+    """The monitor until the user leaves, with what was polled `first`; the exit code."""
+    options = options_of(settings, policy, first)
     frame = first_frame(options, *shutil.get_terminal_size(), os.environ) if _paints_alike() else None
     if frame is None:
-        return await _run(source, options)
+        return await _run(source, options, settings)
     with held(frame) as terminal:
-        return await _run(source, options, terminal)
+        return await _run(source, options, settings, terminal)
 
 
 def _paints_alike() -> bool:
@@ -67,10 +72,12 @@ def _paints_alike() -> bool:
     return sys.platform != "win32" and all(one is not None and one.isatty() for one in (sys.__stdin__, sys.__stderr__))
 
 
-async def _run(source: Source, options: ScreenOptions, terminal: Held | None = None) -> int:
+async def _run(source: Source, options: ScreenOptions, settings: config.Settings, terminal: Held | None = None) -> int:
     # Loaded behind the first frame: 0.15 s.
+    from pgtop_conn.keeping import with_memory
     from pgtop_conn.tui.app import run
 
+    options = with_memory(options, settings)
     if terminal is not None and await terminal.asked_to_leave():
         return terminal.code or 0
     return await run(source, options, terminal)

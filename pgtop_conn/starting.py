@@ -18,12 +18,15 @@ _TURN_S = 0.0005
 _PARTS = ("pgtop_conn.tui.firstframe", "pgtop_conn.showing")
 
 
-def need_terminal(settings: config.Settings) -> None:
-    """Raises BadInput before anybody connects: what can't be shown must not take a slot first."""
+def need_terminal(settings: config.Settings, instead: str = "snapshot") -> None:
+    """Raises BadInput before anybody connects: what can't be shown must not take a slot first.
+
+    `instead` is the command for where there is none.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise BadInput(f"the monitor needs a terminal; for output to a file or a pipe: {PROGRAM} snapshot")
+        raise BadInput(f"the monitor needs a terminal; for output to a file or a pipe: {PROGRAM} {instead}")
     if found := lacking(os.environ):
-        raise BadInput(f"{found}, as the monitor must; for one look: {PROGRAM} snapshot")
+        raise BadInput(f"{found}, as the monitor must; without it: {PROGRAM} {instead}")
     if settings.theme:
         from pgtop_conn.tui.themes import named
 

@@ -135,7 +135,7 @@ async def test_one_session_and_none_left(cluster: Cluster, clients: Clients) -> 
         (["snapshot", "-h", "/nonexistent"], "no server at socket /nonexistent"),
         (["snapshot", "--config", "/nonexistent.toml"], "no configuration file"),
         (["snapshot", "--log-file", "/nonexistent/x.log"], "--log-file /nonexistent/x.log"),
-        (["check"], "does not have yet"),
+        (["replay"], "are required: FILE"),
         ([], "needs a terminal"),
         (["demo"], "needs a terminal"),
     ],

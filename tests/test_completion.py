@@ -42,6 +42,8 @@ def test_the_script_is_valid_for_its_shell(shell: str, tmp_path: Path, capsys: p
         (["snapshot", "--cs"], ["--csv"]),
         (["--cs"], []),
         (["kill", "--dry"], ["--dry-run"]),
+        (["check", "--crit"], ["--critical"]),
+        (["snapshot", "--wat"], ["--watch"]),
         (["completion", "f"], ["fish"]),
         (["--config", "own.t"], ["own.toml"]),
         (["config", "--check", "own.t"], ["own.toml"]),

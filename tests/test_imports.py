@@ -30,6 +30,7 @@ HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
         ("import pgtop_conn.audit", HEAVY - {"asyncio"}),
         ("import pgtop_conn.view.report, pgtop_conn.model.diagnosis, pgtop_conn.model.sizing", HEAVY),
         ("import pgtop_conn.reports", HEAVY),
+        ("import pgtop_conn.recording.ring, pgtop_conn.recording.reader, pgtop_conn.recording.writer", HEAVY),
         ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg", "rich"}),
         ("import pgtop_conn.commands.diagnose", {"textual", "asyncpg"}),
         ("import pgtop_conn.tui.app", {"asyncpg"}),
@@ -57,9 +58,9 @@ def test_collections_wait_while_a_command_starts() -> None:
     code = "\n".join(
         [
             "import gc, sys",
-            "from pgtop_conn import cli",
+            "from pgtop_conn import running",
             "async def thresholds(): return gc.get_threshold()",
-            "print(cli._run(thresholds())[0] == cli.COLLECT_SELDOM)",
+            "print(running._run(thresholds())[0] == running.COLLECT_SELDOM)",
         ]
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -41,7 +41,11 @@ def manual(commands: Mapping[str, Command], themes: Sequence[str]) -> str:
         "the journal of every signal, and the layout of the screen, are in the state folder "
         f"(~/.local/state/pgtop-conn). {PROGRAM} config shows where.",
     )
-    lines += _section("EXIT STATUS", "0 done, 1 not everything could be done, 2 bad input, refused, or no connection.")
+    lines += _section(
+        "EXIT STATUS",
+        "0 done, 1 not everything could be done, 2 bad input, refused, or no connection; "
+        "check has the monitoring plugins' own.",
+    )
     lines += _section("SEE ALSO", "psql(1)")
     return "\n".join(lines) + "\n"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Hashable, Mapping, Sequence
 from time import monotonic
 
 from pgtop_conn.config import Settings
@@ -13,7 +12,7 @@ from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.labels import tags_of
 from pgtop_conn.model.observation import Observation
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.view.groups import group_counts
 
@@ -21,30 +20,37 @@ from pgtop_conn.view.groups import group_counts
 MOST_S = 1.0
 
 
+class Seen:
+    """What the polls of one run say together; `observation` holds it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # The labels depend on the server's provider, which only a poll tells.
+        self._tags: Tags = NO_TAGS
+        self.observation = Observation(lambda backends: group_counts(backends, self._tags))
+
+    def take(self, snapshot: Snapshot) -> SlotBudget:
+        """Take in one poll; what it adds up to."""
+        self._tags = tags_of(snapshot, self._settings.labels)
+        budget = SlotBudget.of(snapshot, self._settings.warning, self._settings.critical)
+        self.observation.add(snapshot, budget)
+        return budget
+
+    def tags(self, snapshot: Snapshot) -> Tags:
+        """Labels and leaks of the poll that was taken in last."""
+        return tags_of(snapshot, self._settings.labels, self.observation.leaks(snapshot))
+
+
 async def observe(source: Source, settings: Settings, seconds: float) -> tuple[Snapshot, SlotBudget, Observation]:
     """Poll for so many seconds, one question at a time; 0 is one look. Gives the newest poll and all they say together.
 
     The first poll may raise what poll() raises; a later one that fails is left out.
     """
-    # The labels depend on the server's provider, which only a poll tells.
-    tags: Tags = NO_TAGS
-
-    def counts(backends: Sequence[Backend]) -> Mapping[Hashable, int]:
-        return group_counts(backends, tags)
-
-    observation = Observation(counts)
-
-    def taken_in(snapshot: Snapshot) -> SlotBudget:
-        nonlocal tags
-        tags = tags_of(snapshot, settings.labels)
-        budget = SlotBudget.of(snapshot, settings.warning, settings.critical)
-        observation.add(snapshot, budget)
-        return budget
-
+    seen = Seen(settings)
     every_s = min(settings.interval_s, MOST_S)
     until = monotonic() + seconds
     snapshot = await source.poll()
-    budget = taken_in(snapshot)
+    budget = seen.take(snapshot)
     try:
         while (left := until - monotonic()) > 0:
             tell(f"watching for {left:.0f} s more, to see what grows and what is used")
@@ -53,10 +59,10 @@ async def observe(source: Source, settings: Settings, seconds: float) -> tuple[S
                 snapshot = await source.poll()
             except (PollFailed, SourceLost):
                 continue
-            budget = taken_in(snapshot)
+            budget = seen.take(snapshot)
     finally:
         tell("")
-    return snapshot, budget, observation
+    return snapshot, budget, seen.observation
 
 
 def tell(text: str) -> None:

@@ -45,6 +45,8 @@ class Command:
     without: frozenset[str] = frozenset()
     #: Whether the settings are read before it runs; one that helps with them must run when they can't be.
     loads: bool = True
+    #: How it tells that it can't be done, and with which exit code; None is a line on stderr and 2.
+    complain: Callable[[str], int] | None = None
 
 
 EPILOG = """\

@@ -1,40 +1,75 @@
-"""snapshot: one look to stdout, as a table, JSON or CSV, by the same code as the screen."""
+"""snapshot: one look to stdout, or one after the other, as a table, JSON or CSV, by the same code as the screen."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pgtop_conn.commands.looking import look
+from pgtop_conn.commands.looks import Looks
+from pgtop_conn.commands.streaming import stream
 from pgtop_conn.config import Settings
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters import Tags, parse
 from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.history import History
 from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
-from pgtop_conn.view.document import csv_rows, document
+from pgtop_conn.view.document import Document, csv_rows, document
+from pgtop_conn.view.format import iso
 from pgtop_conn.view.pretty import pretty
 
 
 async def snapshot(source: Source, settings: Settings, policy: Policy, form: str) -> str:
     """One look as text. `form` is table, json or csv."""
-    wanted = parse(settings.filter)
-    seen, tags = await look(source, wanted, settings)
+    seen, tags = await look(source, parse(settings.filter), settings)
+    if form == "json":
+        return pretty(_document(seen, settings, policy, tags)) + "\n"
+    if form == "csv":
+        return _csv(_rows(seen, settings, policy, tags))
     settings = replace(settings, group=settings.grouping(seen.server.door))
     budget = SlotBudget.of(seen, settings.warning, settings.critical)
-    if form == "json":
-        told = document(seen, budget, policy, wanted, settings.group, tags)
-        return pretty(told) + "\n"
-    if form == "csv":
-        text = io.StringIO()
-        matching = [b for b in seen.backends if wanted.matches(b, seen.taken_at, tags)]
-        csv.writer(text, lineterminator="\n").writerows(csv_rows(seen, policy, matching, tags))
-        return text.getvalue()
-    from pgtop_conn.commands.drawing import draws
-
-    ascii_only = settings.ascii or not draws(sys.stdout.encoding)
     # With rich 12 ms, for those who want the table.
+    from pgtop_conn.commands.drawing import draws
     from pgtop_conn.commands.tabling import table
 
+    ascii_only = settings.ascii or not draws(sys.stdout.encoding)
     return table(seen, budget, replace(settings, ascii=ascii_only), policy, tags)
+
+
+async def snapshots(source: Source, settings: Settings, policy: Policy, looks: Looks) -> None:
+    """Looks at stdout as they are taken: JSON Lines, or rows of CSV that begin with the time of their look."""
+
+    def draw(seen: Snapshot, tags: Tags, history: History, first: bool) -> str:
+        if looks.form == "csv":
+            rows = _rows(seen, settings, policy, tags)
+            at = ["taken_at", *[iso(seen.taken_at)] * (len(rows) - 1)]
+            return _csv([[time, *row] for time, row in zip(at, rows, strict=True)][0 if first else 1 :])
+        told = _document(seen, settings, policy, tags, history)
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+    await stream(source, settings, looks, draw)
+
+
+def _document(
+    seen: Snapshot, settings: Settings, policy: Policy, tags: Tags, history: History | None = None
+) -> Document:
+    budget = SlotBudget.of(seen, settings.warning, settings.critical)
+    grouping = settings.grouping(seen.server.door)
+    return document(seen, budget, policy, parse(settings.filter), grouping, tags, history)
+
+
+def _rows(seen: Snapshot, settings: Settings, policy: Policy, tags: Tags) -> list[list[str]]:
+    wanted = parse(settings.filter)
+    matching = [backend for backend in seen.backends if wanted.matches(backend, seen.taken_at, tags)]
+    return csv_rows(seen, policy, matching, tags)
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -65,6 +65,10 @@ class Observation:
         )
         self.habits.add(snapshot)
 
+    def knows(self, snapshot: Snapshot, leaks: tuple[Leak, ...]) -> None:
+        """What looked leaked in this snapshot when it was polled: kept with it, not found again."""
+        self._leaks = (snapshot, leaks)
+
     def growth_of(self, app: str) -> float | None:
         """Sessions per minute of one application; None while there is too little history."""
         return self.history.per_minute((("app", app),))

@@ -183,7 +183,7 @@ def _counted(snapshot: Snapshot, warning: float, critical: float) -> SlotBudget:
         walsenders_used=walsenders_used,
         walsenders_max=server.max_wal_senders,
         own_slot=_own_slot(snapshot, used, capacity, walsenders_used),
-        level=_level(used, capacity, warning, critical),
+        level=level_of(used, capacity, warning, critical),
         states=states,
         limits=_limits(snapshot),
     )
@@ -203,7 +203,8 @@ def rooms(snapshot: Snapshot, budget: SlotBudget) -> list[Room]:
     return sorted(tightest.values(), key=lambda room: (room.free, room.role))
 
 
-def _level(used: int, capacity: int, warning: float, critical: float) -> Level:
+def level_of(used: int, capacity: int, warning: float, critical: float) -> Level:
+    """How close ordinary roles are to being refused; thresholds are per cent of `capacity`, what they may use."""
     if used >= capacity:
         return Level.FULL
     percent = 100.0 * used / capacity

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.model.source import Action, Source, Status, Target
+from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
 from pgtop_conn.tui.clipboard import copy
 from pgtop_conn.tui.confirm import Confirm
 from pgtop_conn.tui.freeing import Choice, FreeSlots
 from pgtop_conn.tui.marking import MarkingScreen
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.poller import Poller
+from pgtop_conn.tui.poller import Asker
 from pgtop_conn.tui.signals import Decision, Signals, asks_more
 from pgtop_conn.view import comebacks
 
+LOOKING_BACK = "This is how it was: nothing is sent from here"
 READ_ONLY = "Started with --read-only: no session can be cancelled or terminated"
 
 
@@ -29,7 +32,7 @@ class ActingScreen(MarkingScreen):
         self.poller = self.make_poller(source)
         self.signals = Signals(source, self.poller, options.policy, options.per_second, self.tell, self.show_progress)
 
-    def make_poller(self, source: Source) -> Poller:
+    def make_poller(self, source: Source) -> Asker:
         """The one loop that asks the source."""
         raise NotImplementedError
 
@@ -49,6 +52,17 @@ class ActingScreen(MarkingScreen):
     def _policy(self) -> Policy:
         return self.options.policy
 
+    @property
+    def refusal(self) -> str:
+        """Why no signal can be asked for here and now; '' when one can."""
+        if self._policy.read_only:
+            return READ_ONLY
+        return f"{LOOKING_BACK}; {self.key_of('live')} goes back to live" if self.past is not None else ""
+
+    def signalled(self, action: Action, outcomes: Sequence[Outcome]) -> None:
+        """Take note of how a plan ended."""
+        raise NotImplementedError
+
     def action_cancel(self) -> None:
         self._ask(Action.CANCEL)
 
@@ -56,8 +70,8 @@ class ActingScreen(MarkingScreen):
         self._ask(Action.TERMINATE)
 
     def action_free(self) -> None:
-        if self._policy.read_only:
-            self.tell(READ_ONLY, "warning")
+        if self.refusal:
+            self.tell(self.refusal, "warning")
         elif self.snapshot is not None:
             view = self.view
             choice = Choice(view.choice, lambda backend, at: view.shows(backend, at, self.tags), lambda: self.tags.leak)
@@ -70,14 +84,14 @@ class ActingScreen(MarkingScreen):
             self._confirm(Decision(make_plan(Action.TERMINATE, targets, self.snapshot, self._policy, bulk=True)))
 
     def _ask(self, action: Action) -> None:
-        if self._policy.read_only:
-            self.tell(READ_ONLY, "warning")
+        if self.refusal:
+            self.tell(self.refusal, "warning")
         elif self.snapshot is not None and (targets := self.chosen()):
             self._confirm(Decision(make_plan(action, targets, self.snapshot, self._policy)))
 
     def ask_about(self, action: Action, target: Target) -> None:
-        if self._policy.read_only:
-            self.tell(READ_ONLY, "warning")
+        if self.refusal:
+            self.tell(self.refusal, "warning")
         elif self.snapshot is not None:
             self._confirm(Decision(make_plan(action, (target,), self.snapshot, self._policy)))
 
@@ -105,6 +119,7 @@ class ActingScreen(MarkingScreen):
         marks = dict(self.view.marks)
         self.unmark(target.key for target in decision.plan.chosen)
         outcomes = await self.signals.send(decision, before, self.age_s())
+        self.signalled(decision.plan.action, outcomes)
         self.mark_again(
             marks[one.target.key] for one in outcomes if one.status is Status.NOT_SENT and one.target.key in marks
         )

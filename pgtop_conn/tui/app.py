@@ -26,6 +26,7 @@ from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.onlychanged import OnlyChangedApp
 from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.replay import ReplayScreen
 from pgtop_conn.tui.takingover import taking_over
 from pgtop_conn.tui.terminal import Colours, colours, watched
 
@@ -87,7 +88,7 @@ class MonitorApp(OnlyChangedApp[int]):
         found = Colours.NONE if NO_COLOR in os.environ else Colours.MANY
         self.theme = themes.chosen(options.theme, options.saved_theme, found, {})
         self._kept_theme = self.theme
-        self.main = MainScreen(source, options)
+        self.main = MainScreen(source, options) if options.tape is None else ReplayScreen(source, options.tape, options)
         self.set_class(options.ascii, ASCII_CLASS)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import ClassVar
 
@@ -10,6 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
+from pgtop_conn.model.moments import Moment
+from pgtop_conn.model.observation import Observation
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.tui import footer, keys
@@ -19,7 +21,7 @@ from pgtop_conn.tui.columnchooser import ColumnChooser
 from pgtop_conn.tui.counting import Counting
 from pgtop_conn.tui.detail import Detail
 from pgtop_conn.tui.filterbar import FilterBar
-from pgtop_conn.tui.helping import Help
+from pgtop_conn.tui.helping import READ_ONLY, Help
 from pgtop_conn.tui.lineview import COMPONENTS, LineView
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.palette import palette
@@ -48,6 +50,19 @@ def reading_s(text: str) -> float:
     return min(10.0, max(3.0, 1.5 + len(text) / 20))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """An earlier moment, with what was known of it then."""
+
+    moment: Moment
+    tags: Tags
+    observation: Observation
+
+    @property
+    def at(self) -> float:
+        return self.moment.snapshot.taken_at
+
+
 class BrowseScreen(Screen[None]):
     """Holds what the user chose to look at: `view` is replaced by keys and by nothing else."""
 
@@ -62,7 +77,7 @@ class BrowseScreen(Screen[None]):
         self.options = options
         #: The user's own keys, by the ids of the bindings.
         self.keymap = keymap_of(options.keys)
-        self._bindings_now = remapped(keys.available(options.policy.read_only), self.keymap)
+        self.use_bindings(keys.available(options.policy.read_only))
         self.view = replace(options.view, hidden=known(options.hidden_columns or options.view.hidden))
         self.snapshot: Snapshot | None = None
         #: The snapshot the table holds still; None while it goes on.
@@ -70,17 +85,36 @@ class BrowseScreen(Screen[None]):
         #: What the rows of the newest poll, and of the one that is held still, do not say of themselves.
         self.tags: Tags = NO_TAGS
         self.paused_tags: Tags = NO_TAGS
+        #: What the whole screen shows instead of the newest poll.
+        self.past: Past | None = None
         self.table = SessionTable(id="table")
         self.filter_bar = FilterBar(id="filter")
 
     @property
     def shown_snapshot(self) -> Snapshot | None:
-        """What the table shows: the newest poll, or the one it was paused at."""
-        return self.paused or self.snapshot
+        """What the table shows: the newest poll, the one it was paused at, or an earlier moment."""
+        return self.paused if self.paused is not None and self.past is None else self.told_snapshot
+
+    @property
+    def told_snapshot(self) -> Snapshot | None:
+        """What the figures above the table and the dialogs tell of: the newest poll, or an earlier moment."""
+        return self.snapshot if self.past is None else self.past.moment.snapshot
+
+    @property
+    def told_tags(self) -> Tags:
+        """Those of told_snapshot."""
+        return self.tags if self.past is None else self.past.tags
+
+    @property
+    def held(self) -> bool:
+        """Whether what comes in leaves the table as it is."""
+        return self.paused is not None
 
     @property
     def shown_tags(self) -> Tags:
         """Those of the snapshot that the table shows."""
+        if self.past is not None:
+            return self.past.tags
         return self.tags if self.paused is None else self.paused_tags
 
     def show_table(self) -> None:
@@ -99,12 +133,23 @@ class BrowseScreen(Screen[None]):
         if self.keymap:
             self.app.set_keymap(self.keymap)
 
+    def use_bindings(self, bindings: list[Binding]) -> None:
+        """The keys that do something here, for the key line, the help and sentences."""
+        self._bindings_now = remapped(bindings, self.keymap)
+
     def offered(self) -> list[Binding]:
         """The keys for the key line, as they are mapped, with what they do here."""
         if self.filter_bar.display:
             leave = replace(remapped(LEAVE_FILTER, self.keymap)[0], show=True)
             return [Binding("enter", "apply", "apply"), leave]
-        spot = Spot(self.table.current, self.view, self.snapshot, self.options.policy, paused=self.paused is not None)
+        spot = Spot(
+            self.table.current,
+            self.view,
+            self.told_snapshot,
+            self.options.policy,
+            paused=self.held,
+            past=self.past is not None,
+        )
         return footer.offered(self._bindings_now, spot)
 
     def key_of(self, name: str) -> str:
@@ -200,8 +245,8 @@ class BrowseScreen(Screen[None]):
     def _open_detail(self, backend: Backend) -> None:
         snapshot = self.shown_snapshot
         if snapshot is not None:
-            # The detail goes on with the polls whatever the table shows.
-            self.app.push_screen(Detail(backend, snapshot, self.options.policy, lambda: self.tags, self.ask_about))
+            # The detail goes on with the polls though the table holds still; an earlier moment stays what it was.
+            self.app.push_screen(Detail(backend, snapshot, self.options.policy, lambda: self.told_tags, self.ask_about))
 
     def _line(self) -> Line | None:
         """The line under the cursor; says so when it is gone."""
@@ -292,8 +337,8 @@ class BrowseScreen(Screen[None]):
         self._set_filter(self.view.filter, leaks_only=not self.view.leaks_only)
 
     def action_blockers(self) -> None:
-        if self.snapshot is not None:
-            self.app.push_screen(Blockers(self.snapshot), self._go_to)
+        if self.told_snapshot is not None:
+            self.app.push_screen(Blockers(self.told_snapshot), self._go_to)
 
     def action_aside(self, steps: int) -> None:
         if not self.table.move_aside(steps) and steps > 0:
@@ -315,24 +360,25 @@ class BrowseScreen(Screen[None]):
         self.options.save_columns(sorted(hidden))
 
     def action_counting(self) -> None:
-        if self.snapshot is not None:
-            self.app.push_screen(Counting(self.snapshot, ascii_only=self.options.ascii))
+        if self.told_snapshot is not None:
+            self.app.push_screen(Counting(self.told_snapshot, ascii_only=self.options.ascii))
 
     def _go_to(self, key: BackendKey | None) -> None:
         """The cursor on this session: its groups are opened, a filter or a pause that hides it is left."""
-        if key is None or self.snapshot is None:
+        # A table that is held still may show the session elsewhere, or not at all.
+        self.paused = None
+        snapshot = self.shown_snapshot
+        if key is None or snapshot is None:
             return
-        backend = self.snapshot.by_key.get(key)
+        backend = snapshot.by_key.get(key)
         if backend is None:
             self.tell("That session is gone", "warning")
             return
-        # A table that is held still may show the session elsewhere, or not at all.
-        self.paused = None
         if not is_listed(backend):
             self.view = replace(self.view, filter=parse(f"pid:{backend.pid}"), leaks_only=False)
-        elif not self.view.shows(backend, self.snapshot.taken_at, self.tags):
+        elif not self.view.shows(backend, snapshot.taken_at, self.shown_tags):
             self.view = replace(self.view, filter=parse(""), leaks_only=False)
-        paths = paths_to(backend, GROUPINGS[self.view.grouping], self.tags)
+        paths = paths_to(backend, GROUPINGS[self.view.grouping], self.shown_tags)
         self.view = replace(self.view, expanded=self.view.expanded | paths)
         self.show_gauges()
         self.show_table()
@@ -347,9 +393,14 @@ class BrowseScreen(Screen[None]):
             where = copy(self.app, line.backend.query)
             self.tell(f"Query of {line.backend.pid} copied{where}")
 
+    @property
+    def remark(self) -> str:
+        """What the help says of the whole screen."""
+        return READ_ONLY if self.options.policy.read_only else ""
+
     def action_help(self) -> None:
-        read_only, ascii_only = self.options.policy.read_only, self.options.ascii
-        self.app.push_screen(Help(read_only=read_only, ascii_only=ascii_only, keymap=self.keymap))
+        help_screen = Help(self._bindings_now, remark=self.remark, ascii_only=self.options.ascii, keymap=self.keymap)
+        self.app.push_screen(help_screen)
 
     def action_palette(self) -> None:
         self.app.push_screen(palette())

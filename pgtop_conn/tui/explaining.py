@@ -55,10 +55,11 @@ class ExplainingScreen(ActingScreen):
 
     def case(self) -> Case | None:
         """Everything that is known by now; None before the first poll."""
-        snapshot = self.snapshot
+        snapshot = self.told_snapshot
         if snapshot is None:
             return None
-        return Case.of(snapshot, self.budget_of(snapshot), self.observation, self.facts.facts, self.options.ram)
+        observation = self.observation if self.past is None else self.past.observation
+        return Case.of(snapshot, self.budget_of(snapshot), observation, self.facts.facts, self.options.ram)
 
     def sections(self) -> list[Section]:
         """The diagnosis of the newest poll."""
@@ -68,9 +69,10 @@ class ExplainingScreen(ActingScreen):
         return diagnosis.sections(case, diagnose(case), sizing(case), self.facts.state)
 
     def action_diagnose(self) -> None:
-        if self.snapshot is not None:
+        snapshot = self.told_snapshot
+        if snapshot is not None:
             self.run_worker(self.facts.have(), name="facts")
-            dialog = Diagnosis(self.sections, self.snapshot, lambda: self.facts.state, self.action_report)
+            dialog = Diagnosis(self.sections, snapshot, lambda: self.facts.state, self.action_report)
             self.app.push_screen(dialog, self._show_sessions)
 
     def _facts_changed(self) -> None:
@@ -80,12 +82,12 @@ class ExplainingScreen(ActingScreen):
 
     def _show_sessions(self, words: str | None) -> None:
         """The table of what a finding is about; a pause would show other sessions than those."""
-        snapshot = self.snapshot
+        snapshot = self.told_snapshot
         if words and snapshot is not None:
             self.paused = None
-            found = parse(words)
+            found, tags = parse(words), self.shown_tags
             grouping = GROUPINGS[self.view.grouping]
-            paths = (paths_to(backend, grouping, self.tags) for backend in shown(snapshot, found, self.tags))
+            paths = (paths_to(backend, grouping, tags) for backend in shown(snapshot, found, tags))
             self.view = replace(self.view, expanded=self.view.expanded.union(*paths))
             self._set_filter(found, leaks_only=False)
             self.show_gauges()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.binding import Binding
 
 from pgtop_conn.tui.lines import Row
@@ -41,14 +42,16 @@ class Heading(CellBlock):
 class KeyLine(CellBlock):
     """The footer: as many of the shown keys as fit, the last two always."""
 
-    _shown: tuple[tuple[str, str], ...] | None = None
+    _shown: tuple[object, ...] | None = None
 
-    def show_bindings(self, bindings: list[Binding]) -> None:
+    def show_bindings(self, bindings: list[Binding], before: Row = ()) -> None:
+        """`before` stands in front of them, whatever there is room for."""
         shown = tuple((shown_key(binding), binding.description) for binding in bindings if binding.show)
         # Every move of the cursor asks for the keys, and few change them.
-        if shown != self._shown:
-            self.show(lambda width: [keyline.row(shown, width)])
-            self._shown = shown
+        if (shown, before) != self._shown:
+            taken = sum(cell_len(cell.text) for cell in before)
+            self.show(lambda width: [[*before, *keyline.row(shown, width - taken)]])
+            self._shown = (shown, before)
 
     def show_progress(self, row: Row) -> None:
         """A plan is being sent: how far it is, in the place of the keys."""

@@ -13,11 +13,12 @@ from textual.binding import Binding, BindingType
 from pgtop_conn.tui.confirm import KEYS
 from pgtop_conn.tui.diagnosing import KEYS as DIAGNOSIS_KEYS
 from pgtop_conn.tui.dialogs import SCROLLING, Dialog, closing
-from pgtop_conn.tui.keys import available
+from pgtop_conn.tui.historyscreen import KEYS as HISTORY_KEYS
 from pgtop_conn.tui.lines import Row, cut
 from pgtop_conn.tui.lineview import RowList
 from pgtop_conn.tui.remapping import display, remapped
 from pgtop_conn.view.columns import Cell
+from pgtop_conn.view.keyline import SIGNAL_IDS
 
 #: Cells of the keys on the left.
 KEY_WIDTH = 12
@@ -29,12 +30,21 @@ PAIRS = {
     "page_down": ("page_up", "One page down, up"),
     "first": ("last", "The first line, the last"),
     "expand": ("collapse", "Open or step in, and out"),
+    "sort": ("reverse", "Next order, turned round"),
+    "next_grouping": ("previous_grouping", "Next, previous groups"),
+    "copy_query": ("copy_signal", "Copy query, SQL to end it"),
+    "earlier": ("later", "Step back in time, forward"),
     "slower": ("faster", "Ask less often, more often"),
     "scroll_right": ("scroll_left", "Columns right, left"),
 }
 
 SIGNS = "In the table: ● marked   ! asked about first   ⊘ refused by a guard, the detail of the session says why"
 SHORT_SIGNS = "● marked   ! asks first   ⊘ refused by a guard"
+#: The keys of whole screens of their own, under their headings.
+DIALOGS = {
+    "In the diagnosis (nothing is sent to the server)": DIAGNOSIS_KEYS,
+    "In the history (nothing is sent to the server)": HISTORY_KEYS,
+}
 READ_ONLY = "Started with --read-only: no session can be cancelled or terminated."
 
 #: All of these are one line.
@@ -62,10 +72,19 @@ class Help(Dialog[None]):
         ),
     ]
 
-    def __init__(self, *, read_only: bool, ascii_only: bool, keymap: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        bindings: Sequence[Binding],
+        *,
+        remark: str,
+        ascii_only: bool,
+        keymap: Mapping[str, str] | None = None,
+    ) -> None:
+        """`bindings` are the screen's, as they are mapped; `keymap` maps those of dialogs; `remark` is below them."""
         super().__init__(RowList(id="dialog-body", wrap=KEY_WIDTH))
         self.id = "help"
-        self._read_only = read_only
+        self._of_screen = bindings
+        self._remark: list[Row] = [[Cell(remark, "warning")]] if remark else []
         self._ascii = ascii_only
         self._keymap = keymap or {}
         self._full = False
@@ -73,9 +92,10 @@ class Help(Dialog[None]):
     def draw(self) -> None:
         self.set_title("Keys")
         if self._full:
-            self.show_rows([*help_rows(self._read_only, self._keymap), [], [Cell(self._signs(SIGNS), "dim")]])
+            rows = help_rows(self._of_screen, self._keymap)
+            self.show_rows([*rows, *self._remark, [], [Cell(self._signs(SIGNS), "dim")]])
         else:
-            self.show_rows(short_rows(self._read_only, self._keymap, self.body.line_width))
+            self.show_rows([*short_rows(self._of_screen, self.body.line_width), *self._remark])
         own = {binding.id: display(binding.key, 1) for binding in remapped(_own_bindings(), self._keymap)}
         self.set_hint(
             Cell(own["dialog_close"], "key"), Cell(" close   ", "dim"), Cell(own["help_words"], "key"),
@@ -102,36 +122,33 @@ def _own_bindings() -> list[Binding]:
     return [binding for binding in Help.BINDINGS if isinstance(binding, Binding)]
 
 
-def help_rows(read_only: bool, keymap: Mapping[str, str]) -> list[Row]:
+def help_rows(screen: Sequence[Binding], keymap: Mapping[str, str]) -> list[Row]:
     """The keys under their headings, with everything that is said of them."""
     rows: list[Row] = []
-    for heading, bindings in _sections(read_only, keymap):
+    for heading, bindings in _sections(screen):
         rows += [[], [Cell(heading, "header")]] if rows else [[Cell(heading, "header")]]
         rows += [_row(binding) for binding in bindings]
-    if not read_only:
+    if any(binding.id in SIGNAL_IDS for binding in screen):
         rows += [[], [Cell("In the question before a signal", "header")], *map(_row, remapped(KEYS, keymap))]
-    heading = "In the diagnosis (nothing is sent to the server)"
-    rows += [[], [Cell(heading, "header")], *map(_row, remapped(DIAGNOSIS_KEYS, keymap))]
-    if read_only:
-        rows += [[], [Cell(READ_ONLY, "warning")]]
+    for heading, keys in DIALOGS.items():
+        rows += [[], [Cell(heading, "header")], *map(_row, remapped(keys, keymap))]
     return rows
 
 
-def short_rows(read_only: bool, keymap: Mapping[str, str], width: int) -> list[Row]:
+def short_rows(screen: Sequence[Binding], width: int) -> list[Row]:
     """The keys of the main screen in two columns, a clause for each."""
     column = max(SHORT_KEY_WIDTH + 8, (width - 1) // 2)
-    sections = [_short_section(heading, bindings, column) for heading, bindings in _sections(read_only, keymap)]
+    sections = [_short_section(heading, bindings, column) for heading, bindings in _sections(screen)]
     half = (sum(map(len, sections)) + 1) // 2
     cells = [line for section in sections for line in section]
     if cells[half - 1][0].style == "header":
         half -= 1
     left, right = cells[:half], cells[half:]
     blank = (Cell(" " * column),)
-    rows: list[Row] = [
+    return [
         [*(left[at] if at < len(left) else blank), Cell(" "), *(right[at] if at < len(right) else ())]
         for at in range(max(len(left), len(right)))
     ]
-    return [*rows, [Cell(READ_ONLY, "warning")]] if read_only else rows
 
 
 def _short_section(heading: str, bindings: Sequence[Binding], column: int) -> list[tuple[Cell, ...]]:
@@ -165,9 +182,9 @@ def _short(shown: str, words: str, column: int) -> tuple[Cell, ...]:
     return Cell(shown, "key"), Cell(cut(words, column - cell_len(shown)))
 
 
-def _sections(read_only: bool, keymap: Mapping[str, str]) -> list[tuple[str, list[Binding]]]:
+def _sections(bindings: Sequence[Binding]) -> list[tuple[str, list[Binding]]]:
     found: dict[str, list[Binding]] = {}
-    for binding in remapped(available(read_only), keymap):
+    for binding in bindings:
         found.setdefault(binding.group.description if binding.group else "", []).append(binding)
     return list(found.items())
 

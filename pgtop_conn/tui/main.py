@@ -10,22 +10,25 @@ import logging
 from time import monotonic
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 
 from pgtop_conn.campaign import Phase
 from pgtop_conn.model.errors import PgtopError, PollFailed, SlotsExhausted
+from pgtop_conn.model.history import History
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui.dialogs import Dialog
-from pgtop_conn.tui.explaining import ExplainingScreen
 from pgtop_conn.tui.gauges import Gauges, Heading, KeyLine
+from pgtop_conn.tui.lines import Row
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.poller import Poller
+from pgtop_conn.tui.poller import Asker, Poller
 from pgtop_conn.tui.signals import VERIFY_EVERY_S
 from pgtop_conn.tui.toosmall import TooSmall
+from pgtop_conn.tui.travelling import TravellingScreen
 from pgtop_conn.view import empty, plans
 from pgtop_conn.view.above import Told, largest_of
-from pgtop_conn.view.gauge import Status
+from pgtop_conn.view.gauge import Back, Status
 from pgtop_conn.view.groups import Group, rate_key
 from pgtop_conn.view.table import Frame, build
 
@@ -37,7 +40,7 @@ INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 SLOW_ANSWER_S = 4.0
 
 
-class MainScreen(ExplainingScreen):
+class MainScreen(TravellingScreen):
     """One source, asked by one poller."""
 
     def __init__(self, source: Source, options: ScreenOptions) -> None:
@@ -47,7 +50,7 @@ class MainScreen(ExplainingScreen):
         self._gauges, self._heading = Gauges(id="gauges"), Heading(id="heading")
         self._keys = KeyLine(id="keys")
 
-    def make_poller(self, source: Source) -> Poller:
+    def make_poller(self, source: Source) -> Asker:
         return Poller(source, self._next_interval_s, self.on_polled, self.on_poll_failed)
 
     def compose(self) -> ComposeResult:
@@ -74,15 +77,22 @@ class MainScreen(ExplainingScreen):
         await self.facts.stop()
         await self.poller.stop()
         await self.signals.finish()
+        await self.stop_taping()
 
     # What the polls bring.
 
     def on_polled(self, snapshot: Snapshot) -> None:
+        first = self.snapshot is None
         self.snapshot, self.trouble, self._good_at = snapshot, "", monotonic()
         self.connected = True
         self.observe(snapshot)
+        self.keep(snapshot)
+        if first and self.options.always_record is not None:
+            self.start_taping(self.options.always_record, self._ring)
         self.signals.observe(snapshot)
         self.show_gauges()
+        if self.past is not None:
+            return
         if self.paused is None:
             self.show_table()
         for screen in self.app.screen_stack:
@@ -136,19 +146,27 @@ class MainScreen(ExplainingScreen):
             read_only=self.options.policy.read_only,
             stale_s=stale_s,
             trouble=self.trouble or ("" if stale_s is None else "the server has not answered yet"),
-            comeback=self.signals.comeback,
+            comeback=self.signals.comeback if self.past is None else None,
+            back=self._back(),
+            recording=self.taping is not None,
         )
 
+    def _back(self) -> Back | None:
+        """How far the screen looks back, and what it would show now."""
+        if self.past is None or self.snapshot is None:
+            return None
+        return Back(self.snapshot.taken_at - self.past.at, self.budget_of(self.snapshot))
+
     def show_gauges(self) -> None:
-        snapshot = self.snapshot
+        snapshot, past = self.told_snapshot, self.past
         if snapshot is None:
             self._gauges.show_waiting(self._status())
             return
         budget = self.budget_of(snapshot)
         largest = largest_of(snapshot, budget)
         rate = self._per_minute(largest) if largest else None
-        history = self.observation.history
-        told = Told(snapshot, budget, history, (largest, rate), self._status(), self.leaks)
+        leaks = self.leaks if past is None else past.moment.leaks
+        told = Told(snapshot, budget, self._told_history, (largest, rate), self._status(), leaks)
         self._gauges.show_told(told, ascii_only=self.options.ascii)
 
     def _show_heading(self) -> None:
@@ -175,13 +193,21 @@ class MainScreen(ExplainingScreen):
         self.show_keys()
 
     def _per_minute(self, found: Group) -> float | None:
-        return None if found.walsenders else self.observation.history.per_minute(rate_key(found))
+        return None if found.walsenders else self._told_history.per_minute(rate_key(found))
+
+    @property
+    def _told_history(self) -> History:
+        """Up to what the screen shows."""
+        return (self.observation if self.past is None else self.past.observation).history
 
     def growth_of(self, app: str) -> float | None:
         return self.observation.growth_of(app)
 
     def age_s(self) -> float:
         return monotonic() - self._good_at
+
+    def show_key_line(self, bindings: list[Binding], before: Row) -> None:
+        self._keys.show_bindings(bindings, before)
 
     def show_keys(self) -> None:
         self.show_progress()
@@ -198,6 +224,9 @@ class MainScreen(ExplainingScreen):
     # Polling.
 
     def action_pause(self) -> None:
+        if self.past is not None:
+            self.tell(f"An earlier moment holds still anyway; {self.key_of('live')} goes back to live")
+            return
         self.paused, self.paused_tags = (None if self.paused is not None else self.snapshot), self.tags
         self.show_gauges()
         self.show_table()

@@ -20,7 +20,9 @@ class MarkingScreen(BrowseScreen):
     def chosen(self) -> list[Target]:
         """The marks if there are any, else what is under the cursor, bound now; says so when that is gone."""
         marks = self.view.marks
-        if marks and self.snapshot is not None and not any(key in self.snapshot.by_key for key in marks):
+        # A session that is in an earlier moment, or only now, is not gone.
+        here = [one.by_key for one in (self.told_snapshot, self.snapshot) if one is not None]
+        if marks and here and not any(key in by_key for by_key in here for key in marks):
             # Not the cursor instead: the key was meant for the marks.
             self.tell(f"{plans.plural(len(marks), 'marked session')} gone: nothing is marked any more", "warning")
             self._set_marks({})
@@ -78,16 +80,16 @@ class MarkingScreen(BrowseScreen):
         self.show_table()
 
     def action_copy_signal(self) -> None:
-        if self.snapshot is not None and self.snapshot.server.door == HOST_DOOR:
+        if self.told_snapshot is not None and self.told_snapshot.server.door == HOST_DOOR:
             self.tell(
                 f"By the host door there is no SQL that ends a session: {self.key_of('terminate')} signals its process",
                 "warning",
             )
             return
         chosen = self.chosen()
-        if not chosen or self.snapshot is None:
+        if not chosen or self.told_snapshot is None:
             return
-        plan = make_plan(Action.TERMINATE, chosen, self.snapshot, self.options.policy)
+        plan = make_plan(Action.TERMINATE, chosen, self.told_snapshot, self.options.policy)
         statements = [text for target in plan.targets if (text := plans.signal_sql(Action.TERMINATE, target))]
         left = f"; {plans.plural(len(plan.excluded), 'session')} left out by the guards" if plan.excluded else ""
         if statements:

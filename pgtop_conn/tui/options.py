@@ -10,8 +10,10 @@ from pgtop_conn.campaign import PER_SECOND
 from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.labels import Label
+from pgtop_conn.model.moments import KeepingTape, Tape
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.tui.taping import Recorder
 from pgtop_conn.view.table import ViewState
 
 
@@ -41,6 +43,16 @@ class ScreenOptions:
     ram: int | None = None
     #: Writes an incident report and gives its path; None where none can be written.
     write_report: Callable[[Case, tuple[Finding, ...]], Path] | None = None
+    #: What every poll is kept in, to step back to; None keeps nothing.
+    ring: KeepingTape | None = None
+    #: Begin a recording of what is shown, in a file of its own; None where nothing can be recorded.
+    open_recorder: Callable[[Snapshot], Recorder] | None = None
+    #: The same for every session of the monitor, where that is wanted.
+    always_record: Callable[[Snapshot], Recorder] | None = None
+    #: A recording that is shown instead of what the source polls; None shows the source.
+    tape: Tape | None = None
+    #: What is to be said of it first.
+    tape_remark: str = ""
     #: Keys of the user's own: a binding's id, and its keys as Textual writes them ("f5,g").
     keys: tuple[tuple[str, str], ...] = ()
     #: Filters on the number keys: "1" to "9", and the filter.

@@ -17,7 +17,7 @@ from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import Ask, Plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
-from pgtop_conn.tui.poller import Poller
+from pgtop_conn.tui.poller import Asker
 from pgtop_conn.view import comebacks, plans
 
 #: Failures named one by one in a message.
@@ -111,7 +111,7 @@ class Signals:
     """
 
     def __init__(
-        self, source: Source, poller: Poller, policy: Policy, per_second: float, tell: Tell, changed: Callable[[], None]
+        self, source: Source, poller: Asker, policy: Policy, per_second: float, tell: Tell, changed: Callable[[], None]
     ) -> None:
         self._source = source
         self._poller = poller

@@ -6,21 +6,28 @@ from collections.abc import Sequence
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags
 from pgtop_conn.model.guards import Policy, judge
+from pgtop_conn.model.history import History, Trend
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot, rooms
 from pgtop_conn.model.snapshot import HIDDEN_STATE, Backend, Snapshot
 from pgtop_conn.view.format import iso
-from pgtop_conn.view.groups import GROUPINGS, Group, group
+from pgtop_conn.view.groups import GROUPINGS, Group, group, rate_key
 
 Document = dict[str, object]
 
 
 def document(
-    snapshot: Snapshot, budget: SlotBudget, policy: Policy, view_filter: Filter, grouping: str, tags: Tags = NO_TAGS
+    snapshot: Snapshot,
+    budget: SlotBudget,
+    policy: Policy,
+    view_filter: Filter,
+    grouping: str,
+    tags: Tags = NO_TAGS,
+    history: History | None = None,
 ) -> Document:
     """The whole snapshot. The filter narrows `groups` and `backends`; `slots` and `states` are always the server's.
 
     Times are ISO 8601 in UTC, durations seconds. `groups` holds the sessions that take a slot, by the grouping's
-    outermost key; `backends` every process, the background ones included.
+    outermost key; `backends` every process, the background ones included. Rates need a `history` with this poll in it.
     """
     shown = [b for b in snapshot.backends if view_filter.matches(b, snapshot.taken_at, tags)]
     groups = group(shown, GROUPINGS[grouping], snapshot.taken_at, budget.used, tags)
@@ -38,14 +45,8 @@ def document(
             for room in rooms(snapshot, budget)
         ],
         "states": dict(budget.states),
-        # One look has no rate.
-        "trend": {
-            "per_minute": None,
-            "seconds_to_full": None,
-            "peak": budget.used,
-            "peak_at": iso(snapshot.taken_at),
-        },
-        "groups": [_group(found) for found in groups if not found.walsenders],
+        "trend": _trend(snapshot, budget, history),
+        "groups": [_group(found, history) for found in groups if not found.walsenders],
         "backends": [_backend(backend, snapshot, policy, tags) for backend in shown],
     }
 
@@ -84,12 +85,24 @@ def _slots(budget: SlotBudget) -> Document:
     }
 
 
-def _group(found: Group) -> Document:
+def _trend(snapshot: Snapshot, budget: SlotBudget, history: History | None) -> Document:
+    """One look has no rate, and is its own peak."""
+    trend = history.trend(budget) if history is not None else None
+    trend = trend or Trend(None, None, budget.used, snapshot.taken_at)
+    return {
+        "per_minute": _rounded(trend.per_minute),
+        "seconds_to_full": _rounded(trend.seconds_to_full),
+        "peak": trend.peak,
+        "peak_at": iso(trend.peak_at),
+    }
+
+
+def _group(found: Group, history: History | None) -> Document:
     return {
         "key": dict([next(iter(found.key.items()))]),
         "count": found.count,
         "share": round(found.share, 4),
-        "per_minute": None,
+        "per_minute": _rounded(history.per_minute(rate_key(found))) if history is not None else None,
         "states": dict(found.states.most_common()),
         "oldest_idle_s": _rounded(found.oldest_idle_s),
         # Merely invisible is not zero.

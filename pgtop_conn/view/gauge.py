@@ -48,6 +48,14 @@ LEVEL_STYLES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Back:
+    """An earlier moment is shown: seconds before the newest poll, and the slots of that one."""
+
+    seconds: float
+    now: SlotBudget
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the screen knows besides the snapshot."""
 
@@ -62,6 +70,10 @@ class Status:
     trouble: str = ""
     #: Who came back after a kill, as long as that is worth saying.
     comeback: Comeback | None = None
+    #: Whether what is polled is written to a recording.
+    recording: bool = False
+    #: None while the newest poll is shown.
+    back: Back | None = None
 
 
 def server_name(snapshot: Snapshot) -> str:
@@ -85,12 +97,16 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
         _pace(status),
         _safety(server),
     ]
-    if status.stale_s is None:
+    if status.back is not None:
+        cells += _looking_back(snapshot, status.back)
+    elif status.stale_s is None:
         cells.append(Cell(f"  {clock(snapshot.taken_at)}", "dim"))
-    else:
+    if status.stale_s is not None:
         cells.append(Cell(f"  STALE {format.duration(status.stale_s)}", "critical"))
     if status.paused:
         cells.append(Cell("  PAUSED", "warning"))
+    if status.recording:
+        cells.append(Cell("  REC", "critical"))
     if status.read_only:
         cells.append(Cell("  read-only", "dim"))
     cells.append(Cell(_others_like_us(snapshot), "dim"))
@@ -103,6 +119,16 @@ def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: i
     room = width - _length(kept[1:])
     kept[0] = Cell(f" {format.abbreviated(server_name(snapshot), max(NAME_AT_LEAST, room - 1))}", "title")
     return kept
+
+
+def _looking_back(snapshot: Snapshot, back: Back) -> list[Cell]:
+    """Which moment is shown instead of now, and how full it is now."""
+    now, level = back.now, back.now.level
+    share = format.percent(now.used, now.max)
+    return [
+        Cell(f"  {clock(snapshot.taken_at)}, {format.duration(back.seconds)} back", "alert"),
+        Cell(f"  now {now.used}/{now.max} {share}", LEVEL_STYLES[level]),
+    ]
 
 
 def _safety(server: Server) -> Cell:

@@ -26,6 +26,8 @@ class Spot:
     snapshot: Snapshot | None
     policy: Policy
     paused: bool = False
+    #: Whether an earlier moment is shown.
+    past: bool = False
 
     @property
     def backends(self) -> tuple[Backend, ...]:
@@ -48,13 +50,15 @@ class Spot:
 
 
 def _cancel(spot: Spot) -> str:
-    return f"cancel{spot.whom or ' query'}" if any(not useless_cancel(one) for one in spot.backends) else ""
+    if spot.past or all(useless_cancel(one) for one in spot.backends):
+        return ""
+    return f"cancel{spot.whom or ' query'}"
 
 
 def _terminate(spot: Spot) -> str:
     """Of one session its guards are asked; of many the question tells who is left alone."""
     found, snapshot = spot.backends, spot.snapshot
-    if not found:
+    if not found or spot.past:
         return ""
     if len(found) == 1 and snapshot is not None and judge(found[0], snapshot, spot.policy).care is Care.REFUSE:
         return ""
@@ -85,10 +89,14 @@ RULES: dict[str, Callable[[Spot], str]] = {
     "unmark": lambda spot: "clear marks" if spot.view.marks else "",
     "mark_filtered": lambda spot: "mark all" if spot.view.choice else "",
     "clear_filter": lambda spot: "show all" if spot.view.choice else "",
-    "pause": lambda spot: "go on" if spot.paused else "pause",
+    "live": lambda spot: "back to live" if spot.past else "",
+    "earlier": lambda spot: "earlier" if spot.past else "",
+    "later": lambda spot: "later" if spot.past else "",
+    "free": lambda spot: "" if spot.past else "free slots",
+    "pause": lambda spot: "" if spot.past else "go on" if spot.paused else "pause",
 }
 #: What the cursor is about comes first; whatever else fits follows.
-FIRST = ("open", "terminate", "cancel", "mark", "unmark", "mark_filtered", "clear_filter")
+FIRST = ("live", "earlier", "later", "open", "terminate", "cancel", "mark", "unmark", "mark_filtered", "clear_filter")
 
 
 def offered(keys: Sequence[tuple[str, str]], spot: Spot) -> list[tuple[int, str]]:

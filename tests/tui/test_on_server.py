@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model import freeing
+from pgtop_conn.recording.reader import Recording
+from pgtop_conn.recording.ring import Ring
+from pgtop_conn.recording.writer import Recorder
+from pgtop_conn.tui import travelling
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.diagnosing import Diagnosis
 from pgtop_conn.tui.freeing import FreeSlots
 from pgtop_conn.tui.options import ScreenOptions
 from tests.postgres.conftest import OpenSession, sessions
 from tests.servers import Clients, Connection
-from tests.tui.fake import screen_text, toasts, until
+from tests.tui.fake import monitor, screen_text, toasts, until
+from tests.tui.test_replay import settled
 
 __all__ = ["sessions"]
 
@@ -97,3 +103,56 @@ async def test_l_shows_the_leak_and_not_the_pool_beside_it_and_d_explains_it(
         over.set()
         await asyncio.gather(*works)
         await app.finish()
+
+
+async def test_a_replay_shows_what_was_shown_of_a_server(
+    cluster: Cluster, sessions: OpenSession, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(travelling, "SETTLED_S", 0.0)
+    role = await clients.role(cluster, "shop")
+    over = asyncio.Event()
+
+    async def work() -> None:
+        """Sessions come, wait for one another, and go."""
+        held = await clients(cluster, role=role, app="holder")
+        while not over.is_set():
+            await held.execute("BEGIN; SELECT pg_advisory_xact_lock(9)")
+            waiting = await clients(cluster, role=role, app="waiter")
+            wait = asyncio.create_task(waiting.execute("SELECT pg_advisory_lock(9)"))
+            await asyncio.sleep(0.4)
+            await held.execute("ROLLBACK")
+            await wait
+            await waiting.close()
+
+    working = asyncio.create_task(work())
+    source = await sessions(cluster)
+    ring = Ring()
+    live: dict[float, list[str]] = {}
+    options = ScreenOptions(interval_s=0.25, first=await source.poll(), ring=ring)
+    app = MonitorApp(source, options)
+    try:
+        async with app.run_test(size=(120, 36), notifications=True) as pilot:
+            await pilot.press("right")
+            while len(live) < 30:
+                at = app.main.told_snapshot.taken_at if app.main.told_snapshot else 0.0
+                await pilot.pause()
+                frame = screen_text(app)[:-1]
+                if app.main.snapshot is not None and app.main.snapshot.taken_at == at:
+                    live[at] = frame
+                await asyncio.sleep(0.05)
+    finally:
+        over.set()
+        await working
+        await app.finish()
+    recorder = Recorder.open(tmp_path / "run.pgtop")
+    for index, totals in enumerate(ring.totals):
+        recorder.add(ring.moment(index), totals)
+    recorder.close()
+    with Recording.open(tmp_path / "run.pgtop") as recording:
+        async with monitor(tape=recording, interval_s=0.25) as (replay, _source, pilot):
+            await pilot.press("p", "right")
+            for at, frame in live.items():
+                replay.main.go_to_moment(list(recording.times).index(at))
+                await settled(replay.main, pilot)
+                assert screen_text(replay)[:-1] == frame
+    assert any("blocked 1" in "\n".join(frame) for frame in live.values())

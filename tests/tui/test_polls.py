@@ -15,16 +15,16 @@ from textual.worker import WorkerFailed
 from pgtop_conn.model.errors import ConnectError, PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.filters import parse
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui.poller import (
+from pgtop_conn.polling import (
     BACK_OFF_MOST_S,
     BACK_OFF_REFUSED_S,
     SHARE_MOST,
     STRETCHED_LEAST,
     STRETCHED_MOST_S,
-    Poller,
     back_off_s,
     stretched_s,
 )
+from pgtop_conn.tui.poller import Poller
 from pgtop_conn.view.table import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import FakeSource, cursor_pid, monitor, on_main, screen_text, toasts, until

@@ -1,0 +1,33 @@
+"""What the monitor remembers of what it saw: the ring in memory, and recordings. Imported behind the first frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pgtop_conn import config, recordings
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.recording.ring import Ring
+from pgtop_conn.recording.writer import Recorder
+from pgtop_conn.tui.options import ScreenOptions
+
+MIB = 2**20
+
+
+def with_memory(options: ScreenOptions, settings: config.Settings) -> ScreenOptions:
+    """The same screen, with a ring, and with somewhere to record to."""
+    kept = config.state_folder() / recordings.FOLDER
+
+    def by_hand(snapshot: Snapshot) -> Recorder:
+        return recordings.begin(snapshot, (Path.cwd(), kept))
+
+    def always(snapshot: Snapshot) -> Recorder:
+        recordings.prune(kept, settings.record_days)
+        return recordings.begin(snapshot, (kept,))
+
+    return replace(
+        options,
+        ring=Ring(int(settings.history_mb * MIB)),
+        open_recorder=by_hand,
+        always_record=always if settings.record_days else None,
+    )
