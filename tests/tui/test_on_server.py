@@ -126,7 +126,8 @@ async def test_a_replay_shows_what_was_shown_of_a_server(
 
     working = asyncio.create_task(work())
     source = await sessions(cluster)
-    ring, live = Ring(), {}
+    ring = Ring()
+    live: dict[float, list[str]] = {}
     options = ScreenOptions(interval_s=0.25, first=await source.poll(), ring=ring)
     app = MonitorApp(source, options)
     try:
