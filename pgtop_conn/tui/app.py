@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from rich.console import Console
 from rich.text import Text
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.constants import COLOR_SYSTEM
 from textual.theme import Theme
@@ -90,6 +91,22 @@ class MonitorApp(OnlyChangedApp[int]):
         self._kept_theme = self.theme
         self.main = MainScreen(source, options) if options.tape is None else ReplayScreen(source, options.tape, options)
         self.set_class(options.ascii, ASCII_CLASS)
+        #: Keys that were typed on the first frame, before there was anything that could take them.
+        self._early: list[events.Key] = []
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys wait until the screen is whole, and are then taken in the order they were typed in."""
+        if isinstance(event, events.Key):
+            if not self.main.whole:
+                self._early.append(event)
+                return
+            await self.on_main_screen_whole()
+        await super().on_event(event)
+
+    async def on_main_screen_whole(self) -> None:
+        """Take what was typed too early."""
+        while self._early:
+            await super().on_event(self._early.pop(0))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.inks(self.current_theme)

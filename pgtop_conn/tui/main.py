@@ -11,6 +11,7 @@ from time import monotonic
 
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.message import Message
 
 from pgtop_conn.campaign import Phase
 from pgtop_conn.model.errors import PgtopError, PollFailed, SlotsExhausted
@@ -43,9 +44,14 @@ SLOW_ANSWER_S = 4.0
 class MainScreen(TravellingScreen):
     """One source, asked by one poller."""
 
+    class Whole(Message):
+        """All that is on the screen is there."""
+
     def __init__(self, source: Source, options: ScreenOptions) -> None:
         super().__init__(source, options)
         self.interval_s = options.interval_s
+        #: Whether all that is on it is there: only then keys find what they are for.
+        self.whole = False
         self._good_at = monotonic()
         self._gauges, self._heading = Gauges(id="gauges"), Heading(id="heading")
         self._keys = KeyLine(id="keys")
@@ -70,6 +76,11 @@ class MainScreen(TravellingScreen):
             self._show_heading()
         self.run_worker(self.poller.run(wait_first=self.options.first is not None), name="poll")
         self.set_interval(1.0, self._tick)
+        self.call_after_refresh(self._be_whole)
+
+    def _be_whole(self) -> None:
+        self.whole = True
+        self.post_message(self.Whole())
 
     async def finish(self) -> None:
         """Nothing more is sent, the signal in flight ends as it must, and no poll is left running."""

@@ -111,7 +111,7 @@ def as_nobody(door: str) -> str:
         "import asyncio, concurrent.futures.thread, encodings.ascii, os, pwd, sys\n"
         "from pgtop_conn.commands.entering import Way\n"
         "from pgtop_conn.postgres.conninfo import resolve\n"
-        "import pgtop_conn.postgres.hostdoor\n"
+        "import pgtop_conn.commands.advising, pgtop_conn.postgres.hostdoor\n"
         "user = pwd.getpwnam('nobody')\n"
         "os.setgroups([]); os.setgid(user.pw_gid); os.setuid(user.pw_uid)\n"
         "sys.argv[0] = '/usr/bin/pgtop-conn'\n"

@@ -225,6 +225,13 @@ async def test_keys_typed_before_textual_is_there_are_not_lost_and_not_shown(clu
         assert terminal.modes() == terminal.modes_before
 
 
+async def test_a_filter_typed_on_the_first_frame_is_whole(cluster: Cluster) -> None:
+    async with Terminal(["--interval", "20", cluster.uri()]) as terminal:
+        await wait_until(lambda: when_painted(terminal), "the first frame is painted", every_s=0.001)
+        terminal.type("/state:idle\r")
+        await terminal.shows("filter: state:idle")
+
+
 def sent(number: signal.Signals) -> Any:
     return lambda terminal: os.kill(terminal.process.pid, number)
 
