@@ -102,7 +102,14 @@ async def test_the_terminal_shows_what_the_screen_is(seed: int, monkeypatch: pyt
         try:
             await until(lambda: cells(EmulatedTerminal.screen) == drawn(app))
         except TimeoutError:
-            raise AssertionError(f"after {after}:\n" + "\n".join(EmulatedTerminal.screen.display)) from None
+            shown, wanted = cells(EmulatedTerminal.screen), drawn(app)
+            wrong = [
+                f"{y},{x}: {shown[y][x]} instead of {wanted[y][x]}"
+                for y in range(len(wanted))
+                for x in range(len(wanted[y]))
+                if shown[y][x] != wanted[y][x]
+            ]
+            raise AssertionError("\n".join((f"after {after}:", *wrong[:9], *EmulatedTerminal.screen.display))) from None
 
     try:
         async with app.run_test(headless=False, size=(columns, rows), notifications=True) as pilot:
