@@ -20,7 +20,7 @@ Placed = tuple[int, int, Strip]
 #: Characters every terminal draws on one cell and none joins with its neighbours.
 SIMPLE = re.compile(
     "[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0377\u037a-\u037f\u0388\u0390-\u03a1\u03a3-\u03ff\u0400-\u0482"
-    "\u2010-\u2015\u2018-\u2027\u2190-\u2193\u2500-\u259f\u25b2\u25b8\u25bc\u25be\u2713\u2717]*"
+    "\u2010-\u2015\u2018-\u2027\u2190-\u2193\u2264\u2265\u2298\u2500-\u259f\u25b2\u25b8\u25bc\u25be\u25cf\u2713\u2717]*"
 ).fullmatch
 #: A cell that is known to differ from everything.
 _UNKNOWN = "\0"

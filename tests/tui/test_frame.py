@@ -112,6 +112,15 @@ def test_after_the_changes_it_shows_what_a_full_repaint_shows(
         assert changed.screen.cursor.attrs == changed.screen.default_char
 
 
+def test_of_a_line_with_signs_of_ours_only_what_changed_is_sent() -> None:
+    """Where a role may signal nobody, each line has a sign."""
+    signs = "⊘●▸▾…·×–≤≥→←Δ█▏░▓─"
+    frame = Frame(40, 1, COLOURS)
+    frame.changes([(0, 0, Strip([Segment(f"{signs}  10 s".ljust(40))]))])
+    sent = frame.changes([(0, 0, Strip([Segment(f"{signs}  11 s".ljust(40))]))])
+    assert sent == f"\x1b[1;{len(signs) + 4}H1"
+
+
 def test_what_stays_is_not_sent() -> None:
     frame = Frame(30, 2, COLOURS)
     first = Strip([Segment("name", Style.parse("bold")), Segment("      count 12  10 s")])
