@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
 from pgtop_conn.model.leaks import Leak
-from pgtop_conn.model.slots import SlotBudget, may_hold_slot
+from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import IDLE_STATES, TRANSACTION_STATES, Snapshot
 
 #: Applications that are counted by name; what the rest have together is counted under OTHERS.
@@ -47,12 +48,8 @@ class Totals:
     @classmethod
     def of(cls, snapshot: Snapshot, budget: SlotBudget) -> Totals:
         """Add up one poll; `budget` is counted from it."""
-        holders = [backend for backend in snapshot.backends if may_hold_slot(backend)]
-        idle_since = [
-            backend.state_change
-            for backend in holders
-            if backend.state in IDLE_STATES and backend.state_change is not None
-        ]
+        holders = snapshot.holders
+        idle_since = [one.state_change for one in holders if one.state in IDLE_STATES and one.state_change is not None]
         return cls(
             at=snapshot.taken_at,
             used=budget.used,
@@ -61,7 +58,7 @@ class Totals:
             ordinary_free=budget.ordinary_free,
             ordinary_capacity=budget.capacity,
             states=dict(budget.states),
-            apps=_largest(Counter(backend.app for backend in holders)),
+            apps=_largest(Counter(map(attrgetter("app"), holders))),
             limits={f"{limit.kind} {limit.name}": (limit.used, limit.limit) for limit in budget.limits},
             oldest_idle_s=max(0.0, snapshot.taken_at - min(idle_since)) if idle_since else None,
             in_transaction=sum(budget.states.get(state, 0) for state in TRANSACTION_STATES),
