@@ -32,6 +32,7 @@ class Taping:
         self._recorder = recorder
         self._failed = failed
         self._failing = False
+        self._hurry = False
         self._waiting: asyncio.Queue[tuple[Moment, Totals] | Mark | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
@@ -56,11 +57,13 @@ class Taping:
         """A signal that was sent."""
         self._waiting.put_nowait(mark)
 
-    async def close(self) -> None:
-        """Write what waits, and end the recording."""
+    async def close(self, patience_s: float | None = None) -> None:
+        """Write what waits, and end the recording. After `patience_s` no more of what was before is copied."""
         self._waiting.put_nowait(None)
         if self._task is not None:
-            await asyncio.wait({self._task})
+            await asyncio.wait({self._task}, timeout=patience_s)
+            self._hurry = True
+            await asyncio.wait({self._task}, timeout=patience_s)
 
     async def _run(self, before: KeepingTape | None, times: Sequence[float], marks: Sequence[Mark]) -> None:
         try:
@@ -75,6 +78,8 @@ class Taping:
         """What was kept until now, each signal in front of the first poll after it."""
         left = list(marks)
         for at in times:
+            if self._hurry:
+                break
             kept = before.times
             # The ring goes on meanwhile, and its oldest moments may have left it.
             if (index := next((number for number, one in enumerate(kept) if one == at), None)) is None:

@@ -98,11 +98,11 @@ class TravellingScreen(ExplainingScreen):
         if taping is not None:
             self.tell(f"Recorded: {taping.path}")
 
-    async def stop_taping(self) -> None:
-        """End the recording that goes on, if any; what waits is written."""
+    async def stop_taping(self, patience_s: float | None = None) -> None:
+        """End the recording that goes on, if any; what waits is written, what was before as far as there is time."""
         taping, self.taping = self.taping, None
         if taping is not None:
-            await taping.close()
+            await taping.close(patience_s)
 
     # Stepping back.
 

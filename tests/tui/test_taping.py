@@ -13,6 +13,7 @@ import pytest
 from pgtop_conn import recordings
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.moments import Mark, Moment, Totals
+from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.recording.reader import Recording
 from pgtop_conn.recording.ring import Ring
@@ -67,6 +68,20 @@ async def test_a_recording_that_cannot_be_begun_is_said(tmp_path: Path) -> None:
         await pilot.press("R")
         assert "nothing is recorded" in toasts(app)
         assert "REC" not in screen_text(app)[0]
+
+
+async def test_leaving_does_not_wait_for_a_long_history_to_be_copied(tmp_path: Path) -> None:
+    ring = Ring()
+    for count in range(300):
+        snapshot = seen(count % 7, NOW - 3000.0 + count)
+        ring.add(Moment(snapshot, ()), Totals.of(snapshot, SlotBudget.of(snapshot)))
+    async with monitor(POLLS[0], ring=ring, open_recorder=opener(tmp_path)) as (app, _source, pilot):
+        await pilot.press("R")
+        taping = app.main.taping
+        assert taping is not None
+        await app.main.stop_taping(0.05)
+    with Recording.open(only(tmp_path)) as recording:
+        assert 0 < len(recording.times) < 301
 
 
 class SlowDisk:
