@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 #: Steps of the interval keys, in seconds.
 INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-#: Leaving waits for so long at most for what was before a recording to be copied, and again for what waits for the disk.
+#: Leaving waits at most so long for what was before a recording to be copied, and again for what waits for the disk.
 TAPED_WITHIN_S = 2.0
 #: A question that is open for longer makes the data stale, whatever it ends with.
 SLOW_ANSWER_S = 4.0
