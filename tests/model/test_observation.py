@@ -58,8 +58,22 @@ def look(observed: Observation, snapshot: Snapshot) -> tuple[Leak, ...]:
     return observed.leaks(snapshot)
 
 
-def test_leaks_are_found_every_few_seconds_of_the_server(finds: list[float]) -> None:
+def watched() -> Observation:
+    """A server that is watched since long before NOW."""
+    observed, before = Observation(group_counts), poll([], -120.0)
+    observed.add(before, SlotBudget.of(before))
+    return observed
+
+
+def test_a_short_watch_finds_leaks_at_every_poll(finds: list[float]) -> None:
     observed = Observation(group_counts)
+    for second in range(6):
+        look(observed, poll(LOST, second))
+    assert finds == [0, 1, 2, 3, 4, 5]
+
+
+def test_leaks_are_found_every_few_seconds_of_the_server(finds: list[float]) -> None:
+    observed = watched()
     for second in range(13):
         assert told(look(observed, poll(LOST, second))) == [("web", {one.key for one in LOST})]
     assert finds == [0, LEAKS_EVERY_S, 2 * LEAKS_EVERY_S]
@@ -77,14 +91,14 @@ def test_leaks_are_found_every_few_seconds_of_the_server(finds: list[float]) -> 
     ],
 )
 def test_they_are_found_at_once_when(later: Snapshot, finds: list[float]) -> None:
-    observed = Observation(group_counts)
+    observed = watched()
     look(observed, poll(LOST, 0.0))
     look(observed, later)
     assert finds == [0, later.taken_at - NOW]
 
 
 def test_a_verdict_stands_while_its_sessions_idle_on_whatever_else_they_show(finds: list[float]) -> None:
-    observed = Observation(group_counts)
+    observed = watched()
     before = look(observed, poll(LOST, 0.0))
     assert look(observed, poll([replace(one, wait_event="ClientRead") for one in LOST], 1.0)) is before
     assert finds == [0]

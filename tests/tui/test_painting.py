@@ -8,6 +8,7 @@ from random import Random
 import pyte
 import pytest
 from rich.color import ColorSystem
+from rich.style import Style
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.geometry import Size
 from textual.strip import Strip
@@ -26,6 +27,18 @@ KEYS = (
 )
 THEMES = ("nord", "dracula", "pgtop-light", "ansi-dark")
 SIZES = ((120, 36), (80, 24))
+
+
+@pytest.fixture(autouse=True)
+def _styles_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich keeps what it drew a style with first, be it for a terminal of another test."""
+    kept = Style._make_ansi_codes
+
+    def anew(style: Style, colours: ColorSystem) -> str:
+        style._ansi = None
+        return kept(style, colours)
+
+    monkeypatch.setattr(Style, "_make_ansi_codes", anew)
 
 
 class EmulatedTerminal(HeadlessDriver):
@@ -63,10 +76,6 @@ def drawn(app: MonitorApp) -> list[list[tuple[object, ...]]]:
     stream = pyte.Stream(screen)
     colours = app.console._color_system or ColorSystem.TRUECOLOR
     for y, strip in enumerate(app.screen._compositor.render_strips()):
-        for _text, style, _control in strip:
-            if style is not None:
-                # Rich keeps what it drew a style with first, be it for another terminal.
-                style._ansi = None
         text = "".join(Strip.render_style(style, text, colours) if style else text for text, style, _ in strip)
         stream.feed(f"\x1b[{y + 1}H{text}\x1b[m".replace("\u200e", ""))
     return cells(screen)

@@ -76,10 +76,9 @@ async def test_leaving_does_not_wait_for_a_long_history_to_be_copied(tmp_path: P
         snapshot = seen(count % 7, NOW - 3000.0 + count)
         ring.add(Moment(snapshot, ()), Totals.of(snapshot, SlotBudget.of(snapshot)))
     async with monitor(POLLS[0], ring=ring, open_recorder=opener(tmp_path)) as (app, _source, pilot):
-        await pilot.press("R")
-        taping = app.main.taping
-        assert taping is not None
-        await app.main.stop_taping(0.05)
+        app.main.action_record()
+        await app.main.stop_taping(0.0)
+        await pilot.pause()
     with Recording.open(only(tmp_path)) as recording:
         assert 0 < len(recording.times) < 301
 
