@@ -31,14 +31,14 @@ SIZES = ((120, 36), (80, 24))
 
 @pytest.fixture(autouse=True)
 def _styles_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rich keeps what it drew a style with first, be it for a terminal of another test."""
-    kept = Style._make_ansi_codes
+    """A style keeps what it was drawn with first, be it for a terminal of another test."""
+    kept = Strip.render_style
 
-    def anew(style: Style, colours: ColorSystem) -> str:
+    def anew(style: Style, text: str, colours: ColorSystem) -> str:
         style._ansi = None
-        return kept(style, colours)
+        return kept(style, text, colours)
 
-    monkeypatch.setattr(Style, "_make_ansi_codes", anew)
+    monkeypatch.setattr(Strip, "render_style", anew)
 
 
 class EmulatedTerminal(HeadlessDriver):
