@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from pgtop_conn.model.cohort import Cohort, Statement, statement_of
+from pgtop_conn.model.births import Life
+from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.redact import shape
-from pgtop_conn.model.snapshot import TRANSACTION_STATES, Backend, BackendKey
+from pgtop_conn.model.snapshot import ACTIVE, TRANSACTION_STATES, Backend, BackendKey
+from pgtop_conn.model.staircase import Statement, dominant, statement_of
 
 #: Longer statements are cut in the evidence, and in a sentence.
 STATEMENT_LENGTH = 200
@@ -63,47 +66,69 @@ def brief(statement: str) -> str:
     return cut(statement, SENTENCE_STATEMENT_LENGTH)
 
 
-def evidence_of(cohort: Cohort, sessions: Sequence[Backend], used: int) -> dict[str, object]:
-    """Plain JSON data, without the score; `sessions` are those that look leaked. Times are seconds."""
-    at = cohort.at
-    idle = sorted((backend.idle_s(at) or 0.0 for backend in sessions), reverse=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """What a leak is told from: one pool, all its sessions, those that are lost, and what was seen of them."""
+
+    pool: Pool
+    at: float
+    members: Sequence[Backend]
+    sessions: Sequence[Life]
+    mistake: str
+    certainty: str
+    score: float
+    #: Sessions per minute as the polls saw it; None: too little history. Otherwise the seconds between two births.
+    growth: float | None
+    pace_s: float | None
+    #: Slots in use, of the whole server.
+    used: int
+    #: Seconds since it was found first; None for what is only suspected.
+    since_s: float | None
+    watched_s: float
+    #: How long this pool leaves a session that it takes up again, as far as that was seen.
+    habit_s: float | None
+
+
+def evidence_of(told: Told) -> dict[str, object]:
+    """Plain JSON data; times are seconds."""
+    at, sessions = told.at, [life.backend for life in told.sessions]
+    idle = sorted((at - life.used for life in told.sessions), reverse=True)
     over_s = _over(idle)
-    statements = Counter(map(statement_of, sessions))
-    statement, count = min(statements.items(), key=lambda item: (-item[1], str(item[0])))
-    growth, estimated = _growth(cohort)
+    statement, share = dominant(sessions)
     in_transaction = [backend for backend in sessions if backend.state in TRANSACTION_STATES]
     return {
-        "app": cohort.pool.app,
-        "role": cohort.pool.role,
-        "database": cohort.pool.database,
-        "count": cohort.size,
-        "used": used,
-        "per_minute": growth,
+        "app": told.pool.app,
+        "role": told.pool.role,
+        "database": told.pool.database,
+        "verdict": told.certainty,
+        "mistake": told.mistake,
+        "since_s": None if told.since_s is None else round(told.since_s, 3),
+        "count": len(told.members),
+        "used": told.used,
+        "per_minute": round(told.growth, 2) if told.growth is not None else _by_start_times(told.pace_s),
         # True where the growth is told from when the sessions began, and not from several polls.
-        "per_minute_estimated": estimated,
+        "per_minute_estimated": told.growth is None,
         "sessions": len(sessions),
         "idle_over_s": over_s,
         "idle_over": sum(seconds > over_s for seconds in idle),
+        "passed_over": max((life.passed for life in told.sessions), default=0),
         "statement": _text(statement, sessions),
-        "statement_share": round(count / len(sessions), 3),
-        "used_once": cohort.once,
+        "statement_share": round(share, 3),
         "never_queried": sum(backend.never_queried for backend in sessions),
         "in_transaction": len(in_transaction),
+        "unread_results": sum(backend.state == ACTIVE for backend in sessions),
         "holds_xmin": sum(backend.holds_xmin for backend in in_transaction),
         "wrote": sum(backend.wrote for backend in in_transaction),
         "oldest_idle_s": round(idle[0], 3),
-        "habit_s": cohort.known_gap_s,
-        "watched_s": round(cohort.habit.watched_s, 3),
-        "clients": dict(cohort.clients.most_common(CLIENTS)),
-        "full": cohort.full,
+        "habit_s": told.habit_s,
+        "watched_s": round(told.watched_s, 3),
+        "clients": dict(Counter(backend.client for backend in told.members).most_common(CLIENTS)),
+        "score": round(told.score, 3),
     }
 
 
-def _growth(cohort: Cohort) -> tuple[float | None, bool]:
-    if cohort.growth is not None:
-        return round(cohort.growth, 2), False
-    pace_s = cohort.arrivals.pace_s
-    return (round(60.0 / pace_s, 2), True) if pace_s and not cohort.full else (None, True)
+def _by_start_times(pace_s: float | None) -> float | None:
+    return round(60.0 / pace_s, 2) if pace_s else None
 
 
 def _over(idle: Sequence[float]) -> float:
@@ -125,7 +150,9 @@ def sentence_of(evidence: Mapping[str, object], shared_name: bool) -> str:
     name = app or "the application without a name"
     if shared_name or not app:
         name = f"{name} ({evidence['role']} in {evidence['database']})"
-    return f"{name} holds {count} of {used}{_grows(evidence)}; {_idle(evidence)}{_statement(evidence)}"
+    return (
+        f"{name} holds {count} of {used}{_grows(evidence)}; {_idle(evidence)}{_statement(evidence)}{_spares(evidence)}"
+    )
 
 
 def _grows(evidence: Mapping[str, object]) -> str:
@@ -144,6 +171,8 @@ def _idle(evidence: Mapping[str, object]) -> str:
     state = "idle"
     if in_transaction == sessions:
         state = "idle in transaction"
+    if evidence["unread_results"] == sessions:
+        state = "waiting for the client in the middle of a result"
     text = f"{over} {state} > {span(over_s)}" if over_s else f"{sessions} {state}"
     if in_transaction and in_transaction != sessions:
         text += f", {in_transaction} of {sessions} in a transaction"
@@ -162,25 +191,34 @@ def _statement(evidence: Mapping[str, object]) -> str:
     return f", {most} last ran {brief(statement)}"
 
 
-def session_sentences(cohort: Cohort, sessions: Sequence[Backend]) -> dict[BackendKey, str]:
+def _spares(evidence: Mapping[str, object]) -> str:
+    """What of a mixed pool is not leaked."""
+    count, sessions = evidence["count"], evidence["sessions"]
+    assert isinstance(count, int)
+    assert isinstance(sessions, int)
+    rest = count - sessions
+    return f"; {rest} other{'s' if rest > 1 else ''} in use" if rest > max(2, sessions // 4) else ""
+
+
+def session_sentences(told: Told) -> dict[BackendKey, str]:
     """What speaks against each session, with its numbers."""
-    statements = Counter(map(statement_of, sessions))
-    return {backend.key: _session(backend, cohort, statements) for backend in sessions}
+    statements = Counter(statement_of(life.backend) for life in told.sessions)
+    return {life.backend.key: _session(life, told, statements) for life in told.sessions}
 
 
-def _session(backend: Backend, cohort: Cohort, statements: Counter[Statement]) -> str:
-    idle_s, start, since = backend.idle_s(cohort.at) or 0.0, backend.key.backend_start, backend.state_change
-    if backend.never_queried:
-        return f"never ran a query in {span(idle_s)}, like {statements[''] - 1} others of its pool"
-    where = "idle in transaction" if backend.state in TRANSACTION_STATES else "idle"
-    parts = [f"{where} {span(idle_s)}"]
-    if start is not None and since is not None and since - start <= 0.1 * (cohort.at - start):
-        parts[0] += ", used once at its start"
-    elif cohort.known_gap_s is not None:
-        parts[0] += f", where its pool takes one up again after {span(cohort.known_gap_s)}"
+def _session(life: Life, told: Told, statements: Counter[Statement]) -> str:
+    backend, idle_s = life.backend, told.at - life.used
     others = statements[statement_of(backend)] - 1
+    if backend.never_queried:
+        return f"never ran a query in {span(idle_s)}, like {others} others of its pool"
+    where = "idle in transaction" if backend.state in TRANSACTION_STATES else "idle"
+    if backend.state == ACTIVE:
+        where = "waiting for its client to read a result"
+    parts = [f"{where} for {span(idle_s)}"]
+    if life.passed:
+        parts.append(f"{life.passed} session{'s' if life.passed > 1 else ''} opened since it was last used")
     if others:
-        parts.append(f"its last statement is that of {others} other{'s' if others > 1 else ''}")
+        parts.append(f"same last statement as {others} other{'s' if others > 1 else ''}")
     if backend.holds_xmin or backend.wrote:
         parts.append("its transaction " + ("has written" if backend.wrote else "holds back vacuum"))
     return "; ".join(parts)

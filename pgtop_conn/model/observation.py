@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pgtop_conn.model.found_leaks import find_leaks
 from pgtop_conn.model.habits import Habits
 from pgtop_conn.model.history import History
-from pgtop_conn.model.leaks import Leak, find_leaks
-from pgtop_conn.model.slots import Level, SlotBudget
-from pgtop_conn.model.snapshot import HOST_DOOR, Backend, Snapshot
+from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
+from pgtop_conn.model.verdicts import Verdicts
 
-Counter = Callable[[Sequence[Backend]], Mapping[Hashable, int]]
+Counts = Callable[[Sequence[Backend]], Mapping[Hashable, int]]
 
 #: Seconds of the server's clock that a verdict on leaks lasts. It is told from sessions that are idle for far longer,
 #: and to find it at every poll of 2,000 sessions is a third of what a refresh costs.
@@ -28,13 +30,13 @@ class _Found:
     #: Seconds of the server's clock that it lasts.
     lasting_s: float
     started_at: float | None
-    level: Level | None
     leaks: tuple[Leak, ...]
+    suspects: tuple[Leak, ...]
     sessions: tuple[Backend, ...]
 
-    def lasts(self, snapshot: Snapshot, level: Level | None) -> bool:
+    def lasts(self, snapshot: Snapshot) -> bool:
         """Whether it says the same of a later poll: young, of this run of the server, and each session still idles."""
-        if not 0.0 <= snapshot.taken_at - self.at < self.lasting_s or level is not self.level:
+        if not 0.0 <= snapshot.taken_at - self.at < self.lasting_s:
             return False
         return snapshot.server.started_at == self.started_at and all(_idles_on(one, snapshot) for one in self.sessions)
 
@@ -43,25 +45,26 @@ def _idles_on(before: Backend, snapshot: Snapshot) -> bool:
     now = snapshot.by_key.get(before.key)
     if now is before:
         return True
-    return now is not None and (now.state, now.state_change) == (before.state, before.state_change)
+    return now is not None and (now.state, now.used_at) == (before.state, before.used_at)
 
 
 class Observation:
     """`counts` gives the sessions of every group (view.groups.group_counts); the application's is (("app", name),)."""
 
-    def __init__(self, counts: Counter) -> None:
+    def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self.history = History()
         self.habits = Habits()
+        self._verdicts = Verdicts()
         self._leaks: tuple[Snapshot, tuple[Leak, ...]] | None = None
         self._found: _Found | None = None
-        self._level: Level | None = None
+        self._used = 0
         #: When the first poll was taken.
         self._since: float | None = None
 
     def add(self, snapshot: Snapshot, budget: SlotBudget) -> None:
         """Take in one poll; `budget` is counted from it."""
-        self._level = budget.level
+        self._used = budget.used
         if self._since is None:
             self._since = snapshot.taken_at
         self.history.add(
@@ -72,33 +75,58 @@ class Observation:
             counters=snapshot.counters,
         )
         self.habits.add(snapshot)
+        if snapshot.server.door != HOST_DOOR:
+            self._verdicts.track(snapshot)
+            # At its own pace, whether or not somebody asks: who is passed over now may be used by the next poll.
+            self._verdict(snapshot)
 
     def knows(self, snapshot: Snapshot, leaks: tuple[Leak, ...]) -> None:
         """What looked leaked in this snapshot when it was polled: kept with it, not found again."""
         self._leaks = (snapshot, leaks)
+
+    def signalled(self, keys: Iterable[BackendKey]) -> None:
+        """Sessions that we ended ourselves: that they go says nothing of their pools."""
+        self._verdicts.signalled(keys)
+
+    def watched_s(self, snapshot: Snapshot) -> float:
+        """Seconds on the server's clock since the first poll."""
+        return 0.0 if self._since is None else max(0.0, snapshot.taken_at - self._since)
 
     def growth_of(self, app: str) -> float | None:
         """Sessions per minute of one application; None while there is too little history."""
         return self.history.per_minute((("app", app),))
 
     def leaks(self, snapshot: Snapshot) -> tuple[Leak, ...]:
-        """What looks leaked in this snapshot, worst first. Process titles tell too little for it.
+        """What is leaked in this snapshot, worst first. Process titles tell too little for it.
 
-        Found anew when the last verdict is LEAKS_EVERY_S old, or as old as a tenth of the watch, when the level of the
-        slots has changed, or a session that looked leaked has ended or was used; otherwise the last verdict stands, its
-        figures those of when it was found.
+        Found again when the last verdict is LEAKS_EVERY_S old, or as old as a tenth of the watch, or when a session
+        that looked leaked has ended or was used; otherwise the last verdict stands, with the figures it was found with.
         """
         if snapshot.server.door == HOST_DOOR:
             return ()
         if self._leaks is None or self._leaks[0] is not snapshot:
-            if self._found is None or not self._found.lasts(snapshot, self._level):
-                self._found = self._find(snapshot)
-            self._leaks = (snapshot, self._found.leaks)
+            self._leaks = (snapshot, self._verdict(snapshot).leaks)
         return self._leaks[1]
 
+    def suspects(self, snapshot: Snapshot) -> tuple[Leak, ...]:
+        """What may be leaked and may have another reason, worst first; no filter chooses by it."""
+        if snapshot.server.door == HOST_DOOR:
+            return ()
+        return self._verdict(snapshot).suspects
+
+    def refresh(self, snapshot: Snapshot) -> None:
+        """Find leaks in this snapshot even where the last verdict would stand: all figures are of one moment."""
+        if snapshot.server.door != HOST_DOOR and (self._leaks is None or self._leaks[0] is not snapshot):
+            self._found = self._find(snapshot)
+
+    def _verdict(self, snapshot: Snapshot) -> _Found:
+        if self._found is None or not self._found.lasts(snapshot):
+            self._found = self._find(snapshot)
+        return self._found
+
     def _find(self, snapshot: Snapshot) -> _Found:
-        leaks = find_leaks(snapshot, self.habits, self.growth_of)
-        sessions = tuple(snapshot.by_key[key] for leak in leaks for key in leak.sessions)
-        watched_s = 0.0 if self._since is None else max(0.0, snapshot.taken_at - self._since)
+        watched_s = self.watched_s(snapshot)
+        leaks, suspects = find_leaks(snapshot, self._verdicts, self.habits, self.growth_of, self._used, watched_s)
+        sessions = tuple(snapshot.by_key[key] for leak in (*leaks, *suspects) for key in leak.sessions)
         lasting_s = min(LEAKS_EVERY_S, WATCHED_SHARE * watched_s)
-        return _Found(snapshot.taken_at, lasting_s, snapshot.server.started_at, self._level, leaks, sessions)
+        return _Found(snapshot.taken_at, lasting_s, snapshot.server.started_at, leaks, suspects, sessions)

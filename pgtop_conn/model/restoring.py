@@ -10,7 +10,7 @@ from operator import attrgetter
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.history import GROUPS_EVERY_S, GROUPS_KEPT
 from pgtop_conn.model.moments import OTHERS, Moment, Tape, Totals
-from pgtop_conn.model.observation import Counter, Observation
+from pgtop_conn.model.observation import Counts, Observation
 from pgtop_conn.model.seeking import nearest_before
 
 #: Half an hour of polls every 2 s, as many as a history keeps.
@@ -19,7 +19,7 @@ RESTORED = 900
 _USED = attrgetter("used")
 
 
-def restored(counts: Counter, totals: Sequence[Totals], count: int) -> Observation:
+def restored(counts: Counts, totals: Sequence[Totals], count: int) -> Observation:
     """As if the first `count` had been polled, without reading their sessions; what follows is taken in by `counts`.
 
     It knows no groups but applications, and no counters: reliving() does.
@@ -36,7 +36,7 @@ def restored(counts: Counter, totals: Sequence[Totals], count: int) -> Observati
     return found
 
 
-def reliving(counts: Counter, tape: Tape, shown: Moment, index: int) -> Iterator[Observation]:
+def reliving(counts: Counts, tape: Tape, shown: Moment, index: int) -> Iterator[Observation]:
     """The same up to `shown`, which is the tape's at `index`, with every moment that its rates are made of.
 
     One of them is read at each step; what the last step gives is whole.

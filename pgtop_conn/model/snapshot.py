@@ -117,6 +117,9 @@ class Backend:
     blocked_by: tuple[int, ...] = ()
     #: Read from the title of its process: what it ran, and when, is not known.
     by_title: bool = False
+    #: Idle all along while its state_change moved and its query_start did not: a keep-alive that runs no statement,
+    #: such as the Sync of Postgrex and Npgsql. Only a second poll can tell.
+    kept_alive: bool = False
     #: Holds a slot, or may: a client backend, or a row whose type is hidden and that could be one. Every poll asks it
     #: of every row, so it is found once, as `counted_as` is.
     holds_slot: bool = field(init=False, repr=False)
@@ -167,9 +170,35 @@ class Backend:
         """Seconds in the current state."""
         return age(at, self.state_change)
 
+    @property
+    def used_at(self) -> float | None:
+        """When its state last changed, or when its last statement began where a keep-alive changes the state."""
+        return self.query_start if self.kept_alive else self.state_change
+
     def idle_s(self, at: float) -> float | None:
-        """Seconds in an idle state; None when it is not idle, or when that can't be known."""
-        return age(at, self.state_change) if self.state in IDLE_STATES else None
+        """Seconds it is idle without being used; None when it is not idle, or when that can't be known."""
+        return age(at, self.used_at) if self.state in IDLE_STATES else None
+
+    def last_statement_s(self, at: float) -> float | None:
+        """Seconds since its last statement began; None while one runs, where none ever did, or where it is hidden."""
+        return age(at, self.query_start) if self.state in IDLE_STATES else None
+
+    def unused_s(self, at: float) -> float | None:
+        """Seconds since its last statement began, or since it connected where none ever did; None while one runs.
+
+        No keep-alive without a statement makes it young, so that a single poll tells.
+        """
+        if self.state not in IDLE_STATES:
+            return None
+        return age(at, self.key.backend_start if self.never_queried else self.query_start)
+
+    def keeps_alive(self, before: Backend) -> bool:
+        """Whether nothing but a keep-alive happened to this session since the row `before` of it."""
+        if self.key != before.key or self.query_start != before.query_start or self.query_start is None:
+            return False
+        if self.state != IDLE or before.state != IDLE:
+            return False
+        return before.kept_alive or self.state_change != before.state_change
 
     @property
     def never_queried(self) -> bool:

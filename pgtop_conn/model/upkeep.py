@@ -1,6 +1,6 @@
 """What pools and drivers send by themselves: such a last statement says nothing about the application's code.
 
-Add one: a line in UPKEEP.
+Add one: a line in GIVEN_BACK or MADE_READY.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from string import ascii_letters
 from pgtop_conn.model.patterns import later
 
 #: Regular expressions without case for the beginning of a statement, behind comments and white space.
-UPKEEP = (
-    # The end of a transaction, and what is left of a session when it is given back.
-    r"(?:ROLLBACK|COMMIT|END|ABORT|BEGIN|START|RELEASE|SAVEPOINT|DISCARD|RESET|DEALLOCATE|UNLISTEN|CLOSE)\b",
-    r"SELECT\s+pg_advisory_unlock_all\s*\(",
-    # How a session is made ready.
-    r"(?:SET|SHOW)\b",
+#: The end of a transaction, and what is left of a session that was used and given back.
+GIVEN_BACK = (
+    r"(?:ROLLBACK|COMMIT|END|ABORT|RELEASE|DISCARD|RESET|DEALLOCATE|UNLISTEN|CLOSE)\b",
+    r"SELECT\s+(?:pg_catalog\.)?pg_advisory_unlock_all\s*\(",
+)
+#: How a session is made ready, and how it is kept alive.
+MADE_READY = (
+    r"(?:BEGIN|START|SAVEPOINT|SET|SHOW)\b",
     r"SELECT\s+(?:pg_catalog\.)?(?:set_config|version|current_setting|pg_is_in_recovery|pg_backend_pid)\s*\(",
     r"SELECT\s+current_(?:schema|database|user|catalog)\b",
     # The types a driver reads: Npgsql, psycopg, asyncpg, Rails.
@@ -27,7 +29,8 @@ UPKEEP = (
     r"(?:\s+(?:AS\s+)?\w+)?)?\s*(?:;|\Z)",
     r";|\Z",
 )
-_UPKEEP = later("|".join(f"(?:{pattern})" for pattern in UPKEEP), re.IGNORECASE | re.DOTALL)
+_GIVEN_BACK = later("|".join(f"(?:{pattern})" for pattern in GIVEN_BACK), re.IGNORECASE)
+_UPKEEP = later("|".join(f"(?:{pattern})" for pattern in (*GIVEN_BACK, *MADE_READY)), re.IGNORECASE | re.DOTALL)
 _LISTENS = later(r"LISTEN\b", re.IGNORECASE)
 _SPACE = later(r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 
@@ -44,6 +47,16 @@ def is_upkeep(query: str) -> bool:
     [True, True, True, True, False]
     """
     return _UPKEEP.match(_beginning(query)) is not None
+
+
+@lru_cache(maxsize=4096)
+def gives_back(query: str) -> bool:
+    """Whether it ends a use: the session did something before, and was given back or its transaction ended.
+
+    >>> [gives_back(query) for query in ("ROLLBACK", "/* pool */ DISCARD ALL", "SELECT 1", "", "SET x = 1")]
+    [True, True, False, False, False]
+    """
+    return _GIVEN_BACK.match(_beginning(query)) is not None
 
 
 def listens(query: str) -> bool:

@@ -188,7 +188,9 @@ class Reader:
             kind, query, blocked_by = self._kind(row, clients), texts.get(pid, ""), blocked.get(pid, ())
             old, kept = before.get(pid), rows.get(pid)
             if old is None or kept is None or old.backend_type != kind or row[:-1] != tuple(kept)[:-1]:
-                backends[pid] = backend_of(row, kind, self._names, query, blocked_by)
+                new = backend_of(row, kind, self._names, query, blocked_by)
+                kept_alive = old is not None and new.keeps_alive(old)
+                backends[pid] = replace(new, kept_alive=True) if kept_alive else new
             elif old.query != query:
                 backends[pid] = replace(old, query=query)
         for pid in self._blocking.blocked_before | blocked.keys():

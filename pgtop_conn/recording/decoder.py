@@ -322,7 +322,9 @@ def _lasting(document: object) -> Lasting:
 
 
 def _status(document: object) -> Status:
-    state, wait_event_type, wait_event, holds_xmin, wrote, blocked_by = several(document)
+    state, wait_event_type, wait_event, holds_xmin, wrote, blocked_by, *kept_alive = several(document)
+    if len(kept_alive) > 1:
+        raise Damaged("a session has too many parts")
     return (
         maybe(text)(state),
         text(wait_event_type),
@@ -330,6 +332,8 @@ def _status(document: object) -> Status:
         flag(holds_xmin),
         flag(wrote),
         tuple(map(whole, several(blocked_by))),
+        # Recordings of earlier versions don't have it.
+        flag(kept_alive[0]) if kept_alive else False,
     )
 
 

@@ -15,7 +15,7 @@ LASTING_FIELDS = (
     *("backend_type", "role_oid", "role", "database_oid", "database", "app", "client"),
     *("ssl", "leader_pid", "hidden", "walsender", "by_title"),
 )
-STATUS_FIELDS = ("state", "wait_event_type", "wait_event", "holds_xmin", "wrote", "blocked_by")
+STATUS_FIELDS = ("state", "wait_event_type", "wait_event", "holds_xmin", "wrote", "blocked_by", "kept_alive")
 STATEMENT_FIELDS = ("query", "query_id")
 TIME_FIELDS = ("xact_start", "query_start", "state_change")
 
@@ -25,7 +25,7 @@ passing_of = attrgetter(*STATUS_FIELDS, *STATEMENT_FIELDS, *TIME_FIELDS)
 everything_of = attrgetter("key", "client_port", *LASTING_FIELDS, *STATUS_FIELDS, *STATEMENT_FIELDS, *TIME_FIELDS)
 
 Lasting = tuple[str | None, int, str, int, str, str, str, bool | None, int | None, bool, bool, bool]
-Status = tuple[str | None, str, str, bool, bool, tuple[int, ...]]
+Status = tuple[str | None, str, str, bool, bool, tuple[int, ...], bool]
 Statement = tuple[str, int | None]
 
 
@@ -47,7 +47,7 @@ def made(row: Row) -> Backend:
     backend_type, role_oid, role, database_oid, database, app, client, ssl, leader_pid, hidden, walsender, by_title = (
         row.lasting
     )
-    state, wait_event_type, wait_event, holds_xmin, wrote, blocked_by = row.status
+    state, wait_event_type, wait_event, holds_xmin, wrote, blocked_by, kept_alive = row.status
     query, query_id = row.statement
     return Backend(
         row.key,
@@ -75,6 +75,7 @@ def made(row: Row) -> Backend:
         query,
         blocked_by,
         by_title,
+        kept_alive,
     )
 
 
