@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pgtop_conn.model.causes_limits import authenticating, database_limit, reserve, role_limit, walsenders
-from pgtop_conn.model.causes_sessions import blocker, idle_in_transaction, leak, traffic
+from pgtop_conn.model.causes_sessions import blocker, client_wait, idle_in_transaction, leak, traffic
 from pgtop_conn.model.findings import Case, Cause, Finding, Severity
 from pgtop_conn.model.pool_causes import oversized_pool
 from pgtop_conn.model.remedies import remedies_for
@@ -19,6 +19,7 @@ CAUSES: Mapping[Cause, Callable[[Case], Iterable[Finding]]] = {
     Cause.LEAK: leak,
     Cause.BLOCKER: blocker,
     Cause.IDLE_IN_TRANSACTION: idle_in_transaction,
+    Cause.CLIENT_WAIT: client_wait,
     Cause.AUTHENTICATING: authenticating,
     Cause.RECONNECT_STORM: reconnect_storm,
     Cause.TRAFFIC: traffic,
@@ -32,7 +33,7 @@ _LIMITS = frozenset({Cause.ROLE_LIMIT, Cause.DATABASE_LIMIT})
 #: What the titles of processes bear out; of everything else they tell too little.
 _BY_TITLE = frozenset({Cause.TRAFFIC, Cause.IDLE_IN_TRANSACTION, Cause.AUTHENTICATING, Cause.RESERVE, Cause.WALSENDERS})
 #: What fills a limit that would not be reached without it; sessions that work, or a pool, are what a limit is for.
-_FILL = frozenset({Cause.LEAK, Cause.BLOCKER, Cause.IDLE_IN_TRANSACTION, Cause.RECONNECT_STORM})
+_FILL = frozenset({Cause.LEAK, Cause.BLOCKER, Cause.IDLE_IN_TRANSACTION, Cause.CLIENT_WAIT, Cause.RECONNECT_STORM})
 _ORDER = {cause: place for place, cause in enumerate(CAUSES)}
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -43,6 +44,8 @@ def diagnose(case: Case) -> tuple[Finding, ...]:
     Ordered by severity, then by the slots each explains, then as in CAUSES.
     """
     by_title = case.snapshot.server.door == HOST_DOOR
+    # All figures are of this snapshot, also where a verdict of some seconds ago would stand.
+    case.observation.refresh(case.snapshot)
     causes = [look for cause, look in CAUSES.items() if not by_title or cause in _BY_TITLE]
     found = _with_limits([finding for look in causes for finding in look(case)])
     found.sort(key=lambda one: (_RANK[one.severity], -one.weight, _ORDER[one.cause], one.sessions))

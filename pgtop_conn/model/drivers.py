@@ -105,6 +105,34 @@ DRIVERS: tuple[Driver, ...] = (
         statements=(r"deallocate pdo_stmt_",),
         options="pm.max_children, PDO::ATTR_PERSISTENT",
     ),
+    Driver(
+        "postgres.js",
+        "postgres(url, {{ max: {size}, idle_timeout: 30, max_lifetime: 60 * 30, connect_timeout: 10 }})",
+        "one instance for each process; each call of postgres() is a pool of its own",
+        apps=(r"postgres\.js",),
+        options="max, idle_timeout, max_lifetime",
+    ),
+    Driver(
+        "Prisma",
+        "datasource url: …?connection_limit={size}&pool_timeout=10",
+        "one PrismaClient for each process; without connection_limit it opens twice the cores and one",
+        apps=(r"prisma.*",),
+        options="connection_limit, pool_timeout",
+    ),
+    Driver(
+        "Ecto (Postgrex)",
+        "pool_size: {size}, queue_target: 50, queue_interval: 1000",
+        "pool_size is opened at once by every node; its keep-alive makes idle times young, so judge by unused>…",
+        apps=(r"postgrex.*", r"ecto.*"),
+        options="pool_size, pool_count",
+    ),
+    Driver(
+        "psycopg",
+        "ConnectionPool(conninfo, min_size={minimum}, max_size={size}, max_idle=300, max_lifetime=1800)",
+        "one pool for each process; `with connection:` of psycopg2 ends a transaction and does not close it",
+        apps=(r"psycopg.*",),
+        options="max_size, min_size, max_idle, max_lifetime",
+    ),
     # Last, since a ROLLBACK at the end of a checkout is what other pools leave too.
     Driver(
         "SQLAlchemy",
@@ -124,9 +152,14 @@ def recognise(app: str, sessions: Sequence[Backend]) -> Driver | None:
     >>> recognise("puma: cluster worker 0: 17 [shop]", ()).name
     'Rails (ActiveRecord)'
     """
+    return recognised(app, sessions)[0]
+
+
+def recognised(app: str, sessions: Sequence[Backend]) -> tuple[Driver | None, str]:
+    """The driver behind one application, and what it was recognised by; None and "" where nothing tells it."""
     for driver in DRIVERS:
         if any(re.fullmatch(pattern, app, re.IGNORECASE) for pattern in driver.apps):
-            return driver
+            return driver, "by its application_name"
     votes: Counter[str] = Counter()
     for backend in sessions:
         statement = one_line(backend.query)
@@ -134,9 +167,12 @@ def recognise(app: str, sessions: Sequence[Backend]) -> Driver | None:
         if told is not None:
             votes[told.name] += 1
     if not votes:
-        return None
+        return None, ""
     name, count = votes.most_common(1)[0]
-    return next(one for one in DRIVERS if one.name == name) if count >= _TELLING_SHARE * len(sessions) else None
+    if count < _TELLING_SHARE * len(sessions):
+        return None, ""
+    sure = f"probably, by the last statement of {count} of {len(sessions)} sessions"
+    return next(one for one in DRIVERS if one.name == name), sure
 
 
 def _left_by(driver: Driver, statement: str) -> bool:

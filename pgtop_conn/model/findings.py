@@ -15,17 +15,21 @@ from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Backend, Snapshot
 class Cause(StrEnum):
     """Why slots are gone. The comment names what its evidence holds; times are seconds, shares 0 to 1."""
 
-    #: app, role, database, count, used, per_minute, idle_over_s, idle_over, statement (masked), statement_share,
-    #: never_queried, oldest_idle_s, habit_s, clients, score
+    #: app, role, database, verdict (leaks.Certainty), mistake (leaks.Mistake), since_s (None: suspected only), count,
+    #: used, per_minute, sessions, idle_over_s, idle_over, passed_over (sessions opened since the oldest was last used),
+    #: statement (masked), statement_share, never_queried, in_transaction, unread_results, oldest_idle_s, habit_s,
+    #: watched_s, clients, score
     LEAK = "leak"
     #: active, used, share, by_app {app: active}
     TRAFFIC = "traffic"
     #: pid, role, app, database, frees, state, state_s, statement (masked)
     BLOCKER = "blocker"
-    #: count, oldest_s, aborted, holds_xmin, by_app {app: count}, by_role {role: count}
+    #: count, oldest_s, unread_results, by_app {app: count}, by_role {role: count}
+    CLIENT_WAIT = "client_wait"
+    #: count, oldest_s, aborted, holds_xmin, leaked, by_app {app: count}, by_role {role: count}
     IDLE_IN_TRANSACTION = "idle_in_transaction"
     #: app, role, database (None: many small pools together), count, peak_active, idle_share, watched_s,
-    #: clients {address: sessions}
+    #: reused (sessions seen to be taken up again), clients {address: sessions}
     OVERSIZED_POOL = "oversized_pool"
     #: name, limit, used, free
     ROLE_LIMIT = "role_limit"

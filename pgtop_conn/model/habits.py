@@ -11,14 +11,7 @@ from dataclasses import dataclass, field
 from itertools import filterfalse
 from statistics import median
 
-from pgtop_conn.model.snapshot import (
-    ACTIVE,
-    FASTPATH,
-    IDLE,
-    TRANSACTION_STATES,
-    Backend,
-    Snapshot,
-)
+from pgtop_conn.model.snapshot import IDLE, TRANSACTION_STATES, WORKING_STATES, Backend, Snapshot, is_working
 
 #: How many of the last gaps, and of the last sessions that ended, are remembered of each pool.
 GAPS = 101
@@ -29,7 +22,7 @@ EMPTY_POOLS = 500
 TOGETHER = 5
 TOGETHER_SHARE = 0.15
 
-_BUSY = TRANSACTION_STATES | {ACTIVE, FASTPATH}
+_BUSY = TRANSACTION_STATES | WORKING_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class Habit:
     #: Idle sessions that were taken up again, and how long those had been idle (median; None: none was).
     reuses: int = 0
     gap_s: float | None = None
-    #: The most sessions that were active, or in a transaction, at once, and the most there were.
+    #: The most sessions that were at work at once (snapshot.is_working), and the most there were.
     peak_active: int = 0
     peak: int = 0
     #: How long each of the last sessions was idle when it was last seen, that ended one by one since `since` (server
@@ -107,9 +100,7 @@ class Habits:
         for backend in filterfalse(unchanged.__contains__, snapshot.backends):
             self._compare(was.pop(backend.key, None), backend)
         self._part(was.values(), before.taken_at, snapshot.taken_at)
-        for record in self._pools.values():
-            record.peak = max(record.peak, record.sessions)
-            record.peak_active = max(record.peak_active, record.busy)
+        self._raise_peaks(snapshot)
         self._forget()
 
     def of(self, pool: Pool) -> Habit:
@@ -137,8 +128,18 @@ class Habits:
         for backend in snapshot.backends:
             if backend.pool:
                 self._count(backend.pool, backend, 1)
-        for record in self._pools.values():
-            record.peak, record.peak_active = record.sessions, record.busy
+        self._raise_peaks(snapshot)
+
+    def _raise_peaks(self, snapshot: Snapshot) -> None:
+        """What is stuck in a transaction or behind its client is not busy."""
+        stuck = Counter(
+            backend.pool
+            for backend in snapshot.holders
+            if backend.state in _BUSY and backend.pool and not is_working(backend, snapshot.taken_at)
+        )
+        for pool, record in self._pools.items():
+            record.peak = max(record.peak, record.sessions)
+            record.peak_active = max(record.peak_active, record.busy - stuck[pool])
 
     def _count(self, pool: tuple[str, str, str], backend: Backend, by: int) -> _Record:
         record = self._pools.get(pool)

@@ -9,10 +9,11 @@ from pgtop_conn.model.findings import Case, Cause, Finding, Severity
 from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.leak_words import CLIENTS, span
 from pgtop_conn.model.slots import Level
-from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, IDLE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.snapshot import IDLE, Backend, is_working
 from pgtop_conn.model.upkeep import listens
 from pgtop_conn.model.weighing import (
     SATURATED,
+    doubtful_pids,
     hidden_note,
     name,
     pids,
@@ -39,7 +40,6 @@ LONG_IDLE_S = 60.0
 #: Small pools are to blame together when they hold this share of the slots in use.
 TOGETHER_SHARE = 0.5
 
-_BUSY = TRANSACTION_STATES | {ACTIVE, FASTPATH}
 Pools = dict[Pool, list[Backend]]
 
 
@@ -59,13 +59,14 @@ def oversized_pool(case: Case) -> Iterator[Finding]:
 
 
 def _pools(case: Case) -> Pools:
-    """What is left of a pool that leaks is no pool to make smaller, nor are sessions that wait for notifications."""
-    leaking = {leak.pool for leak in case.observation.leaks(case.snapshot)}
+    """What is left of a pool that leaks, or may leak, is no pool to make smaller, nor are sessions that wait for
+    notifications."""
+    lost = doubtful_pids(case)
+    leaking = {backend.pool for backend in case.clients if backend.pid in lost}
     held: Pools = defaultdict(list)
     for backend in case.clients:
-        pool = Pool(backend.app, backend.role, backend.database)
-        if backend.role and not backend.hidden and pool not in leaking and not listens(backend.query):
-            held[pool].append(backend)
+        if backend.role and not backend.hidden and backend.pool not in leaking and not listens(backend.query):
+            held[Pool(backend.app, backend.role, backend.database)].append(backend)
     return held
 
 
@@ -97,6 +98,8 @@ def _finding(case: Case, pools: Pools) -> Finding | None:
             "peak_active": peak,
             "idle_share": share_of(len(idle), count),
             "watched_s": watched_s,
+            # Taken up again while we watched: what a pool that works does with its sessions.
+            "reused": sum(case.observation.habits.of(pool).reuses for pool in pools),
             "clients": dict(Counter(backend.client for backend in sessions).most_common(CLIENTS)),
         },
         pids(sessions),
@@ -112,7 +115,7 @@ def _severity(case: Case, slots: int, watched_s: float) -> Severity:
 
 
 def _peak(case: Case, pool: Pool, sessions: Sequence[Backend]) -> int:
-    busy = sum(1 for backend in sessions if backend.state in _BUSY)
+    busy = sum(is_working(backend, case.snapshot.taken_at) for backend in sessions)
     return max(busy, case.observation.habits.of(pool).peak_active)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from pgtop_conn.model.drivers import main_options, note_of, recognise, settings_text, size_options
+from pgtop_conn.model.drivers import main_options, note_of, recognised, settings_text, size_options
 from pgtop_conn.model.findings import Case, Effect, Remedy, RemedyKind
 from pgtop_conn.model.pools import PoolUse, only_watched, per_instance, pool_room, pool_uses
 from pgtop_conn.model.quoting import shown
@@ -23,13 +23,13 @@ def driver_settings(case: Case, apps: Collection[str] | None = None) -> tuple[Re
     wanted = [use for use in asked if use.sizable]
     remedies, unknown = [], []
     for use in wanted[:MOST_APPLICATIONS]:
-        driver = recognise(use.pool.app, use.sessions)
+        driver, told_by = recognised(use.pool.app, use.sessions)
         size = sizes[use.pool]
         if driver is None:
             unknown.append((use, size))
             continue
         text = f"{driver.name}, application {_named(use)}, in each instance:\n{settings_text(driver, size)}"
-        why = f"{arithmetic(case, use, size)}; {_told_by([use])}; {note_of(driver, size)}"
+        why = f"{arithmetic(case, use, size)}; {_told_by([use])}; recognised {told_by}; {note_of(driver, size)}"
         remedies.append(Remedy(RemedyKind.DRIVER, text, Effect.NEW_SESSIONS, why))
     if unknown:
         remedies.append(_generic(case, unknown, whole=apps is None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import ceil
@@ -12,8 +12,9 @@ from pgtop_conn.model.findings import Case
 from pgtop_conn.model.habits import Habit, Pool
 from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
 from pgtop_conn.model.slots import may_hold_slot
-from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, OWN_APPLICATION_NAME, TRANSACTION_STATES, Backend, Role
+from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Backend, Role, is_working
 from pgtop_conn.model.upkeep import listens
+from pgtop_conn.model.weighing import doubtful_pids
 
 #: What pools may take of the slots that ordinary roles may fill; the rest is for people, jobs and a deploy's overlap.
 POOLED_PERCENT = 80
@@ -21,16 +22,18 @@ POOLED_PERCENT = 80
 HEADROOM_PERCENT = 125
 #: Watched for less, the habits of a day are not known.
 WATCHED_ENOUGH_S = 3600.0
-_BUSY = frozenset({ACTIVE, FASTPATH}) | TRANSACTION_STATES
 
 
 @dataclass(frozen=True, slots=True)
 class PoolUse:
-    """One application of one role in one database: its sessions now, and its habit."""
+    """One application of one role in one database: its sessions at the server time `at`, and its habit."""
 
     pool: Pool
     sessions: tuple[Backend, ...]
     habit: Habit
+    at: float = 0.0
+    #: It loses sessions, or may: what it uses says nothing of what it needs.
+    leaks: bool = False
 
     @property
     def peak(self) -> int:
@@ -38,8 +41,8 @@ class PoolUse:
 
     @property
     def peak_active(self) -> int:
-        """The most that were active, or in a transaction, at once."""
-        return max(sum(1 for backend in self.sessions if backend.state in _BUSY), self.habit.peak_active)
+        """The most that were at work at once."""
+        return max(sum(is_working(backend, self.at) for backend in self.sessions), self.habit.peak_active)
 
     @property
     def demand(self) -> int:
@@ -53,8 +56,9 @@ class PoolUse:
 
     @property
     def sizable(self) -> bool:
-        """Whether what was active says how large it has to be: not where it is hidden, nor of sessions that listen."""
-        return not self.hidden and not all(listens(backend.query) for backend in self.sessions)
+        """Whether what was active says how large it has to be: not where it is hidden or leaks, nor of sessions that
+        listen."""
+        return not self.hidden and not self.leaks and not all(listens(backend.query) for backend in self.sessions)
 
     @property
     def instances(self) -> int:
@@ -119,13 +123,18 @@ def pool_uses(case: Case) -> tuple[PoolUse, ...]:
     for backend in sessions_of(case):
         if backend.role and backend.database:
             held[Pool(backend.app, backend.role, backend.database)].append(backend)
+    lost = doubtful_pids(case)
     ordinary = {role for role in {pool.role for pool in held} if untouchable(case, role) is None}
     uses = [
-        PoolUse(pool, tuple(sessions), case.observation.habits.of(pool))
+        PoolUse(pool, tuple(sessions), case.observation.habits.of(pool), case.snapshot.taken_at, _leaks(lost, sessions))
         for pool, sessions in held.items()
         if pool.role in ordinary
     ]
     return tuple(sorted(uses, key=lambda use: (-use.peak, use.pool.app, use.pool.role, use.pool.database)))
+
+
+def _leaks(lost: Collection[int], sessions: Sequence[Backend]) -> bool:
+    return any(backend.pid in lost for backend in sessions)
 
 
 def shares(demands: Sequence[int], room: int) -> list[int] | None:

@@ -6,9 +6,10 @@ Add a cause: a function in REMEDIES. Emergency steps come first, in order, then 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from pgtop_conn.model.causes_sessions import DUMPS
+from pgtop_conn.model.drivers import recognised
 from pgtop_conn.model.ending import (
     end_matching,
     end_one,
@@ -20,13 +21,16 @@ from pgtop_conn.model.ending import (
     whole,
 )
 from pgtop_conn.model.facts import Override
-from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy
+from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy, RemedyKind
+from pgtop_conn.model.fixes import FIXES, example
+from pgtop_conn.model.leaks import Mistake
 from pgtop_conn.model.limits import database_limit, raised_limit, role_limit
 from pgtop_conn.model.pooling import driver_settings
 from pgtop_conn.model.pools import sessions_of, untouchable
 from pgtop_conn.model.quoting import shown, shown_app
+from pgtop_conn.model.redact import shape
 from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders, way_in
-from pgtop_conn.model.snapshot import ACTIVE, TRANSACTION_STATES, Backend
+from pgtop_conn.model.snapshot import ACTIVE, IDLE, TRANSACTION_STATES, Backend
 from pgtop_conn.model.tuning import applied, for_role, server_wide
 from pgtop_conn.model.upkeep import listens
 from pgtop_conn.model.weighing import FILLS_SHARE, leaked_pids
@@ -38,6 +42,9 @@ DURATIONS: tuple[tuple[str, int], ...] = (
 )
 #: A pool's own ways to retire an idle session take up to half an hour; a shorter timeout would surprise it.
 LEAST_IDLE_S = 1800.0
+#: A pool is seen to use its sessions in turn when so many were taken up again, and so many for each that it has.
+IN_TURN_LEAST = 5
+IN_TURN_SHARE = 1.0
 
 
 def remedies_for(finding: Finding, case: Case) -> tuple[Remedy, ...]:
@@ -66,22 +73,75 @@ def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
         yield step(
             f"Restart the application {shown_app(app)}", f"role {shown(role)} {reason}: it is not ended from here"
         )
-    statement = text_of(finding, "statement")
-    path = f" that last ran {statement}" if statement else ""
-    yield step(
-        f"Find the code in {shown_app(app)}{path}, and have it give its connection back (close, with, finally)",
-        "a leak fills the server again until the code is mended or the application is stopped: ending its sessions"
-        " buys time",
-        Effect.NEW_SESSIONS,
-    )
-    yield from role_limit(case, role, finding.sessions)
-    yield from database_limit(case, database, finding.sessions)
+    yield from _code(finding, case, app)
+    yield from role_limit(case, role)
+    yield from database_limit(case, database)
     yield from _idle_sessions(finding, case, role, database)
     if any(one.state in TRANSACTION_STATES for one in _sessions(finding, case)):
         yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
     yield from _vanished_clients(case, role)
-    yield from driver_settings(case, (app,))
     yield from way_in(case)
+
+
+def _code(finding: Finding, case: Case, app: str) -> Iterator[Remedy]:
+    """What to change in the application, with an example where its driver is known.
+
+    No size of its pool: what a pool that leaks or starves uses says nothing of what it needs.
+    """
+    fix = FIXES.get(text_of(finding, "mistake"), FIXES[Mistake.NOT_RELEASED])
+    statement = text_of(finding, "statement") or "nothing"
+    sessions = _sessions(finding, case)
+    lasting = "the server fills again until the code is fixed: terminating sessions buys time"
+    yield step(
+        f"In {shown_app(app)}: {fix.advice.format(statement=statement)}",
+        f"{fix.why.format(statement=statement)}; {lasting}",
+        Effect.NEW_SESSIONS,
+    )
+    driver, told_by = recognised(app, sessions)
+    code = example(driver.name, text_of(finding, "mistake")) if driver is not None else ""
+    if driver is not None and code:
+        yield Remedy(RemedyKind.DRIVER, code, Effect.NEW_SESSIONS, f"{driver.name}, recognised {told_by}")
+
+
+def _client_wait(finding: Finding, case: Case) -> Iterator[Remedy]:
+    apps, roles = largest(finding, "by_app"), largest(finding, "by_role")
+    count, sessions = whole(finding, "count"), _sessions(finding, case)
+    ordinary = [role for role in roles if untouchable(case, role) is None]
+    why = f"{count} sessions hold a slot while their clients do something else"
+    if ordinary or not roles:
+        wanted = f"wait:Client {_aged('query_age', sessions, case)}{_only(apps)} state:active"
+        yield from end_matching(case, wanted, f"Press / and type {wanted}, then x (terminate) on the group", why, count)
+    fix = FIXES[Mistake.UNREAD_RESULT]
+    for app in apps[:2]:
+        own = [one for one in sessions if one.app == app]
+        statement = shape(own[0].query) if own else "nothing"
+        yield step(f"In {shown_app(app)}: {fix.advice.format(statement=statement)}", fix.why, Effect.NEW_SESSIONS)
+        driver, told_by = recognised(app, own)
+        code = example(driver.name, Mistake.UNREAD_RESULT) if driver is not None else ""
+        if driver is not None and code:
+            yield Remedy(RemedyKind.DRIVER, code, Effect.NEW_SESSIONS, f"{driver.name}, recognised {told_by}")
+    yield from _vanished_clients(case, ordinary[0] if ordinary else "")
+
+
+def _aged(key: str, sessions: Sequence[Backend], case: Case) -> str:
+    """The term for the longest round duration that most of these sessions are past, so that it matches now.
+
+    >>> _AGES[0], _AGES[-1]
+    (('10m', 600.0), ('5s', 5.0))
+    """
+    at = case.snapshot.taken_at
+    ages = sorted(
+        ((one.query_s(at) if key == "query_age" else one.state_s(at)) or 0.0 for one in sessions), reverse=True
+    )
+    reached = ages[len(ages) // 2] if ages else 0.0
+    term = next((text for text, seconds in _AGES if reached > seconds), "")
+    return f"{key}>{term}" if term else ""
+
+
+#: Durations that a remedy's filter names, the longest first.
+_AGES: Sequence[tuple[str, float]] = (
+    *(("10m", 600.0), ("5m", 300.0), ("2m", 120.0), ("1m", 60.0), ("30s", 30.0), ("10s", 10.0), ("5s", 5.0)),
+)
 
 
 def _idle_sessions(finding: Finding, case: Case, role: str, database: str) -> Iterator[Remedy]:
@@ -188,7 +248,8 @@ def _idle_in_transaction(finding: Finding, case: Case) -> Iterator[Remedy]:
     ordinary = [role for role in roles if untouchable(case, role) is None]
     why = f"{count} sessions hold transactions open, the oldest for {whole(finding, 'oldest_s')} s"
     if ordinary or not roles:
-        wanted = f"state:in-transaction,aborted state_age>1m{_only(apps) or _but_dumps(case)}"
+        aged = _aged("state_age", _sessions(finding, case), case)
+        wanted = f"state:in-transaction,aborted {aged}{_only(apps) or _but_dumps(case)}"
         keys = f"Press / and type {wanted}, then x (terminate) on the group"
         yield from end_matching(case, wanted, keys, f"{why}; what they have not committed is rolled back", count)
     else:
@@ -235,9 +296,17 @@ def _oversized_pool(finding: Finding, case: Case) -> Iterator[Remedy]:
     # Where it is about many small pools together, no application is named.
     many = finding.evidence.get("app") is None
     which = "the pools of the largest applications" if many else f"the pool of {shown_app(app)}"
+    watched_s, reused = whole(finding, "watched_s"), whole(finding, "reused")
+    # Only what was seen to be taken up again is known to be in order.
+    known = reused >= max(IN_TURN_LEAST, IN_TURN_SHARE * count)
+    told = (
+        f"its sessions were taken up again {reused} times, so terminating them only makes the pool open new ones"
+        if known
+        else f"whether all of its sessions are given back is not known yet: watched for {watched_s} s"
+    )
     yield step(
-        f"Make {which} smaller; the sessions are healthy, ending them only makes new ones",
-        f"{count} sessions for {peak} that were active at once in {whole(finding, 'watched_s')} s",
+        f"Make {which} smaller",
+        f"{count} sessions for {peak} that were active at once in {watched_s} s; {told}",
         Effect.NEW_SESSIONS,
     )
     yield from driver_settings(case, None if many else (app,))
@@ -256,7 +325,8 @@ def _database_limit(finding: Finding, case: Case) -> Iterator[Remedy]:
 def _at_limit(finding: Finding, case: Case, kind: str) -> Iterator[Remedy]:
     name, limit, used = text_of(finding, "name"), whole(finding, "limit"), whole(finding, "used")
     wanted = pool_filter(**{kind: name})
-    idle = f"state:idle idle>10m {wanted}"
+    resting = [one for one in _sessions(finding, case) if one.state == IDLE]
+    idle = " ".join(filter(None, ("state:idle", _aged("idle", resting, case), wanted)))
     if used and (kind != "role" or untouchable(case, name) is None):
         why = f"{kind} {shown(name)} uses {used} of {limit}; each idle session that ends lets one login in"
         yield from end_matching(case, idle, f"Press / and type {idle}, then x (terminate) on the group", why, used)
@@ -312,6 +382,7 @@ REMEDIES: Mapping[Cause, Callable[[Finding, Case], Iterable[Remedy]]] = {
     Cause.TRAFFIC: _traffic,
     Cause.BLOCKER: _blocker,
     Cause.IDLE_IN_TRANSACTION: _idle_in_transaction,
+    Cause.CLIENT_WAIT: _client_wait,
     Cause.OVERSIZED_POOL: _oversized_pool,
     Cause.ROLE_LIMIT: _role_limit,
     Cause.DATABASE_LIMIT: _database_limit,

@@ -38,6 +38,11 @@ DISABLED = "disabled"
 STARTING = "starting"
 IDLE_STATES = frozenset({IDLE, IN_TRANSACTION, ABORTED})
 TRANSACTION_STATES = frozenset({IN_TRANSACTION, ABORTED})
+WORKING_STATES = frozenset({ACTIVE, FASTPATH})
+#: A session that waits for its client in the middle of a result for so long does no work.
+CLIENT_WAIT_S = 10.0
+#: A transaction in which nothing runs for so long is open, but its session does no work.
+STUCK_XACT_S = 5.0
 #: Our words for a state that we may not see, and for one that the process does not have.
 HIDDEN_STATE = "hidden"
 NO_STATE = "unknown"
@@ -204,6 +209,24 @@ class Backend:
     def never_queried(self) -> bool:
         """Connected and idle without ever having run a statement."""
         return self.state == IDLE and self.query_start is None and not self.query and not self.by_title
+
+
+def waits_for_client(backend: Backend, at: float) -> bool:
+    """Active, and for long only because its client neither reads on nor sends on; COPY is one way to be so."""
+    since = backend.state_change
+    return (
+        backend.state == ACTIVE
+        and backend.wait_event_type == "Client"
+        and since is not None
+        and at - since >= CLIENT_WAIT_S
+    )
+
+
+def is_working(backend: Backend, at: float) -> bool:
+    """Busy for its client: it runs something, or it is between two statements of a transaction for a moment only."""
+    if backend.state in TRANSACTION_STATES:
+        return (backend.state_s(at) or 0.0) < STUCK_XACT_S
+    return backend.state in WORKING_STATES and not waits_for_client(backend, at)
 
 
 def age(at: float, since: float | None) -> float | None:

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from pgtop_conn.model.births import Life, lives, pace_of
 from pgtop_conn.model.redact import shape
-from pgtop_conn.model.snapshot import ACTIVE, FASTPATH, IDLE_STATES, TRANSACTION_STATES, Backend
+from pgtop_conn.model.snapshot import ACTIVE, IDLE_STATES, TRANSACTION_STATES, Backend, waits_for_client
 from pgtop_conn.model.upkeep import gives_back, is_upkeep, listens
 
 #: A session counts as passed over from so many later births on.
@@ -27,8 +27,6 @@ USED_SHARE = 0.1
 #: Longer than so many times the usual time between two births, and so much more, nobody uses a session to lose it.
 LONG_USE_PACES = 15.0
 LONG_USE_S = 5.0
-#: A session that waits for its client in the middle of a result for so long does no work.
-CLIENT_WAIT_S = 10.0
 #: A transaction that waits for its client so long is forgotten, whatever its session did before.
 FORGOTTEN_XACT_S = 600.0
 #: The youngest steps have too few births after them. They belong to the rest when they are unused for so many times
@@ -37,9 +35,6 @@ QUIET_PACES = 2.0
 QUIET_S = 2.0
 #: Instances that begin one after the other open blocks of one size; so many make a row.
 LEAST_BLOCKS = 4
-
-#: States of a session at work.
-WORKING = frozenset({ACTIVE, FASTPATH})
 
 #: query_id, or the normalised text; "" where nothing was ever run.
 Statement = int | str
@@ -135,17 +130,6 @@ def rests(backend: Backend, at: float) -> bool:
     if backend.state in IDLE_STATES:
         return backend.state_change is not None
     return waits_for_client(backend, at)
-
-
-def waits_for_client(backend: Backend, at: float) -> bool:
-    """Active, and for long only because the client neither reads on nor sends on."""
-    since = backend.state_change
-    return (
-        backend.state == ACTIVE
-        and backend.wait_event_type == "Client"
-        and since is not None
-        and at - since >= CLIENT_WAIT_S
-    )
 
 
 def kind_of(backend: Backend) -> Kind:

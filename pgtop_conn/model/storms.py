@@ -9,7 +9,7 @@ from pgtop_conn.model.findings import Case, Cause, Finding, Severity
 from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.leak_words import span
 from pgtop_conn.model.snapshot import Backend
-from pgtop_conn.model.weighing import by_app, most, pids, plural, ranked, severity
+from pgtop_conn.model.weighing import by_app, doubtful_pids, most, pids, plural, ranked, severity
 
 #: Sessions a second that begin and end again: a pool's own comings and goings stay below.
 STORM_PER_SECOND = 5.0
@@ -98,12 +98,13 @@ def _seen(case: Case) -> Finding | None:
 
 
 def _storm(case: Case, per_second: float, lifetime_s: float, young: Sequence[Backend]) -> Finding:
-    apps = _arrivals(case) or by_app(young)
+    lost = doubtful_pids(case)
+    apps = _churners(case) or by_app(one for one in young if one.pid not in lost)
     return Finding(
         Cause.RECONNECT_STORM,
         severity(case, len(young), Severity.WARNING if per_second >= HEAVY_PER_SECOND else Severity.INFO),
         f"{per_second:.1f} sessions begin every second and end after {span(lifetime_s)} or so"
-        + (f": seen to begin: {most(apps)}" if apps else ""),
+        + (f": seen to come and go: {most(apps)}" if apps else ""),
         {"per_second": per_second, "lifetime_s": lifetime_s, "by_app": apps, "restarted_s": None},
         pids(young),
         weight=float(len(young)),
@@ -114,9 +115,10 @@ def _pools(case: Case) -> set[Pool]:
     return {Pool(one.app, one.role, one.database) for one in case.clients if one.role_oid}
 
 
-def _arrivals(case: Case) -> dict[str, int]:
-    """Sessions of each application that polls saw begin; of those that are still there in part."""
+def _churners(case: Case) -> dict[str, int]:
+    """Sessions of each application that polls saw end: who churns is who ends, and a leak never does."""
     counts: Counter[str] = Counter()
     for pool in _pools(case):
-        counts[pool.app] += case.observation.habits.of(pool).arrivals
+        habit = case.observation.habits.of(pool)
+        counts[pool.app] += min(habit.arrivals, habit.departures)
     return ranked({app: count for app, count in counts.items() if count})

@@ -82,6 +82,13 @@ def hidden_note(case: Case) -> str:
     return f"; what {plural(hidden, 'more session')} do{'es' if hidden == 1 else ''} is hidden from us"
 
 
+def doubtful_pids(case: Case) -> frozenset[int]:
+    """The sessions that are leaked, or may be."""
+    observation, snapshot = case.observation, case.snapshot
+    leaks = (*observation.leaks(snapshot), *observation.suspects(snapshot))
+    return frozenset(key.pid for leak in leaks for key in leak.sessions)
+
+
 def leaked_pids(case: Case) -> frozenset[int]:
     """The sessions that are counted as leaked, and as nothing else."""
     return frozenset(key.pid for leak in case.observation.leaks(case.snapshot) for key in leak.sessions)

@@ -21,6 +21,7 @@ CAUSES: Mapping[Cause, str] = {
     Cause.TRAFFIC: "active sessions",
     Cause.BLOCKER: "blocker",
     Cause.IDLE_IN_TRANSACTION: "idle in transaction",
+    Cause.CLIENT_WAIT: "waiting for clients",
     Cause.OVERSIZED_POOL: "oversized pool",
     Cause.ROLE_LIMIT: "role limit",
     Cause.DATABASE_LIMIT: "database limit",
