@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pgtop_conn.model.snapshot import (
+    ACTIVE,
     CLIENT_BACKEND,
     IDLE,
     WALSENDER,
@@ -61,6 +62,9 @@ def make_backend(pid: int = 4711, **overrides: Any) -> Backend:
         "query": "SELECT * FROM invoices WHERE id = $1",
         "blocked_by": (),
     }
+    if overrides.get("state") == ACTIVE:
+        # It runs something: what waits for its client says so.
+        fields |= {"wait_event_type": "", "wait_event": ""}
     return Backend(**(fields | overrides))
 
 

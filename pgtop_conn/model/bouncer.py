@@ -84,6 +84,11 @@ def bouncer(case: Case) -> tuple[Remedy, ...]:
             f"a pool is sized by the sessions that are active at once, which is hidden from us; pools may take {limit}"
         )
         return (Remedy(RemedyKind.STEP, text, Effect.NOW, why),)
+    leaking = sorted({use.pool.app for use in uses if use.leaks})
+    uses = tuple(use for use in uses if not use.leaks)
+    if not uses:
+        text = f"Fix {', '.join(map(shown, leaking))} first: no size can be told from pools that lose their sessions"
+        return (Remedy(RemedyKind.STEP, text, Effect.NEW_SESSIONS, f"pools may take {limit} slots"),)
     sections = sections_of(uses, room)
     if sections is None:
         databases = len({use.pool.database for use in uses})
@@ -109,6 +114,8 @@ def bouncer(case: Case) -> tuple[Remedy, ...]:
         f"{case.budget.used} sessions hold a slot while at most {sum(use.peak_active for use in uses)} were active at"
         f" once: {total} server connections are enough, and {limit} is what pools should take"
     )
+    if leaking:
+        why += f"; without {', '.join(map(shown, leaking))}, whose pools lose sessions and tell no size"
     return (Remedy(RemedyKind.PGBOUNCER, text, Effect.NEW_SESSIONS, why),)
 
 

@@ -85,7 +85,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     },
     "HikariCP (JDBC)": {
         Mistake.NOT_RELEASED: _HIKARI,
-        Mistake.NOT_CLOSED: "// once in each process\nstatic final HikariDataSource POOL = new HikariDataSource(config);",
+        Mistake.NOT_CLOSED: "// once in each process\n"
+        "static final HikariDataSource POOL = new HikariDataSource(config);",
         Mistake.OPEN_TRANSACTION: _HIKARI.replace(
             "    …", "    connection.setAutoCommit(false);\n    …\n    connection.commit();"
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import ceil
 
 from pgtop_conn.model.findings import Case, Remedy
@@ -18,7 +19,7 @@ from pgtop_conn.model.pools import (
 from pgtop_conn.model.quoting import shown
 from pgtop_conn.model.snapshot import Backend
 from pgtop_conn.model.tuning import alter_database, alter_role
-from pgtop_conn.model.weighing import leaked_pids
+from pgtop_conn.model.weighing import doubtful_pids
 
 _KEEPS = "a limit ends no session, it refuses further logins"
 #: No lower limit on the word of a short watch: what is quiet now may be busy in an hour.
@@ -34,15 +35,17 @@ def limit_from(healthy: int) -> int:
     return healthy + max(2, ceil(healthy * (HEADROOM_PERCENT - 100) / 100))
 
 
-def role_limit(case: Case, name: str) -> tuple[Remedy, ...]:
+def role_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple[Remedy, ...]:
     """A limit for one role, whose leaked sessions do not count as use; () where one would change nothing.
+
+    `leaked` are pids of a finding, beside what the observation says.
 
     A limit that somebody has set and that leaves slots for others is left as it is.
     """
     if not name or untouchable(case, name):
         return ()
     own = [backend for backend in sessions_of(case) if backend.role == name]
-    limit, reckoning = _reckoned(case, own, "role", name)
+    limit, reckoning = _reckoned(case, own, leaked, "role", name)
     role = role_named(case, name)
     present = role.connection_limit if role is not None else -1
     if limit > pool_room(case) or 0 <= present <= pool_room(case):
@@ -54,14 +57,14 @@ def role_limit(case: Case, name: str) -> tuple[Remedy, ...]:
     return (alter_role(case, name, f"CONNECTION LIMIT {limit};", why),)
 
 
-def database_limit(case: Case, name: str) -> tuple[Remedy, ...]:
+def database_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple[Remedy, ...]:
     """A limit for one database, where another one is in use that it could starve."""
     sessions = sessions_of(case)
     others = {backend.database for backend in sessions} - {name, ""}
     if not name or not others:
         return ()
     own = [backend for backend in sessions if backend.database == name]
-    limit, reckoning = _reckoned(case, own, "database", name)
+    limit, reckoning = _reckoned(case, own, leaked, "database", name)
     present = next((one.connection_limit for one in case.snapshot.databases.values() if one.name == name), -1)
     if limit > pool_room(case) or 0 <= present <= pool_room(case):
         return ()
@@ -80,10 +83,11 @@ def _keeps(held: int, limit: int) -> str:
     return f"{_KEEPS}: end what is leaked first, since all of them are refused while it holds {held}"
 
 
-def _reckoned(case: Case, own: list[Backend], kind: str, name: str) -> tuple[int, str]:
+def _reckoned(case: Case, own: list[Backend], leaked: Collection[int], kind: str, name: str) -> tuple[int, str]:
     """A limit for the sessions that are in use and no leak, or for the peak that was active if that is more."""
-    leaked = leaked_pids(case)
-    lost = sum(1 for backend in own if backend.pid in leaked)
+    # The same for every finding, so that one role gets one number.
+    doubtful = doubtful_pids(case).union(leaked)
+    lost = sum(1 for backend in own if backend.pid in doubtful)
     peak = sum(use.peak_active for use in pool_uses(case) if getattr(use.pool, kind) == name)
     in_use = len(own) - lost
     counted = f"it holds {len(own)}, of which {lost} look leaked" if lost else f"it holds {len(own)}"

@@ -26,6 +26,7 @@ WATCHED_SHARE = 0.1
 class _Found:
     """What looked leaked at one instant of the server, and what that was told from."""
 
+    of: Snapshot
     at: float
     #: Seconds of the server's clock that it lasts.
     lasting_s: float
@@ -36,6 +37,8 @@ class _Found:
 
     def lasts(self, snapshot: Snapshot) -> bool:
         """Whether it says the same of a later poll: young, of this run of the server, and each session still idles."""
+        if snapshot is self.of:
+            return True
         if not 0.0 <= snapshot.taken_at - self.at < self.lasting_s:
             return False
         return snapshot.server.started_at == self.started_at and all(_idles_on(one, snapshot) for one in self.sessions)
@@ -58,6 +61,8 @@ class Observation:
         self._verdicts = Verdicts()
         self._leaks: tuple[Snapshot, tuple[Leak, ...]] | None = None
         self._found: _Found | None = None
+        #: The snapshot that knows() told about.
+        self._known: Snapshot | None = None
         self._used = 0
         #: When the first poll was taken.
         self._since: float | None = None
@@ -83,6 +88,7 @@ class Observation:
     def knows(self, snapshot: Snapshot, leaks: tuple[Leak, ...]) -> None:
         """What looked leaked in this snapshot when it was polled: kept with it, not found again."""
         self._leaks = (snapshot, leaks)
+        self._known = snapshot
 
     def signalled(self, keys: Iterable[BackendKey]) -> None:
         """Sessions that we ended ourselves: that they go says nothing of their pools."""
@@ -116,8 +122,11 @@ class Observation:
 
     def refresh(self, snapshot: Snapshot) -> None:
         """Find leaks in this snapshot even where the last verdict would stand: all figures are of one moment."""
-        if snapshot.server.door != HOST_DOOR and (self._leaks is None or self._leaks[0] is not snapshot):
+        if snapshot.server.door == HOST_DOOR or snapshot is self._known:
+            return
+        if self._found is None or self._found.of is not snapshot:
             self._found = self._find(snapshot)
+            self._leaks = (snapshot, self._found.leaks)
 
     def _verdict(self, snapshot: Snapshot) -> _Found:
         if self._found is None or not self._found.lasts(snapshot):
@@ -129,4 +138,4 @@ class Observation:
         leaks, suspects = find_leaks(snapshot, self._verdicts, self.habits, self.growth_of, self._used, watched_s)
         sessions = tuple(snapshot.by_key[key] for leak in (*leaks, *suspects) for key in leak.sessions)
         lasting_s = min(LEAKS_EVERY_S, WATCHED_SHARE * watched_s)
-        return _Found(snapshot.taken_at, lasting_s, snapshot.server.started_at, leaks, suspects, sessions)
+        return _Found(snapshot, snapshot.taken_at, lasting_s, snapshot.server.started_at, leaks, suspects, sessions)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from statistics import median
 
 from pgtop_conn.model.causes_sessions import DUMPS
 from pgtop_conn.model.drivers import recognised
@@ -74,8 +75,8 @@ def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
             f"Restart the application {shown_app(app)}", f"role {shown(role)} {reason}: it is not ended from here"
         )
     yield from _code(finding, case, app)
-    yield from role_limit(case, role)
-    yield from database_limit(case, database)
+    yield from role_limit(case, role, finding.sessions)
+    yield from database_limit(case, database, finding.sessions)
     yield from _idle_sessions(finding, case, role, database)
     if any(one.state in TRANSACTION_STATES for one in _sessions(finding, case)):
         yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
@@ -130,10 +131,8 @@ def _aged(key: str, sessions: Sequence[Backend], case: Case) -> str:
     (('10m', 600.0), ('5s', 5.0))
     """
     at = case.snapshot.taken_at
-    ages = sorted(
-        ((one.query_s(at) if key == "query_age" else one.state_s(at)) or 0.0 for one in sessions), reverse=True
-    )
-    reached = ages[len(ages) // 2] if ages else 0.0
+    age_of = Backend.query_s if key == "query_age" else Backend.state_s
+    reached = median(age_of(one, at) or 0.0 for one in sessions) if sessions else 0.0
     term = next((text for text, seconds in _AGES if reached > seconds), "")
     return f"{key}>{term}" if term else ""
 

@@ -15,7 +15,7 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model import observation
 from pgtop_conn.model.filters import parse
 from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.habits import Habits, Pool
+from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.labels import labels_of
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.snapshot import IDLE, Snapshot
@@ -53,11 +53,11 @@ async def test_source_is_the_provider_s_label_or_one_s_own(cluster: Cluster, cli
     assert [await one.fetchval("SELECT 1") for one in rest] == [1, 1]
 
 
-def verdict(snapshot: Snapshot, _habits: Habits, _growth: object) -> tuple[Leak, ...]:
+def verdict(snapshot: Snapshot, *_others: object) -> tuple[tuple[Leak, ...], tuple[Leak, ...]]:
     """Calls the idle sessions of one application leaked."""
     pool = Pool(LEAKED, "shop", "postgres")
     idle = [one for one in snapshot.backends if one.app == LEAKED and one.state == IDLE]
-    return (Leak(pool, 1.0, "it leaks", {}, {one.key: "idle for long" for one in idle}),)
+    return (Leak(pool, 1.0, "it leaks", {}, {one.key: "idle for long" for one in idle}),), ()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pgtop_conn.model.findings import Cause, Finding, Severity
 from pgtop_conn.model.slots import Level, SlotBudget
 from pgtop_conn.model.snapshot import (
     ABORTED,
+    IN_TRANSACTION,
     Backend,
     Counters,
     Database,
@@ -50,12 +51,14 @@ EVIDENCE = {
     Cause.LEAK: {
         *("app", "role", "database", "count", "used", "per_minute", "idle_over_s", "idle_over", "statement"),
         *("statement_share", "never_queried", "oldest_idle_s", "habit_s", "clients", "score"),
+        *("verdict", "mistake", "since_s", "passed_over", "sessions", "in_transaction", "unread_results", "watched_s"),
     },
     Cause.TRAFFIC: {"active", "used", "share", "by_app"},
     Cause.BLOCKER: {"pid", "role", "app", "database", "frees", "state", "state_s", "statement"},
-    Cause.IDLE_IN_TRANSACTION: {"count", "oldest_s", "aborted", "holds_xmin", "by_app", "by_role"},
+    Cause.CLIENT_WAIT: {"count", "oldest_s", "unread_results", "by_app", "by_role"},
+    Cause.IDLE_IN_TRANSACTION: {"leaked", "count", "oldest_s", "aborted", "holds_xmin", "by_app", "by_role"},
     Cause.OVERSIZED_POOL: {
-        *("app", "role", "database", "count", "peak_active", "idle_share", "watched_s", "clients"),
+        *("app", "role", "database", "count", "peak_active", "idle_share", "watched_s", "reused", "clients"),
     },
     Cause.ROLE_LIMIT: {"name", "limit", "used", "free"},
     Cause.DATABASE_LIMIT: {"name", "limit", "used", "free"},
@@ -143,6 +146,7 @@ def test_idle_in_transaction() -> None:
         "oldest_s": 0,
         "aborted": 2,
         "holds_xmin": 2,
+        "leaked": 0,
         "by_app": {"orders-api": 18},
         "by_role": {"app": 18},
     }
@@ -155,6 +159,38 @@ def test_idle_in_transaction() -> None:
 )
 def test_open_transactions_count_after_a_while(count: int, for_s: float, told: bool) -> None:
     assert bool(of(in_transaction(count, for_s=for_s))) is told
+
+
+def test_open_transactions_of_a_leak_are_counted_with_the_others() -> None:
+    """Eight were named and the oldest for 35 s, where 24 were open and the oldest for 91 s."""
+    lost = leaked(16, every_s=5.0, state=IN_TRANSACTION, query="UPDATE invoices SET seen = true")
+    found = {one.cause: one for one in of(lost, in_transaction(8, for_s=35.0))}
+    assert set(found) == {Cause.LEAK, Cause.IDLE_IN_TRANSACTION}
+    evidence = found[Cause.IDLE_IN_TRANSACTION].evidence
+    assert (evidence["count"], evidence["oldest_s"]) == (24, 80.0)
+    assert evidence["leaked"] == len(found[Cause.LEAK].sessions)
+
+
+def waiting(count: int, event: str = "ClientWrite", for_s: float = 30.0, **overrides: Any) -> list[Backend]:
+    """In the middle of a result that nobody reads."""
+    wait = {"wait_event_type": "Client", "wait_event": event, "query_start": NOW - for_s, "state_change": NOW - for_s}
+    return active(count, 6700, "reports", **(wait | overrides))
+
+
+def test_sessions_that_wait_for_their_client_in_the_middle_of_a_result() -> None:
+    (found,) = of(waiting(4), waiting(2, event="ClientRead")[:0])
+    assert (found.cause, found.severity) == (Cause.CLIENT_WAIT, Severity.WARNING)
+    assert found.summary == (
+        "4 sessions wait for their client in the middle of a statement, the longest for 30 s: reports 4"
+    )
+    assert (found.evidence["count"], found.evidence["unread_results"]) == (4, 4)
+    assert any("read each result to its end" in remedy.text for remedy in found.remedies)
+    assert any("wait:Client query_age>10s" in remedy.text for remedy in found.remedies)
+
+
+def test_copy_is_at_the_pace_of_its_client() -> None:
+    assert of(waiting(6, query="COPY invoices TO STDOUT")) == ()
+    assert of(waiting(6, for_s=2.0)) == ()
 
 
 def test_a_dump_keeps_its_transaction_open_on_purpose() -> None:
@@ -380,6 +416,7 @@ def test_every_cause_has_its_function_and_the_evidence_that_is_documented() -> N
         *of(pool(6), databases={DATABASE_OID: Database(DATABASE_OID, "shop", 7)}),
         *of([make_walsender()], server=make_server(max_wal_senders=1)),
         *watched(pool(60)),
+        *of(waiting(4)),
     ]
     for finding in seen:
         assert EVIDENCE[finding.cause] <= finding.evidence.keys(), finding.cause

@@ -49,12 +49,19 @@ def test_the_first_poll_sees_no_arrivals() -> None:
 
 
 def test_arrivals_departures_and_peaks_are_counted() -> None:
-    first, second = make_backend(1), make_backend(2, state=IN_TRANSACTION)
+    first, second = make_backend(1), make_backend(2, state=ACTIVE)
     habit = watch(poll([first, second]), poll([first, second, new(3, 1)], 2), poll([second, new(4, 3)], 4)).of(WEB)
     assert (habit.arrivals, habit.departures, habit.peak, habit.peak_active) == (2, 2, 3, 1)
     assert habit.watched_s == 4.0
     # The first was idle a minute when the watch began; the other lived one second until it was last seen.
     assert habit.left == pytest.approx((62.0, 0.99))
+
+
+def test_a_transaction_in_which_nothing_runs_is_not_busy_for_long() -> None:
+    """Twenty of them were called twenty active at once, and a pool of 25 was proposed."""
+    stuck = [make_backend(pid, state=IN_TRANSACTION, state_change=NOW) for pid in range(1, 21)]
+    assert watch(poll(stuck, 1)).of(WEB).peak_active == 20
+    assert watch(poll(stuck, 30), poll(stuck, 32)).of(WEB).peak_active == 0
 
 
 def test_a_session_taken_up_again_shows_how_long_it_was_idle() -> None:

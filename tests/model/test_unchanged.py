@@ -6,14 +6,13 @@ Polls of a real source share the rows that did not change, and what is learnt fr
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import stdev
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.cohort import REGULAR, _are_regular
 from pgtop_conn.model.habits import Habits, Pool
-from pgtop_conn.model.leaks import Leak, find_leaks
+from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, IN_TRANSACTION, Backend, Snapshot
 from tests.factories import NOW, make_backend, make_hidden, make_own, make_snapshot
 
@@ -54,12 +53,13 @@ def polls(made: list[Made], *, shared: bool) -> list[Snapshot]:
 
 def learnt(snapshots: list[Snapshot]) -> list[object]:
     """After each poll the habits of every pool, and the leaks."""
-    habits = Habits()
+    observation = Observation(lambda _: {})
     found: list[object] = []
     for snapshot in snapshots:
-        habits.add(snapshot)
-        leaks = find_leaks(snapshot, habits, lambda _app: None)
-        known = [habits.of(Pool(app, "app", "shop")) for app in APPS]
+        observation.add(snapshot, SlotBudget.of(snapshot))
+        observation.refresh(snapshot)
+        leaks = (*observation.leaks(snapshot), *observation.suspects(snapshot))
+        known = [observation.habits.of(Pool(app, "app", "shop")) for app in APPS]
         found.append((known, [(leak.pool, leak.score, leak.evidence, leak.sessions) for leak in leaks]))
     return found
 
@@ -88,17 +88,7 @@ def test_sessions_and_who_came_and_left(made: list[Made]) -> None:
 def test_a_leak_is_found_among_shared_rows() -> None:
     """Else nothing is compared above."""
     made = [{pid: (0, 0, 0) for pid in range(1, 20 + number)} for number in range(6)]
-    leaks: list[Leak] = []
-    habits = Habits()
-    for snapshot in polls(made, shared=True):
-        habits.add(snapshot)
-        leaks = list(find_leaks(snapshot, habits, lambda _app: None))
-    assert [leak.pool.app for leak in leaks] == ["web"]
-
-
-@given(st.lists(st.floats(0.001, 1e6), min_size=2, max_size=40))
-def test_regular_gaps_are_those_that_vary_little(gaps: list[float]) -> None:
-    mean = sum(gaps) / len(gaps)
-    share = stdev(gaps) / mean
-    if abs(share - REGULAR) > 1e-6:
-        assert _are_regular(gaps, mean) == (share < REGULAR)
+    observation, snapshots = Observation(lambda _: {}), polls(made, shared=True)
+    for snapshot in snapshots:
+        observation.add(snapshot, SlotBudget.of(snapshot))
+    assert [leak.pool.app for leak in observation.leaks(snapshots[-1])] == ["web"]

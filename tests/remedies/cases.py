@@ -81,6 +81,11 @@ def findings() -> list[Finding]:
             {"count": 4, "oldest_s": 900.0, "aborted": 0, "holds_xmin": 1, "by_app": by_app, "by_role": by_role},
             [300, 400],
         ),
+        finding(
+            Cause.CLIENT_WAIT,
+            {"count": 4, "oldest_s": 60.0, "unread_results": 4, "by_app": by_app, "by_role": by_role},
+            [200, 201, 202, 203],
+        ),
         finding(Cause.OVERSIZED_POOL, {**pool, "count": 43, "peak_active": 3, "idle_share": 0.9, "watched_s": 90.0}),
         finding(Cause.ROLE_LIMIT, {"name": ROLES[0], "limit": 43, "used": 43, "free": 0}),
         finding(Cause.DATABASE_LIMIT, {"name": DATABASES[0], "limit": 44, "used": 44, "free": 0}),

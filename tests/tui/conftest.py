@@ -17,9 +17,9 @@ from tests.tui.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
 def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every poll finds the leak of billing."""
 
-    def find(snapshot: Snapshot, *_others: object) -> tuple[Leak, ...]:
+    def find(snapshot: Snapshot, *_others: object) -> tuple[tuple[Leak, ...], tuple[Leak, ...]]:
         keys = {b.key: f"idle for 25m, last ran SELECT ({b.pid})" for b in snapshot.backends if b.pid in LEAKED}
-        return (Leak(Pool("billing", "app", "shop"), 0.9, SENTENCE, {}, keys),) if keys else ()
+        return (Leak(Pool("billing", "app", "shop"), 0.9, SENTENCE, {}, keys),) if keys else (), ()
 
     monkeypatch.setattr(observation, "find_leaks", find)
 

@@ -112,7 +112,7 @@ async def test_the_detail_tells_the_leak_and_whose_it_is() -> None:
 async def test_a_table_that_is_held_keeps_its_own_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
     async with monitor(shop(), view=OPEN) as (app, source, pilot):
         await pilot.press("p", "l")
-        monkeypatch.setattr(observation, "find_leaks", lambda *_all: ())
+        monkeypatch.setattr(observation, "find_leaks", lambda *_all: ((), ()))
         await source.tick(pilot, shop(NOW + LEAKS_EVERY_S))
         assert listed(app) == {1, 2, 3}
         await pilot.press("p")

@@ -190,12 +190,14 @@ LOOKED_AT = (10, 45, 100, RESTART - 1, RESTART + 1, RESTART + 20, RUN - 2)
 def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
     """One pool looks leaked from the tenth poll on: that it is found is another test's."""
 
-    def found(snapshot: Snapshot, _habits: object, growth_of: Callable[[str], float | None]) -> tuple[Leak, ...]:
+    def found(
+        snapshot: Snapshot, _verdicts: object, _habits: object, growth_of: Callable[[str], float | None], *_more: object
+    ) -> tuple[tuple[Leak, ...], tuple[Leak, ...]]:
         if snapshot.taken_at < NOW + 20.0:
-            return ()
+            return (), ()
         keys = {one.key: "idle for long" for one in snapshot.backends if one.pid in LEAKED}
         evidence = {"sessions": len(keys), "growth_per_minute": growth_of("billing")}
-        return (Leak(Pool("billing", "reporting", "shop"), 0.9, "6 idle for long", evidence, keys),)
+        return (Leak(Pool("billing", "reporting", "shop"), 0.9, "6 idle for long", evidence, keys),), ()
 
     monkeypatch.setattr(observation, "find_leaks", found)
     monkeypatch.setattr(travelling, "SETTLED_S", 0.0)
