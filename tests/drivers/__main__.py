@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from tests.drivers.judging import Judgement
-from tests.drivers.matrix import counts, explained, matrix
+from tests.drivers.matrix import counts, explained, incidents, matrix
 from tests.drivers.playing import Playing, judged
 from tests.drivers.scenario import Fill, Scenario
 from tests.drivers.table import VERSIONS, scenarios
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
         kept = sorted(RECORDINGS.glob("*.pgtop"))
         return _reported({path.stem: judged(path) for path in kept if _is_meant(path.stem, options)}, {})
     wanted = [one for one in scenarios(every=options.every) if _is_wanted(one, options)]
-    servers = Servers(server_versions(versions_folder()))
+    servers = Servers(server_versions(_servers_folder()))
     with tempfile.TemporaryDirectory(prefix="pgtop-conn-drivers-") as scratch:
         folder = RECORDINGS if options.record else Path(scratch)
         playing = Playing(servers, folder, Path(scratch), _tell)
@@ -59,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _servers_folder() -> Path:
+    """The tests' own, or where .ci/fetch-postgres was told to put them."""
+    folder = versions_folder()
+    return folder if folder.is_dir() else Path.home() / ".cache" / "pgtop-conn-postgres"
+
+
 def _is_wanted(scenario: Scenario, options: argparse.Namespace) -> bool:
     if options.version not in (None, scenario.major) or options.fill not in (None, scenario.fill):
         return False
@@ -71,7 +77,7 @@ def _is_meant(name: str, options: argparse.Namespace) -> bool:
 
 
 def _reported(results: dict[str, Judgement | str], skipped: dict[str, str]) -> int:
-    lines = [*matrix(results), "", *explained(results), counts(results)]
+    lines = [*matrix(results), "", *incidents(results), "", *explained(results), counts(results)]
     lines += [f"skipped: {name}: {why}" for name, why in sorted(skipped.items())]
     for line in lines:
         _tell(line)

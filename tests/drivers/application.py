@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -72,7 +73,8 @@ class Application:
         try:
             await asyncio.wait_for(self.process.wait(), END_S)
         except TimeoutError:
-            self.process.kill()
+            with suppress(ProcessLookupError):
+                self.process.kill()
             await self.process.wait()
 
     async def _answer(self) -> Mapping[str, Any]:
@@ -83,7 +85,10 @@ class Application:
             raise ClientFailed(f"no answer within {ANSWER_S:g} s; {self._last_words()}") from None
         if not line:
             raise ClientFailed(self._last_words())
-        answer: Mapping[str, Any] = json.loads(line)
+        try:
+            answer: Mapping[str, Any] = json.loads(line)
+        except ValueError:
+            raise ClientFailed(f"it said {line!r}") from None
         return answer
 
     def _last_words(self) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tests.drivers.judging import Judgement
+from tests.drivers.table import BEHAVIOURS
+
+WAYS = {behaviour.name for behaviour in BEHAVIOURS}
 
 
 def matrix(results: Mapping[str, Judgement | str]) -> list[str]:
     """`results` are by the name of the scenario; a text says why there is none. One row for each driver and server."""
-    judged = [one for one in results.values() if isinstance(one, Judgement)]
+    judged = [one for one in results.values() if isinstance(one, Judgement) and one.expectation.behaviour in WAYS]
     columns = list(dict.fromkeys(one.expectation.behaviour for one in sorted(judged, key=_healthy_first)))
     rows: dict[str, dict[str, list[str]]] = {}
     for one in judged:
@@ -22,6 +25,14 @@ def matrix(results: Mapping[str, Judgement | str]) -> list[str]:
         cells = (f"{_cell(rows[name].get(column, [])):{wide[column]}}" for column in columns)
         lines.append(f"{name:{width}}  " + "  ".join(cells).rstrip())
     return lines
+
+
+def incidents(results: Mapping[str, Judgement | str]) -> list[str]:
+    """A line for each scenario that is no cell of the matrix."""
+    found = {name: one for name, one in results.items() if isinstance(one, Judgement)}
+    names = [name for name, one in found.items() if one.expectation.behaviour not in WAYS]
+    width = max(map(len, names), default=0)
+    return [f"{name:{width}}  {found[name].word}" for name in sorted(names)]
 
 
 def explained(results: Mapping[str, Judgement | str]) -> list[str]:

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tests.drivers.scenario import Driver
+from tests.pooling import pooler_program
 
 CLIENTS = Path(__file__).resolve().parent / "clients"
 JARS = Path("/usr/share/java")
@@ -44,6 +45,8 @@ def _python(driver: Driver) -> list[str]:
 
 def _python_missing(driver: Driver) -> str:
     wanted = [str(driver.options[name]) for name in ("driver", "under") if name in driver.options]
+    if "through" in driver.options and pooler_program() is None:
+        return "pgbouncer is not installed"
     absent = [name for name in wanted if find_spec(name) is None]
     return f"not installed: {', '.join(absent)}" if absent else ""
 

@@ -43,6 +43,8 @@ class Driver:
     cannot: frozenset[str] = frozenset()
     #: application_name, where it is not the table's: some drivers set one of their own.
     app: str = "orders-api"
+    #: The oldest server that it works with.
+    oldest: int = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +70,4 @@ class Scenario:
     @property
     def name(self) -> str:
         """Of its recording."""
-        return f"{self.driver.name}-{self.behaviour.name}-{self.fill}-{self.major}".replace(" ", "_")
+        return f"{self.driver.name}-{self.behaviour.name}-{self.fill}-{self.major}".replace(" ", "_").replace(",", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -16,6 +17,7 @@ from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.recording.writer import Recorder
 from tests.drivers.application import Application, Host, Leaked
+from tests.drivers.bouncer import bouncer
 from tests.drivers.programs import command_of, options_of
 from tests.drivers.scenario import Driver, Fill, Scenario
 from tests.servers import PROJECT
@@ -90,6 +92,7 @@ class Stage:
         self._scratch = scratch
         self._stack = stack
         self._applications: list[Application] = []
+        self._bouncer_port: int | None = None
         self._began = time.monotonic()
 
     @property
@@ -107,7 +110,7 @@ class Stage:
         return await self._started(self.scenario.driver, host, {**self.scenario.behaviour.options, **options})
 
     async def _started(self, driver: Driver, host: int, options: Mapping[str, object]) -> Application:
-        port = self.cluster.port
+        port = await self._port(driver)
         if host > 1:
             port = (await self._stack.enter_async_context(Host(f"127.0.0.{host}", port))).port
         every = {
@@ -125,6 +128,15 @@ class Stage:
         self._applications.append(application)
         self._stack.push_async_callback(application.quit)
         return application
+
+    async def _port(self, driver: Driver) -> int:
+        """Where the driver's applications connect to."""
+        mode = driver.options.get("through")
+        if mode is None:
+            return self.cluster.port
+        if self._bouncer_port is None:
+            self._bouncer_port = await self._stack.enter_async_context(bouncer(self.cluster, str(mode), ROLE))
+        return self._bouncer_port
 
     async def neighbour(self, size: int) -> Application:
         """Another service, with a warm pool of this size that it uses one by one."""
@@ -148,8 +160,10 @@ class Stage:
             await asyncio.sleep(max(0.0, min(due, until) - time.monotonic()))
 
 
-async def perform(cluster: Cluster, scenario: Scenario, recording: Path, scratch: Path) -> Path:
-    """Play the scenario, record it, and write beside the recording what was leaked."""
+async def perform(cluster: Cluster, scenario: Scenario, kept: Path, scratch: Path) -> None:
+    """Play the scenario, record it, and write beside the recording what was leaked; all of it or nothing is kept."""
+    recording = scratch / "recorded" / kept.name
+    await asyncio.to_thread(recording.parent.mkdir, exist_ok=True)
     await asyncio.to_thread(recording.unlink, missing_ok=True)
     session = await Session.open(resolve(cluster.uri(tcp=True), environ={}))
     recorder = Recorder.open(recording)
@@ -179,9 +193,8 @@ async def perform(cluster: Cluster, scenario: Scenario, recording: Path, scratch
         "refusals": stage.refusals,
         "leaked": [[one.pid, round(one.since - times[0], 3)] for one in leaked],
     }
-    beside = recording.with_suffix(".json")
-    beside.write_text(json.dumps(about) + "\n")
-    return beside
+    kept.with_suffix(".json").write_text(json.dumps(about) + "\n")
+    await asyncio.to_thread(shutil.move, recording, kept)
 
 
 async def _taped(session: Session, recorder: Recorder, times: list[float]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.drivers import healthy, leaking
+from tests.drivers.incidents import INCIDENTS
 from tests.drivers.scenario import Behaviour, Driver, Fill, Scenario
 
 VERSIONS = (13, 18)
@@ -18,6 +19,7 @@ DRIVERS = (
     Driver("asyncpg", "python", "async_pools", {"driver": "asyncpg"}, app=""),
     Driver("pg8000", "python", "pools", {"driver": "pg8000"}, app="reports"),
     Driver("psycopg", "python", "pools", {"driver": "psycopg"}, app=""),
+    Driver("Django", "python", "pools", {"driver": "django"}, app="gunicorn", oldest=14),
     Driver("node-postgres", "node", "pools", {"driver": "pg"}, app="shop-api"),
     Driver("postgres.js", "node", "pools", {"driver": "postgres"}, app="postgres.js"),
     Driver("Knex", "node", "pools", {"driver": "knex"}, cannot=frozenset({"unread"}), app=""),
@@ -29,6 +31,16 @@ DRIVERS = (
     Driver("ActiveRecord", "ruby", "active_record", {}, app="puma"),
     Driver("lib-pq", "go", "pools", {"driver": "pq"}, app=""),
     Driver("pgxpool", "go", "pools", {"driver": "pgx"}, app="ledger"),
+    Driver("PgBouncer session", "python", "pools", {"driver": "psycopg2", "through": "session"}, app="intake"),
+    Driver(
+        "PgBouncer transaction",
+        "python",
+        "pools",
+        {"driver": "psycopg2", "through": "transaction"},
+        # What is forgotten outside a transaction holds no connection of the server.
+        cannot=frozenset({"forgotten", "error path", "pool each", "with", "reload"}),
+        app="intake",
+    ),
 )
 
 HEALTHY = (
@@ -55,10 +67,11 @@ BEHAVIOURS = HEALTHY + LEAKING
 
 def scenarios(*, every: bool = False) -> Iterator[Scenario]:
     """All that there are; without `every` each driver's behaviour on one of the four kinds of servers, in turn."""
-    kinds = [(major, fill) for major in VERSIONS for fill in Fill]
     for row, driver in enumerate(DRIVERS):
+        kinds = [(major, fill) for major in VERSIONS if major >= driver.oldest for fill in Fill]
         for column, behaviour in enumerate(BEHAVIOURS):
             if behaviour.name in driver.cannot:
                 continue
             for major, fill in kinds if every else [kinds[(row + column) % len(kinds)]]:
                 yield Scenario(driver, behaviour, major, fill)
+    yield from INCIDENTS

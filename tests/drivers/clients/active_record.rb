@@ -1,8 +1,8 @@
 # ActiveRecord's pool over ruby-pg. What is said and heard: see speech.py.
 
 require "json"
-require "timeout"
 require "active_record"
+require "pg"
 
 ABOUT = JSON.parse(ARGV[0])
 AN_INVOICE = "SELECT pg_backend_pid() AS pid, id, total FROM invoices WHERE id = 7"

@@ -5,6 +5,9 @@
 const { createRequire } = require("node:module");
 const readline = require("node:readline");
 
+// What a library logs goes to where errors go.
+console.log = console.info = console.warn = console.error;
+
 const about = JSON.parse(process.argv[2]);
 const load = createRequire(about.modules + "/");
 const AN_INVOICE = "SELECT pg_backend_pid() AS pid, id, total FROM invoices WHERE id = 7";

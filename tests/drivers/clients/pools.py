@@ -48,6 +48,10 @@ class Pool(Protocol):
         """Run a statement and read all of it; the first column of its first row."""
         ...
 
+    def begin(self, connection: Any) -> None:
+        """Begin a transaction, where the first statement does not."""
+        ...
+
     def finish(self, connection: Any, *, failed: bool = False) -> None:
         """End the transaction."""
         ...
@@ -91,6 +95,9 @@ class _Base:
             connection.rollback()
         else:
             connection.commit()
+
+    def begin(self, connection: Any) -> None:
+        """The first statement does."""
 
     def ping(self) -> None:
         """Nothing is checked."""
@@ -318,6 +325,72 @@ class Pg8000(Unpooled):
         return int(cursor.fetchall()[0][0])
 
 
+class Django(Unpooled):
+    """Django's persistent connections: one for each thread that serves requests, kept from one request to the next."""
+
+    made = 0
+
+    @staticmethod
+    def refusals() -> tuple[type[Exception], ...]:
+        from django.db import OperationalError
+
+        return (OperationalError,)
+
+    def __init__(self, about: Mapping[str, Any]) -> None:
+        from django.conf import settings
+
+        if not settings.configured:
+            settings.configure(DATABASES={"default": _django_database(about)}, USE_TZ=True)
+        super().__init__(about)
+
+    def open(self) -> Any:
+        from django.db import connections
+
+        # As a new thread finds it: with nothing open yet.
+        connection = connections["default"].copy()
+        connection.inc_thread_sharing()
+        connection.ensure_connection()
+        return connection
+
+    def give(self, connection: Any) -> None:
+        connection.close_if_unusable_or_obsolete()
+        self.free.append(connection)
+
+    def begin(self, connection: Any) -> None:
+        connection.set_autocommit(False)
+
+    def finish(self, connection: Any, *, failed: bool = False) -> None:
+        """Each statement was a transaction."""
+
+    def ping(self) -> None:
+        for connection in self.free:
+            connection.is_usable()
+
+    def unread(self, connection: Any) -> int:
+        cursor = connection.chunked_cursor()
+        connection.set_autocommit(False)
+        cursor.execute(A_LONG_RESULT)
+        self.cursors = [*getattr(self, "cursors", ()), cursor]
+        return int(cursor.fetchone()[0])
+
+    def bare(self) -> tuple[int, Any]:
+        connection = self.open()
+        return self.run(connection, AN_INVOICE), connection
+
+
+def _django_database(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": about["host"],
+        "PORT": about["port"],
+        "USER": about["user"],
+        "NAME": about["database"],
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": bool(about.get("pre_ping")),
+        "OPTIONS": {"application_name": about["app"]},
+    }
+
+
 class Psycopg(Unpooled):
     """psycopg without a pool; with `sync` its connections are kept alive by a bare Sync, as Postgrex and Npgsql do.
 
@@ -336,6 +409,14 @@ class Psycopg(Unpooled):
         connection = psycopg.connect(self.dsn, autocommit=bool(self.about.get("autocommit")))
         self.every = [*getattr(self, "every", ()), connection]
         return connection
+
+    def stalled(self) -> int:
+        """Begin a pipeline, read what its statement says, and leave it: the server waits for the Sync."""
+        connection = self.take()
+        pipeline = connection.pipeline()
+        pipeline.__enter__()
+        self.rows = [*getattr(self, "rows", ()), (connection, pipeline)]
+        return int(connection.execute(AN_INVOICE).fetchone()[0])
 
     def ping(self) -> None:
         sync = self.about.get("sync")
@@ -358,6 +439,7 @@ POOLS: Mapping[str, type[Pool]] = {
     "psycopg2": Psycopg2Pool,
     "pg8000": Pg8000,
     "psycopg": Psycopg,
+    "django": Django,
 }
 
 
@@ -375,8 +457,11 @@ class Application:
 
     def commands(self) -> dict[str, Callable[[int], Answer]]:
         """Each by its word."""
-        names = ("work", "worker", "ping", "leak", "error", "transaction", "unread", "engine", "reload", "once")
-        return {name: self._guarded(getattr(self, name)) for name in names} | {"with": self._guarded(self.with_)}
+        plain = (self.work, self.worker, self.ping, self.leak, self.error, self.transaction, self.unread, self.stalled)
+        return {one.__name__.rstrip("_"): self._guarded(one) for one in (*plain, *self._unpooled())}
+
+    def _unpooled(self) -> tuple[Callable[[int], Answer], ...]:
+        return self.engine, self.with_, self.reload, self.once
 
     @property
     def pool(self) -> Pool:
@@ -417,6 +502,7 @@ class Application:
 
     def transaction(self, _: int) -> Answer:
         connection = self._taken()
+        self.pool.begin(connection)
         return {"leaked": [self.pool.run(connection, AN_INVOICE)]}
 
     def unread(self, _: int) -> Answer:
@@ -438,6 +524,10 @@ class Application:
         self.opened = pool
         self.block = self._work(pool, count)
         return {"pids": self.block, "leaked": before}
+
+    def stalled(self, _: int) -> Answer:
+        assert isinstance(self.pool, Psycopg)
+        return {"leaked": [self.pool.stalled()]}
 
     def once(self, count: int) -> Answer:
         pids = []

@@ -7,6 +7,7 @@ leak           take a connection, run a statement, end the transaction and never
 error          the same after a statement that failed
 transaction    the same without an end of the transaction
 unread         the same with a result that is read to its first row only
+stalled        the same with a pipeline that is never ended by a Sync
 engine         make a pool for one request, give the connection back to it, and forget the pool
 with           connect without a pool and never close
 reload N       make a new pool and use N connections of it; `leaked` are those of the pool before, if there was one
