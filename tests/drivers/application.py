@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-ANSWER_S = 30.0
+ANSWER_S = 90.0
 END_S = 3.0
 
 

@@ -119,6 +119,7 @@ def synced(which: str, *, leaks: bool) -> Behaviour:
 
 
 INCIDENTS = (
+    Scenario(ALCHEMY, slowly(12.0, 150.0, "engine"), 13, Fill.HALF),
     Scenario(ALCHEMY, slowly(6.0, 100.0, "engine"), 18, Fill.HALF),
     Scenario(PSYCOPG2, slowly(3.0, 72.0, "with"), 13, Fill.HALF),
     Scenario(PSYCOPG2, Behaviour("flood", flood, True), 18, Fill.HALF),

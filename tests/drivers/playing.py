@@ -14,7 +14,7 @@ from tests.drivers.scenario import Fill, Scenario
 from tests.drivers.stage import HBA, perform, populate, settings_of
 from tests.servers import Servers
 
-LONGEST_S = 240.0
+LONGEST_S = 300.0
 
 
 def judged(recording: Path) -> Judgement | str:

@@ -13,7 +13,7 @@ from tests.servers import PROJECT
 
 FOLDER = PROJECT / "tests" / "drivers" / "recordings"
 RECORDINGS = sorted(FOLDER.glob("*.pgtop"))
-MOST_POLLS = 130
+MOST_POLLS = 170
 MOST_BYTES = 40_000
 
 
