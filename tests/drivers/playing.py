@@ -1,0 +1,81 @@
+"""Playing: many scenarios, some at a time, each on a server of its own for as long as it lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.drivers.application import ClientFailed
+from tests.drivers.judging import Judgement, judge
+from tests.drivers.programs import command_of, missing
+from tests.drivers.scenario import Fill, Scenario
+from tests.drivers.stage import HBA, perform, populate, settings_of
+from tests.servers import Servers
+
+LONGEST_S = 300.0
+
+
+def judged(recording: Path) -> Judgement | str:
+    """What was said of it; a text where the verdict itself failed, which must not end what else is played."""
+    with ThreadPoolExecutor(1) as executor:
+        judging = executor.submit(judge, recording)
+        error = judging.exception()
+    return f"the verdict failed: {error!r}" if error else judging.result()
+
+
+class Playing:
+    """`results` is what was said of each scenario by its name, or why it could not be played."""
+
+    def __init__(self, servers: Servers, recordings: Path, scratch: Path, tell: Callable[[str], None]) -> None:
+        self._servers = servers
+        self._recordings = recordings
+        self._scratch = scratch
+        self._tell = tell
+        self.results: dict[str, Judgement | str] = {}
+        #: Of those that could not be had here.
+        self.skipped: dict[str, str] = {}
+
+    async def play(self, wanted: Iterable[Scenario], lanes: int) -> None:
+        """All of them, so many at a time."""
+        waiting: dict[tuple[int, Fill], list[Scenario]] = {}
+        for scenario in wanted:
+            why = missing(scenario.driver) or self._no_server(scenario)
+            if why:
+                self.skipped[scenario.driver.name] = why
+                continue
+            waiting.setdefault((scenario.major, scenario.fill), []).append(scenario)
+        drivers = {one.driver.name: one.driver for scenarios in waiting.values() for one in scenarios}
+        for driver in drivers.values():
+            # What has to be compiled is, once.
+            await asyncio.to_thread(command_of, driver)
+        each = max(1, lanes // max(1, len(waiting)))
+        await asyncio.gather(
+            *(self._lane(*kind, scenarios) for kind, scenarios in waiting.items() for _ in range(each))
+        )
+
+    def _no_server(self, scenario: Scenario) -> str:
+        return "" if scenario.major in self._servers.versions else f"no PostgreSQL {scenario.major} here"
+
+    async def _lane(self, major: int, fill: Fill, scenarios: list[Scenario]) -> None:
+        if not scenarios:
+            return
+        binaries = self._servers.versions[major]
+        cluster = await asyncio.to_thread(self._servers.make, binaries, settings=settings_of(fill), hba=HBA, tcp=True)
+        try:
+            await populate(cluster)
+            while scenarios:
+                scenario = scenarios.pop(0)
+                recording = self._recordings / f"{scenario.name}.pgtop"
+                try:
+                    async with asyncio.timeout(LONGEST_S):
+                        await perform(cluster, scenario, recording, self._scratch)
+                except (ClientFailed, TimeoutError) as error:
+                    self.results[scenario.name] = f"could not be played: {error or f'longer than {LONGEST_S:g} s'}"
+                else:
+                    self.results[scenario.name] = judged(recording)
+                result = self.results[scenario.name]
+                self._tell(f"{scenario.name}: {result if isinstance(result, str) else result.wrong or result.word}")
+        finally:
+            await asyncio.to_thread(cluster.destroy)
