@@ -28,7 +28,8 @@ class Life:
     began: float
     #: The end of its last use; its beginning where it was never used.
     used: float
-    #: Sessions that began in the same instant, itself included.
+    #: The instant it began in, counted from the first, and how many began in it, itself included.
+    instant: int
     together: int
     #: Births between its own and its last use: so often it was taken up although there were newer ones.
     retaken: int
@@ -40,17 +41,17 @@ def lives(sessions: Sequence[tuple[Backend, float, float]]) -> list[Life]:
     """The sessions of one pool, each with the times it began and was last used; oldest first."""
     ordered = sorted(sessions, key=lambda one: (one[1], one[0].pid))
     births: list[float] = []
-    sizes: list[int] = []
-    for instant in _instants([began for _, began, _ in ordered]):
+    places: list[tuple[int, int]] = []
+    for number, instant in enumerate(_instants([began for _, began, _ in ordered])):
         births.append(instant[0])
-        sizes += [len(instant)] * len(instant)
+        places += [(number, len(instant))] * len(instant)
     found = []
-    for (backend, began, used), together in zip(ordered, sizes, strict=True):
+    for (backend, began, used), (instant_number, together) in zip(ordered, places, strict=True):
         own = bisect_right(births, began)
         # A birth right after the last use was under way before it ended.
         passed = len(births) - bisect_right(births, max(used, began) + SAME_INSTANT_S)
         retaken = max(0, bisect_left(births, used) - own)
-        found.append(Life(backend, began, used, together, retaken, passed))
+        found.append(Life(backend, began, used, instant_number, together, retaken, passed))
     return found
 
 

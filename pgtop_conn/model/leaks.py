@@ -32,13 +32,22 @@ TOOLS = (
     "TablePlus*",
 )
 
-#: Fewer steps are no accumulation, and so many prove a leak in a single poll.
+#: Fewer steps are no accumulation. So many prove a leak once births have ended and nothing is used again.
 LEAST_STEPS = 5
+#: Instances of one pool at several addresses add up from so many steps each.
+LEAST_SISTER = 3
 PROVEN_STEPS = 8
-#: What proves one with fewer steps: so many of them that began while we watched.
+#: While births go on it takes more steps, or so many seconds in which the first is not used again: processes that open
+#: a session each at their first request look the same until the first of them has its second one.
+GOING_ON_STEPS = 17
+GOING_ON_S = 45.0
+#: So many of them that began while we watched.
 WATCHED_STEPS = 3
-#: Never used at all, they prove nothing unless so many came while we watched and none went.
-WATCHED_UNUSED = 5
+#: Never used at all, they prove nothing unless so many came while we watched and none went: more than a pool that
+#: fills itself opens, or for longer than it takes.
+WATCHED_UNUSED = 8
+FILLED_WITH = 20
+FILLED_S = 30.0
 LEAST_TRANSACTIONS = 3
 #: Of the sessions that were passed over so many are in order, and of those that could be so many are passed over.
 LEAST_ORDER = 0.8
@@ -100,6 +109,8 @@ class Watch:
     since: float
     #: Sessions of those there are that began meanwhile.
     born: int = 0
+    #: Steps in the instances of the same pool at other addresses.
+    sisters: int = 0
     #: Before it was used again.
     returned: Sequence[float] = ()
     #: Before it ended, alone and not by a signal of ours.
@@ -159,7 +170,7 @@ def is_tool(app: str) -> bool:
 
 
 def judge(stairs: Staircase, watch: Watch) -> Evidence | None:
-    """What the sessions of one instance show; None where nothing looks lost. It depends on nothing else."""
+    """What the sessions of one instance show; None where nothing looks lost. Sessions of other pools change nothing."""
     for rule in RULES:
         certainty, mistake, sessions = rule(stairs, watch)
         if certainty is not None and sessions:
@@ -178,19 +189,20 @@ def _one_by_one(stairs: Staircase, watch: Watch) -> Judged:
     if in_order < LEAST_ORDER * len(stairs.candidates):
         return None, mistake, ()
     steps = beyond(steps, watch, stairs.at)
-    if len(steps) < LEAST_STEPS:
+    count = len(steps) + (watch.sisters if len(steps) >= LEAST_SISTER else 0)
+    if count < LEAST_STEPS:
         return None, mistake, ()
-    pure = in_order >= LEAST_PURE * stairs.could_be
-    many = len(steps) >= PROVEN_STEPS
+    stopped = _stopped(stairs)
+    unused_s = stairs.at - min(life.used for life in steps)
+    if count < (PROVEN_STEPS if stopped or unused_s >= GOING_ON_S else GOING_ON_STEPS):
+        return Certainty.SUSPECTED, mistake, steps
     grown = sum(life.began > watch.since for life in steps)
-    if grown >= WATCHED_STEPS and (many or (pure and in_order == len(stairs.candidates))):
+    pure = in_order >= LEAST_PURE * stairs.could_be
+    # A pool that replaces its sessions as they age looks like those that are not closed, for as long as it does so.
+    told_apart = stopped or mistake is not Mistake.NOT_CLOSED
+    if grown >= WATCHED_STEPS or (pure and told_apart):
         return Certainty.FOUND, mistake, steps
-    if not many or not pure:
-        return Certainty.SUSPECTED, mistake, steps
-    if mistake is Mistake.NOT_CLOSED and not _stopped(stairs):
-        # A pool that replaces its sessions as they age shows the same, for as long as it does so.
-        return Certainty.SUSPECTED, mistake, steps
-    return Certainty.FOUND, mistake, steps
+    return Certainty.SUSPECTED, mistake, steps
 
 
 def _transactions(stairs: Staircase, _watch: Watch) -> Judged:
@@ -210,7 +222,9 @@ def _in_blocks(stairs: Staircase, watch: Watch) -> Judged:
 def _never_used(stairs: Staircase, watch: Watch) -> Judged:
     """Sessions that are opened and never used, seen to come and never to go."""
     grown = [life for life in stairs.unused if life.began > watch.since]
-    found = len(grown) >= WATCHED_UNUSED and len(watch.ended) + len(watch.returned) < REPLACED_SHARE * len(grown)
+    lasting_s = grown[-1].began - grown[0].began if grown else 0.0
+    several = len(grown) >= (WATCHED_UNUSED if lasting_s >= FILLED_S else FILLED_WITH)
+    found = several and len(watch.ended) + len(watch.returned) < REPLACED_SHARE * len(grown)
     return Certainty.FOUND if found else None, Mistake.NEVER_USED, stairs.unused
 
 

@@ -16,7 +16,15 @@ from itertools import pairwise
 
 from pgtop_conn.model.births import Life, lives, pace_of
 from pgtop_conn.model.redact import shape
-from pgtop_conn.model.snapshot import ACTIVE, IDLE_STATES, TRANSACTION_STATES, Backend, waits_for_client
+from pgtop_conn.model.snapshot import (
+    ACTIVE,
+    IDLE,
+    IDLE_STATES,
+    TRANSACTION_STATES,
+    Backend,
+    BackendKey,
+    waits_for_client,
+)
 from pgtop_conn.model.upkeep import gives_back, is_upkeep, listens
 
 #: A session counts as passed over from so many later births on.
@@ -27,6 +35,11 @@ USED_SHARE = 0.1
 #: Longer than so many times the usual time between two births, and so much more, nobody uses a session to lose it.
 LONG_USE_PACES = 15.0
 LONG_USE_S = 5.0
+#: Postgrex sends a Sync to each idle session every second or two. So many sessions that went idle so short a time ago,
+#: and so long after their last statement began, are such.
+PINGED_LEAST = 4
+PINGED_S = 3.0
+PING_AFTER_S = 5.0
 #: A transaction that waits for its client so long is forgotten, whatever its session did before.
 FORGOTTEN_XACT_S = 600.0
 #: The youngest steps have too few births after them. They belong to the rest when they are unused for so many times
@@ -35,6 +48,7 @@ QUIET_PACES = 2.0
 QUIET_S = 2.0
 #: Instances that begin one after the other open blocks of one size; so many make a row.
 LEAST_BLOCKS = 4
+LEAST_BLOCK = 3
 
 #: query_id, or the normalised text; "" where nothing was ever run.
 Statement = int | str
@@ -93,17 +107,20 @@ class Staircase:
 
 def staircase(members: Sequence[Backend], at: float) -> Staircase | None:
     """Look at the sessions of one pool that come from one address; None where there are none that tell anything."""
-    known = [
-        (backend, backend.key.backend_start, last_use(backend, at))
-        for backend in members
-        if backend.key.backend_start is not None
-    ]
-    found = lives([(backend, began, used) for backend, began, used in known])
+    pinged = _pinged(members, at)
+    found = lives(
+        [
+            (backend, backend.key.backend_start, last_use(backend, at, pinged=backend.key in pinged))
+            for backend in members
+            if backend.key.backend_start is not None
+        ]
+    )
     if not found:
         return None
     idle = [life for life in found if rests(life.backend, at) and not listens(life.backend.query)]
-    single = [life for life in idle if life.together == 1]
-    spent = [life for life in single if kind_of(life.backend) is not Kind.UNUSED]
+    used = Counter(life.instant for life in found if kind_of(life.backend) is not Kind.UNUSED)
+    # A pool that hands out a session may open a spare one at once: only sessions that were used are counted.
+    spent = [life for life in idle if kind_of(life.backend) is not Kind.UNUSED and used[life.instant] == 1]
     passed_over = [life for life in spent if life.passed >= LEAST_PASSED and _left_alone(life)]
     passed_over = _used_briefly(passed_over)
     steps = _in_order(passed_over)
@@ -116,7 +133,9 @@ def staircase(members: Sequence[Backend], at: float) -> Staircase | None:
         steps=steps,
         candidates=passed_over,
         could_be=sum(life.retaken + life.passed >= LEAST_PASSED for life in spent),
-        unused=[life for life in single if kind_of(life.backend) is Kind.UNUSED and _left_alone(life)],
+        unused=[
+            life for life in idle if life.together == 1 and kind_of(life.backend) is Kind.UNUSED and _left_alone(life)
+        ],
         transactions=[
             life for life in idle if life.backend.state in TRANSACTION_STATES and at - life.used >= FORGOTTEN_XACT_S
         ],
@@ -159,13 +178,27 @@ def dominant(sessions: Sequence[Backend]) -> tuple[Statement, float]:
     return statement, count / len(sessions)
 
 
-def last_use(backend: Backend, at: float) -> float:
-    """When its last use ended, not before it began; now where it is at work."""
+def last_use(backend: Backend, at: float, *, pinged: bool = False) -> float:
+    """When its last use ended, not before it began; now where it is at work. `pinged`: its state tells nothing."""
     began = backend.key.backend_start or 0.0
     if not rests(backend, at):
         return at
-    since = backend.used_at
+    since = backend.query_start if pinged else backend.used_at
     return max(began, since) if since is not None and not backend.never_queried else began
+
+
+def _pinged(members: Sequence[Backend], at: float) -> frozenset[BackendKey]:
+    """Sessions of a pool that keeps them alive without a statement, as a single poll shows them: most went idle just
+    now, long after their last statement began."""
+    idle = [one for one in members if one.state == IDLE and one.query_start is not None]
+    moved = [
+        one.key
+        for one in idle
+        if one.state_change is not None
+        and at - one.state_change <= PINGED_S
+        and one.state_change - (one.query_start or 0.0) >= PING_AFTER_S
+    ]
+    return frozenset(moved) if len(moved) >= max(PINGED_LEAST, len(idle) / 2) else frozenset()
 
 
 def _left_alone(life: Life) -> bool:
@@ -239,7 +272,7 @@ def _blocks(found: Sequence[Life], idle: Sequence[Life]) -> list[list[Life]]:
     index = 0
     while index < len(found):
         size = found[index].together
-        if size > 1:
+        if size >= LEAST_BLOCK:
             blocks.append(list(found[index : index + size]))
         index += size
     if len(blocks) <= LEAST_BLOCKS or len({len(block) for block in blocks}) > 1:

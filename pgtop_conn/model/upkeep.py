@@ -20,8 +20,9 @@ GIVEN_BACK = (
 #: How a session is made ready, and how it is kept alive.
 MADE_READY = (
     r"(?:BEGIN|START|SAVEPOINT|SET|SHOW)\b",
-    r"SELECT\s+(?:pg_catalog\.)?(?:set_config|version|current_setting|pg_is_in_recovery|pg_backend_pid)\s*\(",
-    r"SELECT\s+current_(?:schema|database|user|catalog)\b",
+    r"SELECT\s+(?:pg_catalog\.)?(?:set_config|version|current_setting|pg_is_in_recovery|pg_backend_pid)\s*\("
+    r"(?!.*\bFROM\b)",
+    r"SELECT\s+current_(?:schema|database|user|catalog)\b(?!.*\bFROM\b)",
     # The types a driver reads: Npgsql, psycopg, asyncpg, Rails.
     r"(?:SELECT|WITH)\b.*\bpg_(?:catalog\.pg_)?(?:type|range)\b",
     # Whether it is still there: a constant, or nothing at all.

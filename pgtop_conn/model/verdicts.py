@@ -6,12 +6,13 @@ poll and ask judged() when a verdict is wanted.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pgtop_conn.model.births import Life, lives
 from pgtop_conn.model.leaks import (
+    LEAST_SISTER,
     LEAST_TRANSACTIONS,
     Certainty,
     Evidence,
@@ -23,7 +24,7 @@ from pgtop_conn.model.leaks import (
     judge,
 )
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
-from pgtop_conn.model.staircase import last_use, rests, staircase
+from pgtop_conn.model.staircase import Staircase, last_use, rests, staircase
 
 #: So many passed-over sessions of one instance that end between two polls were ended together: a deployment, a kill.
 TOGETHER = 3
@@ -61,7 +62,7 @@ class _Record:
     returned: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     ended: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
-    def watch(self, members: Sequence[Backend], at: float) -> Watch:
+    def watch(self, members: Sequence[Backend], at: float, sisters: int) -> Watch:
         """What was seen lately."""
         for seen in (self.returned, self.ended):
             while seen and seen[0][0] < at - REMEMBERED_S:
@@ -69,7 +70,11 @@ class _Record:
         since = max(self.watched_since, at - REMEMBERED_S)
         born = sum((backend.key.backend_start or 0.0) > since for backend in members)
         return Watch(
-            self.watched_since, born, tuple(gap for _, gap in self.returned), tuple(gap for _, gap in self.ended)
+            self.watched_since,
+            born,
+            sisters,
+            tuple(gap for _, gap in self.returned),
+            tuple(gap for _, gap in self.ended),
         )
 
 
@@ -122,12 +127,15 @@ class Verdicts:
         """What is found in the poll that was taken in last, and what is suspected."""
         found: list[Verdict] = []
         suspected: list[Verdict] = []
-        groups = instances(snapshot)
+        groups, at = instances(snapshot), snapshot.taken_at
+        stairs = {one: staircase(members, at) for one, members in groups.items() if len(members) >= LEAST_TRANSACTIONS}
+        sisters = _sisters(stairs)
         for instance, members in groups.items():
             record = self._records.get(instance)
             if record is None:
-                record = _Record(self._watched_since or snapshot.taken_at)
-            verdict = self._judge(instance, members, snapshot, record)
+                record = _Record(self._watched_since or at)
+            watch = record.watch(members, at, sisters.get(instance, 0))
+            verdict = self._judge(instance, members, stairs.get(instance), watch, record, at)
             if record.tracked or record.returned or record.ended:
                 self._records[instance] = record
             if verdict is not None:
@@ -135,10 +143,15 @@ class Verdicts:
         self._forget(groups)
         return found, suspected
 
-    def _judge(self, instance: Instance, members: list[Backend], snapshot: Snapshot, record: _Record) -> Verdict | None:
-        at = snapshot.taken_at
-        watch = record.watch(members, at)
-        stairs = staircase(members, at) if len(members) >= LEAST_TRANSACTIONS else None
+    def _judge(
+        self,
+        instance: Instance,
+        members: Sequence[Backend],
+        stairs: Staircase | None,
+        watch: Watch,
+        record: _Record,
+        at: float,
+    ) -> Verdict | None:
         evidence = None
         if stairs is not None:
             record.tracked |= {life.backend.key: life.used for life in stairs.left_alone}
@@ -174,9 +187,18 @@ class Verdicts:
             del self._records[instance]
 
 
+def _sisters(stairs: Mapping[Instance, Staircase | None]) -> dict[Instance, int]:
+    """For each instance the steps of those of its pool at other addresses."""
+    steps = {one: len(found.steps) for one, found in stairs.items() if found and len(found.steps) >= LEAST_SISTER}
+    pools: Counter[tuple[str, str, str]] = Counter()
+    for one, count in steps.items():
+        pools[one.app, one.role, one.database] += count
+    return {one: pools[one.app, one.role, one.database] - count for one, count in steps.items()}
+
+
 def _is_used(backend: Backend, used: float, at: float) -> bool:
     """Whether the session did something since: `used` is when it was last used before."""
     if not rests(backend, at):
         return True
-    since = backend.used_at
-    return since is not None and since > used and not backend.never_queried
+    # Not state_change: a keep-alive moves it.
+    return backend.query_start is not None and backend.query_start > used
