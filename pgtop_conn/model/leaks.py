@@ -107,7 +107,7 @@ class Watch:
     """
 
     since: float
-    #: Sessions of those there are that began meanwhile.
+    #: Sessions of those there are that began since the first of `ended` ended.
     born: int = 0
     #: Steps in the instances of the same pool at other addresses.
     sisters: int = 0

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 
 from pgtop_conn.model.births import Life, lives, pace_of
 from pgtop_conn.model.redact import shape
@@ -266,21 +265,20 @@ def _youngest(spent: Sequence[Life], steps: Sequence[Life], at: float, pace_s: f
 
 
 def _blocks(found: Sequence[Life], idle: Sequence[Life]) -> list[list[Life]]:
-    """Sessions that began together, a block each, if blocks of one size came one after the other and stay unused."""
-    resting = {life.backend.key for life in idle}
+    """Blocks of one size, each of which was last used before the next one began; [] where there are too few."""
+    newest = found[-1].began
     blocks: list[list[Life]] = []
-    index = 0
-    while index < len(found):
-        size = found[index].together
-        if size >= LEAST_BLOCK:
-            blocks.append(list(found[index : index + size]))
-        index += size
-    if len(blocks) <= LEAST_BLOCKS or len({len(block) for block in blocks}) > 1:
+    used = float("-inf")
+    for life in idle:
+        if life.used > newest:
+            continue
+        if life.began >= used:
+            blocks.append([])
+        blocks[-1].append(life)
+        used = max(used, life.used)
+    sizes = {len(block) for block in blocks}
+    if len(blocks) < LEAST_BLOCKS or len(sizes) > 1 or min(sizes) < LEAST_BLOCK:
         return []
-    unused = [
-        block
-        for block, following in pairwise(blocks)
-        if all(life.backend.key in resting and life.used <= following[-1].began for life in block)
-        and any(kind_of(life.backend) is not Kind.UNUSED for life in block)
-    ]
-    return unused if len(unused) == len(blocks) - 1 else []
+    if any(all(kind_of(life.backend) is Kind.UNUSED for life in block) for block in blocks):
+        return []
+    return blocks

@@ -28,6 +28,8 @@ from pgtop_conn.model.staircase import Staircase, last_use, rests, staircase
 
 #: So many passed-over sessions of one instance that end between two polls were ended together: a deployment, a kill.
 TOGETHER = 3
+#: A session that is replaced ends this long before or after its successor begins, in seconds.
+REPLACED_S = 2.0
 #: What was seen this long ago no longer counts, in seconds of the server's clock, nor what lies so many events back.
 REMEMBERED_S = 900.0
 REMEMBERED = 200
@@ -67,7 +69,8 @@ class _Record:
         for seen in (self.returned, self.ended):
             while seen and seen[0][0] < at - REMEMBERED_S:
                 seen.popleft()
-        since = max(self.watched_since, at - REMEMBERED_S)
+        # Where one ends for each that begins the pool replaces them; a rest that is cleared away is not replaced.
+        since = self.ended[0][0] - REPLACED_S if self.ended else at
         born = sum((backend.key.backend_start or 0.0) > since for backend in members)
         return Watch(
             self.watched_since,

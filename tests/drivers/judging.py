@@ -107,7 +107,10 @@ class Judgement:
         """Whether a leak was not found in time, by whoever saw all of it or by whoever came late."""
         if not self.must_be_found:
             return False
-        if _is_too_late(self.found_s):
+        # A recording that ends earlier leaves it to whoever comes late, and watches for so long.
+        there_since = next(poll.at for poll in self.polls if len(self._leaked(poll)) >= LEAST_LEAKED)
+        went_on = self.polls[-1].at - there_since >= WITHIN_S
+        if _is_too_late(self.found_s) and (went_on or self.found_s is not None):
             return True
         came_to_it = any(len(self._leaked(poll)) >= LEAST_LEAKED for poll in self.late)
         return came_to_it and _is_too_late(self.found_late_s)

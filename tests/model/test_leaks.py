@@ -162,7 +162,7 @@ def test_sessions_of_the_same_pool_that_work_are_not_named() -> None:
         ]
         return [*losing(1.0)(now_s), *workers]
 
-    for seconds in (15.0, 30.0, 120.0):
+    for seconds in (22.0, 30.0, 120.0):
         (leak,) = watched(play, seconds)
         assert {key.pid for key in leak.sessions}.isdisjoint({901, 902})
         assert len(leak.sessions) > 0.5 * seconds

@@ -128,7 +128,8 @@ def test_a_verdict_is_young_and_of_sessions_that_idle_on(steps: list[tuple[float
     last: tuple[Leak, ...] = ()
     for pause_s, touched in steps:
         after_s += pause_s
-        rows |= {pid: replace(lost(pid), state_change=NOW + after_s - 0.1) for pid in touched}
+        used = NOW + after_s - 0.1
+        rows |= {pid: replace(lost(pid), query_start=used, state_change=used) for pid in touched}
         leaks = look(observed, poll(list(rows.values()), after_s))
         if leaks is not last:
             last, found_s = leaks, after_s
