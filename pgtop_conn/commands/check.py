@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from pgtop_conn.commands.checking import TIMEOUT_S, Demand, watches
-from pgtop_conn.commands.looking import WATCH_S, look
+from pgtop_conn.commands.looking import look
+from pgtop_conn.commands.observing import UNTIL_STABLE
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, PgtopError, SlotsExhausted, SourceLost
 from pgtop_conn.model.filters import parse
@@ -44,7 +45,7 @@ async def check(opening: Callable[[], Awaitable[Source]], settings: Settings, de
 
 def patience_s(settings: Settings, demand: Demand) -> float:
     """The timeout that was typed, else one that leaves the time a filter needs."""
-    return demand.timeout_s or TIMEOUT_S + (WATCH_S if watches(settings) else 0.0)
+    return demand.timeout_s or TIMEOUT_S + (UNTIL_STABLE.most_s if watches(settings) else 0.0)
 
 
 def _too_late(timeout_s: float) -> tuple[str, Status]:

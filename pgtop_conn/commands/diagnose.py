@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,15 +14,18 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pgtop_conn.commands.drawing import draws, rich_line
-from pgtop_conn.commands.observing import observe, tell
+from pgtop_conn.commands.observing import UNTIL_STABLE, Watch, observe, tell
 from pgtop_conn.commands.request import Request
 from pgtop_conn.config import Settings
 from pgtop_conn.model.diagnosis import diagnose as find
+from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.filters import Tags, parse
 from pgtop_conn.model.findings import Case, Finding, Remedy
 from pgtop_conn.model.labels import tags_of
 from pgtop_conn.model.sizing import sizing
+from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
+from pgtop_conn.recording.reader import Recording
 from pgtop_conn.reports import make_report
 from pgtop_conn.view import gauge
 from pgtop_conn.view.columns import Cell
@@ -30,6 +35,8 @@ from pgtop_conn.view.findings import cautions, document, unknowns
 #: Columns of text that goes to a file or a pipe.
 WIDE = 160
 INDENT = "   "
+#: How much of a recording is looked at: what a monitor that runs all along would remember.
+RECORDED_S = 900.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +50,8 @@ class Diagnosed:
 
 async def diagnose(source: Source, settings: Settings, request: Request, journal: Path) -> str:
     """Watch, ask for the facts, find the causes, and tell them in the form that was asked for."""
-    snapshot, budget, observation = await observe(source, settings, request.seconds)
+    earlier = recorded(request.recording) if request.recording is not None else ()
+    snapshot, budget, observation = await observe(source, settings, _watch(request), earlier)
     tell("reading settings and the server's log")
     facts = await source.facts()
     tell("")
@@ -57,6 +65,24 @@ async def diagnose(source: Source, settings: Settings, request: Request, journal
         return make_report(found.case, found.findings, journal, redact=request.redact, filter_text=settings.filter)
     ascii_only = settings.ascii or not draws(sys.stdout.encoding)
     return text(found, settings.filter, ascii_only=ascii_only)
+
+
+def _watch(request: Request) -> Watch:
+    """As long as was asked for; with a recording as short as the verdicts allow."""
+    if request.seconds is not None:
+        return Watch.for_s(request.seconds)
+    return UNTIL_STABLE if request.recording is None else Watch(0.0, UNTIL_STABLE.most_s)
+
+
+def recorded(path: Path) -> Iterator[Snapshot]:
+    """The newest polls of a recording, oldest first. Raises BadInput where it can't be read."""
+    with Recording.open(path) as tape:
+        times = tape.times
+        if not times:
+            raise BadInput("the recording holds no poll that can be read")
+        first = bisect_left(times, times[-1] - RECORDED_S)
+        for place in range(first, len(times)):
+            yield tape.moment(place).snapshot
 
 
 def narrowed(case: Case, tags: Tags, filter_text: str) -> Diagnosed:

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pgtop_conn.campaign import PER_SECOND, Campaign, Progress, as_wanted
-from pgtop_conn.commands.looking import WATCH_S, look
+from pgtop_conn.commands.looking import look
+from pgtop_conn.commands.observing import UNTIL_STABLE, Watch
 from pgtop_conn.commands.order import Order
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import BadInput, PgtopError
@@ -51,13 +52,13 @@ class Answer:
 
 
 async def kill(
-    source: Source, order: Order, policy: Policy, settings: Settings = DEFAULTS, watch_s: float = WATCH_S
+    source: Source, order: Order, policy: Policy, settings: Settings = DEFAULTS, watch: Watch = UNTIL_STABLE
 ) -> Answer:
     """Plan on a fresh look; unless it is a dry run or refused, carry it out and say how each session ended.
 
     Raises BadInput for a filter on labels where nobody can have one: negated it would match everybody.
     """
-    seen, tags = await look(source, order.wanted, settings, watch_s)
+    seen, tags = await look(source, order.wanted, settings, watch)
     if order.wanted.mentions("source") and not tags.labelled:
         raise BadInput("source: nobody has a label: no managed service is recognised and the configuration has none")
     # One poll's word on leaks is no ground for a kill, not even by a bare word that is looked for everywhere.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from time import monotonic
 
 from pgtop_conn.config import Settings
@@ -18,6 +20,30 @@ from pgtop_conn.view.groups import group_counts
 
 #: The longest pause between two polls: few seconds are watched, so a longer interval would see too little.
 MOST_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """For how long to watch: `least_s`, then on until no verdict is open, at most `most_s`."""
+
+    least_s: float
+    most_s: float
+
+    @classmethod
+    def for_s(cls, seconds: float) -> Watch:
+        """Exactly so long; 0 is one poll."""
+        return cls(seconds, seconds)
+
+    def left_s(self, watched_s: float, observation: Observation, snapshot: Snapshot) -> float:
+        """How long to go on; 0 or less: it is enough."""
+        if watched_s >= self.least_s and not observation.suspects(snapshot):
+            return 0.0
+        return (self.least_s if watched_s < self.least_s else self.most_s) - watched_s
+
+
+#: What diagnose, and a filter that uses `leak`, wait for: the same evidence gives both the same answer.
+UNTIL_STABLE = Watch(10.0, 30.0)
+ONE_POLL = Watch.for_s(0.0)
 
 
 class Seen:
@@ -41,18 +67,23 @@ class Seen:
         return tags_of(snapshot, self._settings.labels, self.observation.leaks(snapshot))
 
 
-async def observe(source: Source, settings: Settings, seconds: float) -> tuple[Snapshot, SlotBudget, Observation]:
-    """Poll for so many seconds, one question at a time; 0 is one look. Gives the newest poll and all they say together.
+async def observe(
+    source: Source, settings: Settings, watch: Watch, earlier: Iterable[Snapshot] = ()
+) -> tuple[Snapshot, SlotBudget, Observation]:
+    """Poll for as long as `watch` says, one question at a time. Gives the newest poll and all they say together.
 
-    The first poll may raise what poll() raises; a later one that fails is left out.
+    `earlier` are polls of the same server, oldest first, that were recorded before. The first poll may raise what
+    poll() raises; a later one that fails is left out.
     """
     seen = Seen(settings)
+    for one in earlier:
+        seen.take(one)
     every_s = min(settings.interval_s, MOST_S)
-    until = monotonic() + seconds
+    began = monotonic()
     snapshot = await source.poll()
     budget = seen.take(snapshot)
     try:
-        while (left := until - monotonic()) > 0:
+        while (left := watch.left_s(monotonic() - began, seen.observation, snapshot)) > 0:
             tell(f"watching for {left:.0f} s more, to see what grows and what is used")
             await asyncio.sleep(min(every_s, left))
             try:
@@ -62,6 +93,7 @@ async def observe(source: Source, settings: Settings, seconds: float) -> tuple[S
             budget = seen.take(snapshot)
     finally:
         tell("")
+    seen.observation.refresh(snapshot)
     return snapshot, budget, seen.observation
 
 

@@ -6,13 +6,12 @@ import argparse
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.text import clean
 
-#: A little more than growth needs to be known.
-WATCH_S = 16.0
 WATCH_MOST_S = 3600.0
 
 #: Memory is counted as the server counts it: a kB is 1024 bytes, whatever it is called.
@@ -23,10 +22,12 @@ _LEAST_BYTES, _MOST_BYTES = 16 * 1024**2, 1024**5
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`form` is text, json or markdown; `ram` is bytes."""
+    """`form` is text, json or markdown; `ram` is bytes. `seconds` None: until no verdict is open."""
 
     form: str = "text"
-    seconds: float = WATCH_S
+    seconds: float | None = None
+    #: A recording of the same server, whose polls are taken in first.
+    recording: Path | None = None
     ram: int | None = None
     redact: bool = True
 
@@ -44,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="mask the literals of statements in the report (the default)",
     )
-    group.add_argument("--for", dest="seconds", metavar="S", help="watch for S seconds, 0 is one look (default 16)")
+    group.add_argument(
+        "--for",
+        dest="seconds",
+        metavar="S",
+        help="watch for S seconds; 0 is one poll (default: 10 to 30, until no verdict is open)",
+    )
+    group.add_argument("--recording", metavar="FILE", help="use the recorded polls of this server instead of waiting")
     group.add_argument("--ram", metavar="SIZE", help="memory of the database's host, like 64GB, where it can't be read")
 
 
@@ -52,7 +59,8 @@ def request_of(found: Mapping[str, Any]) -> Request:
     """The request. Raises BadInput."""
     return Request(
         form=found.get("form", "text"),
-        seconds=_seconds(found["seconds"]) if "seconds" in found else WATCH_S,
+        seconds=_seconds(found["seconds"]) if "seconds" in found else None,
+        recording=Path(found["recording"]) if "recording" in found else None,
         ram=memory(found["ram"]) if "ram" in found else None,
         redact=found.get("redact", True),
     )

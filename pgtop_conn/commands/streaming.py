@@ -14,9 +14,8 @@ from threading import Thread
 from time import monotonic
 
 from pgtop_conn.commands.entering import tell
-from pgtop_conn.commands.looking import WATCH_S
 from pgtop_conn.commands.looks import Looks
-from pgtop_conn.commands.observing import Seen
+from pgtop_conn.commands.observing import UNTIL_STABLE, Seen
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import PgtopError, PollFailed
 from pgtop_conn.model.filters import Tags, parse
@@ -49,7 +48,7 @@ async def stream(source: Source, settings: Settings, looks: Looks, draw: Draw) -
 async def _looked(source: Source, settings: Settings, looks: Looks, draw: Draw) -> None:
     every_s = looks.every_s or settings.interval_s
     pace, seen, answered = Pace(lambda: every_s), Seen(settings), False
-    hold_s = WATCH_S if parse(settings.filter).mentions("leak") else 0.0
+    hold_s = UNTIL_STABLE.least_s if parse(settings.filter).mentions("leak") else 0.0
     since, told, said = monotonic(), 0, ""
     while True:
         began = monotonic()
