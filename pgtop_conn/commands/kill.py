@@ -24,8 +24,8 @@ from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import Ask, Plan, make_plan
 from pgtop_conn.model.quoting import filter_value
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
-from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
+from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
+from pgtop_conn.model.source import WHATEVER, Action, Outcome, Source, Status, Target
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format, plans
 from pgtop_conn.view.columns import STATE_SHORT
@@ -114,11 +114,16 @@ def plan_of(order: Order, seen: Snapshot, policy: Policy, tags: Tags = NO_TAGS) 
     """Whoever matches the whole filter, judged as in bulk however few they are; `tags` are of this snapshot."""
     chosen_by = f"filter {order.wanted.text}"
     chosen = [
-        Target.of(backend, chosen_by, order.reason, busy=order.busy and backend.is_busy(seen.taken_at))
+        _bound(backend, chosen_by, order, seen.taken_at)
         for backend in seen.backends
         if order.wanted.matches(backend, seen.taken_at, tags)
     ]
     return make_plan(order.action, chosen, seen, policy, bulk=True, keep_newest=order.keep_newest)
+
+
+def _bound(backend: Backend, chosen_by: str, order: Order, at: float) -> Target:
+    busy = order.busy and backend.is_busy(at)
+    return Target.of(backend, f"{chosen_by}{WHATEVER}" if busy else chosen_by, order.reason, busy=busy)
 
 
 def _campaign(source: Source, order: Order, plan: Plan, policy: Policy) -> Campaign:

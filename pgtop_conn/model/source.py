@@ -85,6 +85,8 @@ class Target:
         )
 
 
+#: Behind how a session was chosen that is bound by `busy`.
+WHATEVER = ", whatever it runs"
 #: The detail of a GONE that no signal of ours brought about.
 BEFORE = "before it was signalled"
 

@@ -19,7 +19,7 @@ STATUS_FIELDS = ("state", "wait_event_type", "wait_event", "holds_xmin", "wrote"
 STATEMENT_FIELDS = ("query", "query_id")
 TIME_FIELDS = ("xact_start", "query_start", "state_change")
 
-#: A name is kept whole, and read again by the session itself.
+#: A name is kept whole, with its `app_host`, and read again by the session itself.
 _LASTING = tuple("whole_app" if name == "app" else name for name in LASTING_FIELDS)
 
 lasting_of = attrgetter(*_LASTING)

@@ -331,7 +331,7 @@ def test_no_protected_session_is_ever_let_through(
         snapshot = replace(snapshot, roles={})
     verdict = judge(backend, snapshot, policy, bulk=bulk)
 
-    replicates = fields["backend_type"] == "walsender" or (backend.role_oid and (replication or member))
+    replicates = fields["backend_type"] == "walsender" or (backend.role_oid and known and (replication or member))
     replicates = replicates or backend.role == "rdsrepladmin"
     is_superuser = bool(backend.role_oid) and superuser and known
     permitted = we_are_superuser or (bool(backend.role_oid) and not is_superuser and (can_signal or (usable and known)))
