@@ -67,10 +67,11 @@ async def test_all_of_them_can_be_taken_back_when_none_is_left() -> None:
 
 
 async def test_the_key_is_for_sessions_in_use_that_are_terminated() -> None:
-    async with monitor(make_snapshot([make_own(), make_backend(3)]), view=OPEN) as (app, _source, pilot):
+    rested = make_snapshot([make_own(), make_backend(3), make_backend(4)])
+    async with monitor(rested, view=OPEN) as (app, _source, pilot):
         await pilot.press("home", "x", "B")
-        assert planned(app) == [(3, False)]
+        assert planned(app) == [(3, False), (4, False)]
         assert "whatever they run" not in "\n".join(screen_text(app))
-    async with monitor(hasty(NOW), view=OPEN) as (app, _source, pilot):
+    async with monitor(hasty(NOW, wait_event_type=""), view=OPEN) as (app, _source, pilot):
         await pilot.press("home", "c", "B")
         assert planned(app) == [(1, False), (2, False)]
