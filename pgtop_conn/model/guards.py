@@ -191,7 +191,7 @@ def _unseen(backend: Backend, _context: Context) -> str | None:
 def _by_title(backend: Backend, context: Context) -> str | None:
     if context.server.door != HOST_DOOR or not backend.role or context.superuser or context.replication:
         return None
-    return f"the host door: a title does not tell what role {backend.role} may do"
+    return f"the host door: a title tells neither what role {backend.role} may do nor what it holds"
 
 
 def _seen_privileged(backend: Backend, context: Context) -> str | None:
