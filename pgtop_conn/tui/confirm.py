@@ -226,15 +226,12 @@ class Confirm(Dialog[Decision | None]):
         if self.check_action("escalate", ()):
             does = "cancel only" if self._escalating else f"then terminate after {self._escalate_after_s:g} s"
             cells += [Cell("e", "key"), Cell(f" {does}   ", "dim")]
+        if plan.planned:
+            key = "Tab" if plan.ask is Ask.TYPE_ROLE else "r"
+            cells += [Cell(key, "key"), Cell(" reason   ", "dim")]
         if self.check_action("busy", ()):
-            cells += [
-                Cell("B", "key"),
-                Cell(" bind to statements   " if self._busy else " whatever they run   ", "dim"),
-            ]
-        if not plan.planned:
-            return cells
-        key = "Tab" if plan.ask is Ask.TYPE_ROLE else "r"
-        return [*cells, Cell(key, "key"), Cell(" reason", "dim")]
+            cells += [Cell("B", "key"), Cell(" this query only" if self._busy else " any query", "dim")]
+        return cells
 
     def _rows(self) -> list[Row]:
         plan, at = self.plan, self._snapshot.taken_at
@@ -338,9 +335,9 @@ class Confirm(Dialog[Decision | None]):
         self._fit()
 
 
-def _needed(plan: Plan) -> tuple[Ask, str, bool]:
-    """What confirms the plan; typed text counts only as long as this stays the same."""
-    return plan.ask, plan.answer, bool(plan.planned)
+def _needed(plan: Plan) -> tuple[Ask, str, bool, frozenset[str]]:
+    """What confirms the plan, and what is asked about; typed text counts only as long as this stays the same."""
+    return plan.ask, plan.answer, bool(plan.planned), frozenset(plan.cautions)
 
 
 def _in_use(plan: Plan, snapshot: Snapshot) -> frozenset[BackendKey]:

@@ -36,7 +36,7 @@ async def test_who_runs_one_statement_after_the_other_stays_in_the_plan_on_an_ex
         assert planned(app) == [(1, False), (2, False), (3, False)]
         await source.tick(pilot, hasty(NOW + 1))
         assert planned(app) == [(3, False)]
-        assert "B whatever they run" in "\n".join(screen_text(app))
+        assert "B any query" in "\n".join(screen_text(app))
         await pilot.press("B")
         assert planned(app) == [(1, True), (2, True), (3, False)]
         assert "! whatever they run by then" in "\n".join(screen_text(app))
@@ -71,7 +71,7 @@ async def test_the_key_is_for_sessions_in_use_that_are_terminated() -> None:
     async with monitor(rested, view=OPEN) as (app, _source, pilot):
         await pilot.press("home", "x", "B")
         assert planned(app) == [(3, False), (4, False)]
-        assert "whatever they run" not in "\n".join(screen_text(app))
+        assert "B any query" not in "\n".join(screen_text(app))
     async with monitor(hasty(NOW, wait_event_type=""), view=OPEN) as (app, _source, pilot):
         await pilot.press("home", "c", "B")
         assert planned(app) == [(1, False), (2, False)]
