@@ -16,6 +16,8 @@ What was not sent ends as NOT_SENT: "stopped", or why the server could not be lo
 watching of what was sent, which takes at most `patience_s`; a second stop() does, and what is then not seen to end is
 STILL_THERE. A task that runs a campaign is shielded by its caller, not cancelled, so that every signal's end is known.
 
+A caution that nobody was asked about, as of another statement of a session that is bound by `busy`, leaves it alone.
+
 With `escalate_after_s` (the plan's action is terminate) the queries that a cancel can end are cancelled first; so many
 seconds later whatever still holds its slot is terminated. A session that began a new query after the cancel is left
 alone as CHANGED. Where a cancel would do nothing, a session waits untouched for the second part.
@@ -179,13 +181,18 @@ class Campaign:
         for excluded in newer.excluded:
             self._end(_left(excluded, "after its cancel" if excluded.target.key in self._cancelled else BEFORE))
         confirmed = {target.key: target for target in bound}
+        asked = {item.target.key: item for item in self._plan.planned}
         planned = []
         for item in newer.planned:
             before = confirmed[item.target.key]
+            unasked = item.guards - asked[item.target.key].guards
             if item.target.allow_superuser > before.allow_superuser:
                 self._end(Outcome(before, Status.CHANGED, "left alone: its role has become a superuser"))
             elif item.target.allow_replication > before.allow_replication:
                 self._end(Outcome(before, Status.CHANGED, "left alone: its role may replicate now"))
+            elif unasked:
+                new = [caution for caution in item.cautions if caution not in asked[item.target.key].cautions]
+                self._end(Outcome(before, Status.CHANGED, f"left alone: {', '.join(new or item.cautions)}"))
             else:
                 planned.append(item)
         return planned
@@ -195,14 +202,19 @@ class Campaign:
         backend = snapshot.by_key.get(target.key)
         if target.key not in self._cancelled or backend is None:
             return target
-        if backend.query_start != target.query_start:
+        if backend.query_start != target.query_start and not target.busy:
             self._end(Outcome(target, Status.CHANGED, "a new query since it was cancelled"))
             return None
         if backend.wrote and not target.wrote:
             self._end(Outcome(target, Status.CHANGED, "its transaction has written since it was cancelled"))
             return None
-        now = Target.of(backend, target.chosen_by, target.reason)
-        return replace(now, allow_superuser=target.allow_superuser, allow_replication=target.allow_replication)
+        return replace(
+            target,
+            state=backend.state,
+            state_change=backend.state_change,
+            query_start=backend.query_start,
+            wrote=backend.wrote,
+        )
 
     async def _signal(self, action: Action, target: Target) -> bool:
         """Signal one; False when it was stopped before its turn came."""

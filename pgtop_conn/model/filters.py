@@ -248,7 +248,7 @@ KEYS: Mapping[str, Key] = {
     "pid": Key(lambda backend, at, tags: str(backend.pid), kinds.pid, "process id: pid:4711,4712"),
     "role": Key(lambda backend, at, tags: backend.role, kinds.name, "role name: role:web,api or role:app_*"),
     "db": Key(lambda backend, at, tags: backend.database, kinds.name, "database name: db:shop"),
-    "app": Key(lambda backend, at, tags: backend.app, kinds.name, 'application_name: app:billing* or app:""'),
+    "app": Key(lambda backend, at, tags: backend.whole_app, kinds.app, 'application_name: app:billing* or app:""'),
     "client": Key(_client, kinds.client, "client address: client:10.2.0.17, client:10.2.0.0/16, client:local"),
     "state": Key(
         _state, kinds.state, "state:idle, active, in-transaction (idle in transaction), aborted, fastpath, disabled"
@@ -283,7 +283,7 @@ _OWN = tuple(
 )
 #: All that the readers of those look at.
 _kind = attrgetter(
-    *("role", "database", "app", "client", "state", "wait_event_type", "wait_event", "backend_type", "hidden")
+    *("role", "database", "whole_app", "client", "state", "wait_event_type", "wait_event", "backend_type", "hidden")
 )
 #: Kinds of sessions that a word remembers.
 KINDS_KEPT = 4096

@@ -104,7 +104,7 @@ def labeller(provider: str | None, labels: tuple[Label, ...]) -> Callable[[Backe
     known: dict[tuple[object, ...], str] = {}
 
     def source(backend: Backend) -> str:
-        kind = (backend.role, backend.app, backend.client, backend.database, backend.hidden)
+        kind = (backend.role, backend.whole_app, backend.client, backend.database, backend.hidden)
         found = known.get(kind)
         if found is None:
             if len(known) >= KEPT:

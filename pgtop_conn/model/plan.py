@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pgtop_conn.model.guards import Care, Policy, Verdict, judge, refused
+from pgtop_conn.model.guards import Care, Policy, Verdict, judge, left_for_caution, refused
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
@@ -15,6 +15,7 @@ from pgtop_conn.model.source import Action, Target
 GONE = "gone since it was selected"
 #: What the reason of a session that is no longer what was chosen begins with.
 CHANGED = "changed since it was selected: "
+WRITTEN = "its transaction has written"
 
 
 class Ask(StrEnum):
@@ -32,6 +33,8 @@ class Planned:
     target: Target
     backend: Backend
     cautions: tuple[str, ...]
+    #: Names of the guards that spoke.
+    guards: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Excluded:
     target: Target
     reasons: tuple[str, ...]
     dropped: bool = False
+    #: Left alone only because nobody is there to be asked about it, or because it is not asked about in bulk.
+    cautioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,11 @@ class Plan:
     @property
     def targets(self) -> tuple[Target, ...]:
         return tuple(item.target for item in self.planned)
+
+    @property
+    def cautioned(self) -> int:
+        """How many are left alone only because nobody could be asked about them."""
+        return sum(item.cautioned for item in self.excluded)
 
     @property
     def cautions(self) -> dict[str, int]:
@@ -112,12 +122,16 @@ def make_plan(
             continue
         verdict = judge(backend, snapshot, policy, bulk=bulk)
         reasons = refused(action, backend, verdict)
+        cautioned = (
+            bool(reasons) and reasons == verdict.reasons and left_for_caution(backend, snapshot, policy, bulk=bulk)
+        )
         if target.key in kept:
+            cautioned = False
             reasons = (*reasons, f"one of the newest {len(kept)} that are kept")
         if reasons:
-            excluded.append(Excluded(target, reasons))
+            excluded.append(Excluded(target, reasons, cautioned=cautioned))
         else:
-            planned.append(Planned(_allowed(target, verdict), backend, verdict.reasons))
+            planned.append(Planned(_allowed(target, verdict), backend, verdict.reasons, verdict.names))
             care = max(care, verdict.care)
     budget = SlotBudget.of(snapshot)
     freed = sum(1 for item in planned if item.backend.is_client) if action is Action.TERMINATE else 0
@@ -139,7 +153,11 @@ def make_plan(
 def _allowed(target: Target, verdict: Verdict) -> Target:
     """The target with what its confirmation covers, which the server asks for again."""
     return replace(
-        target, allow_superuser="superuser" in verdict.names, allow_replication="replication" in verdict.names
+        target,
+        allow_superuser="superuser" in verdict.names,
+        allow_replication="replication" in verdict.names,
+        allow_unknown_role="role" in verdict.names,
+        allow_namesake="namesake" in verdict.names,
     )
 
 
@@ -162,6 +180,8 @@ def _change(target: Target, backend: Backend) -> str:
     """What is different about a session since it was chosen, or ''."""
     if target.still_is(backend):
         return ""
+    if target.busy:
+        return f"{CHANGED}{WRITTEN if backend.wrote else 'its role or its application is another one'}"
     if target.state != backend.state:
         return f"{CHANGED}{target.state} → {backend.state}"
     if target.query_start != backend.query_start:

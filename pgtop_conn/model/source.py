@@ -38,13 +38,20 @@ class Target:
     #: What was confirmed for this one; without it the server-side guard leaves such a session alone.
     allow_superuser: bool = False
     allow_replication: bool = False
+    allow_unknown_role: bool = False
+    allow_namesake: bool = False
+    #: What a pooler appended to `app`.
+    app_host: str = ""
+    #: Bound to who it is, its role and its application, whatever it runs by then: for an application with statements
+    #: so short that none of them is there long enough to be chosen.
+    busy: bool = False
     #: How it came to be chosen, for the journal: "the cursor", "marks", "group app=web", "filter idle>10m".
     chosen_by: str = ""
     #: Why, in the user's own words, for the journal; optional.
     reason: str = ""
 
     @classmethod
-    def of(cls, backend: Backend, chosen_by: str = "", reason: str = "") -> Target:
+    def of(cls, backend: Backend, chosen_by: str = "", reason: str = "", *, busy: bool = False) -> Target:
         """Bind a row, now."""
         return cls(
             key=backend.key,
@@ -57,12 +64,18 @@ class Target:
             state_change=backend.state_change,
             query_start=backend.query_start,
             wrote=backend.wrote,
+            app_host=backend.app_host,
+            busy=busy,
             chosen_by=chosen_by,
             reason=reason,
         )
 
     def still_is(self, backend: Backend) -> bool:
-        """Whether the row is the same session in the same state with the same query."""
+        """Whether the row is the same session in the same state with the same query, or what `busy` asks of it."""
+        if self.busy:
+            names = (self.role, self.app, self.app_host)
+            same = self.key == backend.key and names == (backend.role, backend.app, backend.app_host)
+            return same and (self.wrote or not backend.wrote)
         return (
             self.key == backend.key
             and self.state == backend.state
@@ -72,6 +85,8 @@ class Target:
         )
 
 
+#: Behind how a session was chosen that is bound by `busy`.
+WHATEVER = ", whatever it runs"
 #: The detail of a GONE that no signal of ours brought about.
 BEFORE = "before it was signalled"
 

@@ -258,7 +258,8 @@ class Reader:
     async def _read_locks(self, now: float) -> None:
         """Who holds locks, for what may be ended safely; it costs about as much as the activity itself (measured)."""
         for row in await self._extra("locks", now, every_s=LOCKS_EVERY_S) or ():
-            self._locks = Locks(row["at"], frozenset(map(int, row["holders"])))
+            pids = (frozenset(map(int, row[name])) for name in ("holders", "advisory", "slots"))
+            self._locks = Locks(row["at"], *pids)
 
 
 def _own(reading: Reading) -> ActivityRow:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import asyncpg
 
+from pgtop_conn.model.appname import raw_name
 from pgtop_conn.model.errors import SourceLost
 from pgtop_conn.model.source import BEFORE, Action, Outcome, Status, Target
 from pgtop_conn.model.text import clean, decode
@@ -45,6 +46,10 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
             [name.hex() for name in names],
             target.allow_superuser,
             target.allow_replication,
+            target.allow_unknown_role,
+            target.allow_namesake,
+            target.busy,
+            [raw_name(target.app, target.app_host).encode().hex()],
         )
         if rows:
             # False: it ended in the instant between the look and the signal.
@@ -68,11 +73,16 @@ async def _why_nobody(link: Link, target: Target) -> Outcome:
     if not rows:
         return Outcome(target, Status.GONE, BEFORE)
     row = rows[0]
-    if row["state"] != target.state:
+    if target.busy:
+        if row["wrote"] and not target.wrote:
+            return Outcome(target, Status.CHANGED, "its transaction has written since it was chosen")
+        if row["app"] != raw_name(target.app, target.app_host):
+            return Outcome(target, Status.CHANGED, f"its application is now called {clean(row['app'])}")
+    elif row["state"] != target.state:
         return Outcome(target, Status.CHANGED, f"now {clean(row['state'] or 'without a state')}")
-    if (row["state_change"], row["query_start"]) != (target.state_change, target.query_start):
+    elif (row["state_change"], row["query_start"]) != (target.state_change, target.query_start):
         return Outcome(target, Status.CHANGED, "another query since it was chosen")
-    if row["wrote"] != target.wrote:
+    elif row["wrote"] != target.wrote:
         return Outcome(target, Status.CHANGED, "its transaction has written since it was chosen")
     if row["role"] is None:
         return Outcome(target, Status.DENIED, "left alone: its role is unknown or was dropped")

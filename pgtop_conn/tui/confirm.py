@@ -12,9 +12,9 @@ from textual.widget import Widget
 from textual.widgets import Button, Input
 
 from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.plan import Ask, Excluded, Plan, Planned, make_plan
-from pgtop_conn.model.snapshot import BackendKey, Snapshot
-from pgtop_conn.model.source import Action
+from pgtop_conn.model.plan import GONE, Ask, Excluded, Plan, Planned, make_plan
+from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
+from pgtop_conn.model.source import WHATEVER, Action, Target
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.tui.dialogs import SCROLLING, Answer, Dialog
 from pgtop_conn.tui.lines import OneLine, Row
@@ -27,7 +27,7 @@ from pgtop_conn.view.columns import Cell
 #: How a choice begins that "all but the newest" makes sense for; marks and the cursor were chosen one by one.
 SETS = ("group ", "filter ")
 #: What a single choice has no use for, and what a line of text keeps for itself.
-OPTIONS = frozenset({"keep", "escalate", "reason"})
+OPTIONS = frozenset({"keep", "escalate", "reason", "busy"})
 
 
 KEYS = (
@@ -52,6 +52,15 @@ KEYS = (
         key_display="e",
         priority=True,
         tooltip="After a cancel, terminate what still holds its slot some seconds later; again: only cancel.",
+    ),
+    Binding(
+        "B",
+        "busy",
+        "busy",
+        id="confirm_busy",
+        key_display="B",
+        priority=True,
+        tooltip="Take sessions in use whatever they run by then, if role and application are the same; again: do not.",
     ),
     Binding(
         "r",
@@ -83,6 +92,8 @@ class Confirm(Dialog[Decision | None]):
         self._can_escalate = self.plan.action is Action.CANCEL or decision.escalate_after_s is not None
         self._escalating = decision.escalate_after_s is not None
         self._keep = len(self.plan.kept)
+        self._busy_keys = _in_use(self.plan, snapshot)
+        self._busy = any(target.busy for target in self.plan.chosen)
         self._reason = next((target.reason for target in self.plan.targets), "")
         #: Whoever was left alone once, for another reason than being among the newest, stays so.
         self._out: dict[BackendKey, Excluded] = {}
@@ -158,7 +169,9 @@ class Confirm(Dialog[Decision | None]):
             return True
         if self._reason_input.has_focus or (self.plan.planned and self.plan.ask is Ask.TYPE_ROLE):
             return False
-        return {"keep": self._can_keep, "escalate": self._can_escalate}.get(action, bool(self.plan.planned))
+        can_bind = bool(self._busy_keys) and self.plan.action is Action.TERMINATE
+        possible = {"keep": self._can_keep, "escalate": self._can_escalate, "busy": can_bind}
+        return possible.get(action, bool(self.plan.planned))
 
     def action_keep(self, step: int) -> None:
         possible = [target for target in self.plan.chosen if target.key not in self._out]
@@ -170,6 +183,26 @@ class Confirm(Dialog[Decision | None]):
     def action_escalate(self) -> None:
         self._escalating = not self._escalating
         self._planned_anew(Action.TERMINATE if self._escalating else Action.CANCEL)
+
+    def action_busy(self) -> None:
+        """Bind those in use to who they are, or to their statements again; who only ran another one comes back."""
+        self._busy = not self._busy
+        for key in self._busy_keys:
+            item = self._out.get(key)
+            if item is not None and item.dropped and item.reasons[0] != GONE:
+                del self._out[key]
+        chosen = tuple(self._bound(target) for target in self.plan.chosen)
+        self.plan = replace(self.plan, chosen=chosen)
+        self._planned_anew(self.plan.action)
+
+    def _bound(self, target: Target) -> Target:
+        now = self._snapshot.by_key.get(target.key)
+        if target.key not in self._busy_keys or now is None:
+            return target
+        chosen_by = target.chosen_by.removesuffix(WHATEVER) + (WHATEVER if self._busy else "")
+        # What it writes now is shown and asked about.
+        wrote = now.wrote if self._busy else target.wrote
+        return replace(target, busy=self._busy, wrote=wrote, chosen_by=chosen_by)
 
     # What is shown.
 
@@ -185,7 +218,7 @@ class Confirm(Dialog[Decision | None]):
     def _hint(self) -> list[Cell]:
         """The keys that change what is sent, as far as they do something now."""
         plan = self.plan
-        if not (plan.planned or self._keep):
+        if not (plan.planned or self._keep or self._busy_keys):
             return []
         cells = [] if plan.ask is Ask.YES else [Cell("Esc", "key"), Cell(" leave everything   ", "dim")]
         if self.check_action("keep", ()):
@@ -193,12 +226,18 @@ class Confirm(Dialog[Decision | None]):
         if self.check_action("escalate", ()):
             does = "cancel only" if self._escalating else f"then terminate after {self._escalate_after_s:g} s"
             cells += [Cell("e", "key"), Cell(f" {does}   ", "dim")]
-        key = "Tab" if plan.ask is Ask.TYPE_ROLE else "r"
-        return [*cells, Cell(key, "key"), Cell(" reason", "dim")]
+        if plan.planned:
+            key = "Tab" if plan.ask is Ask.TYPE_ROLE else "r"
+            cells += [Cell(key, "key"), Cell(" reason   ", "dim")]
+        if self.check_action("busy", ()):
+            cells += [Cell("B", "key"), Cell(" this query only" if self._busy else " any query", "dim")]
+        return cells
 
     def _rows(self) -> list[Row]:
         plan, at = self.plan, self._snapshot.taken_at
         facts: list[Row] = [*plans.breakdown(plan), plans.ages(plan, at)]
+        if any(target.busy for target in plan.targets):
+            facts.append([Cell("! whatever they run by then, if role and application are the same", "warning")])
         facts += [*plans.cautions(plan), *plans.exclusions(plan)]
         planned = {item.target.key: item for item in plan.planned}
         left = {item.target.key: item for item in plan.excluded}
@@ -296,9 +335,18 @@ class Confirm(Dialog[Decision | None]):
         self._fit()
 
 
-def _needed(plan: Plan) -> tuple[Ask, str, bool]:
-    """What confirms the plan; typed text counts only as long as this stays the same."""
-    return plan.ask, plan.answer, bool(plan.planned)
+def _needed(plan: Plan) -> tuple[Ask, str, bool, frozenset[str]]:
+    """What confirms the plan, and what is asked about; typed text counts only as long as this stays the same."""
+    return plan.ask, plan.answer, bool(plan.planned), frozenset(plan.cautions)
+
+
+def _in_use(plan: Plan, snapshot: Snapshot) -> frozenset[BackendKey]:
+    """Those of the choice that work now or did a moment ago; by the host door nobody can tell what is theirs."""
+    if snapshot.server.door == HOST_DOOR:
+        return frozenset()
+    rows = ((target, snapshot.by_key.get(target.key)) for target in plan.chosen)
+    used = {target.key for target, row in rows if row is not None and (target.busy or row.is_busy(snapshot.taken_at))}
+    return frozenset(used)
 
 
 def _struck(item: Planned, why: Excluded | None) -> Row:

@@ -61,7 +61,7 @@ def _identity(backend: Backend, snapshot: Snapshot) -> list[Row]:
         _fact("process", Cell(str(backend.pid), "count"), f"  {backend.backend_type or 'type hidden'}"),
         _fact("role", backend.role or "none", Cell(_role_facts(snapshot.roles.get(backend.role_oid)), "dim")),
         _fact("database", backend.database or "none"),
-        _fact("application", backend.app or Cell("none", "faint")),
+        _fact("application", backend.whole_app or Cell("none", "faint")),
         _fact("client", f"{backend.client}{port}" or Cell("unknown", "faint"), _encryption(backend)),
     ]
     if backend.leader_pid:

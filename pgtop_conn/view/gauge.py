@@ -154,7 +154,7 @@ def _pace(status: Status) -> Cell:
 def _others_like_us(snapshot: Snapshot) -> str:
     """Who else watches this server with pgtop-conn: two people may be about to end the same sessions."""
     others = [
-        f"{one_line(backend.role)} from {one_line(backend.client) or 'unknown'}"
+        f"{one_line(backend.role)} from {one_line(backend.app_host or backend.client) or 'unknown'}"
         for backend in snapshot.backends
         if backend.app == OWN_APPLICATION_NAME and backend.pid != snapshot.server.own_pid
     ]

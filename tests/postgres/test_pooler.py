@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -13,11 +14,16 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError
+from pgtop_conn.model.filters import parse
+from pgtop_conn.model.guards import Care, Policy, judge
+from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
+from pgtop_conn.postgres.statements import statement
 from tests.pooling import configure, free_port, pooler_program, start
-from tests.postgres.recorder import until_true
+from tests.postgres.conftest import OpenSession
+from tests.postgres.recorder import Recorder, until_true
 from tests.postgres.traps import TRAPPED, drop_traps, lay_traps, sprung
 from tests.servers import Clients, Connection
 
@@ -172,3 +178,32 @@ async def test_ssl(cluster: Cluster, bouncer: StartBouncer, certificate: Path) -
     with pytest.raises(ConnectError) as caught:
         await Session.open(resolve(f"{uri}?sslmode=disable", environ={}))
     assert str(caught.value).isprintable()
+
+
+async def test_a_host_that_the_pooler_appends_is_no_part_of_the_name(
+    cluster: Cluster, bouncer: StartBouncer, clients: Clients, sessions: OpenSession
+) -> None:
+    """Both are found by their names: an application, and a colleague's monitor, which no filter may end."""
+    uri = await bouncer(application_name_add_host="1")
+    others = [
+        await asyncpg.connect(uri, statement_cache_size=0, server_settings={"application_name": app})
+        for app in ("shop", OWN_APPLICATION_NAME)
+    ]
+    for other in others:
+        await other.execute("BEGIN")
+    session = await sessions(cluster)
+    seen = await session.poll()
+    shop, monitor = (
+        next(one for one in seen.backends if one.app == app and one.app_host) for app in ("shop", OWN_APPLICATION_NAME)
+    )
+    assert shop.whole_app.startswith("shop - 127.0.0.1:")
+    assert [one.pid for one in seen.backends if parse("app:shop").matches(one, seen.taken_at)] == [shop.pid]
+    assert judge(monitor, seen, Policy(allow_superuser=True, allow_replication=True), bulk=True).care is Care.REFUSE
+    assert "namesake" in judge(monitor, seen, Policy()).names
+    (outcome,) = await session.signal(Action.TERMINATE, [replace(Target.of(monitor), allow_superuser=True)])
+    assert outcome.status is Status.DENIED
+    # An earlier session of our own is found by the same name.
+    ended = await Recorder(session).link.fetch(statement("end_own"), *monitor.key)
+    assert [row["signalled"] for row in ended] == [True]
+    for other in others:
+        other.terminate()

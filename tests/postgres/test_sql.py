@@ -147,7 +147,7 @@ ARGUMENTS = {
     "facts_settings": (["work_mem"],),
     "provider": (["rds.extensions"], ["aurora_version"], ["heroku_ext"]),
     "queries": (["1"],),
-    "signal": (1, 1.0, "idle", 1.0, 1.0, "client backend", False, ["61"], True, True),
+    "signal": (1, 1.0, "idle", 1.0, 1.0, "client backend", False, ["61"], True, True, True, True, True, ["61"]),
     "still_there": (1, 1.0),
 }
 

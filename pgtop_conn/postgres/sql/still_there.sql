@@ -4,6 +4,7 @@ SELECT
     pg_catalog.date_part('epoch', a.state_change) AS state_change,
     pg_catalog.date_part('epoch', a.query_start) AS query_start,
     a.backend_xid IS NOT NULL AS wrote,
+    a.application_name AS app,
     pg_catalog.textsend(r.rolname::pg_catalog.text) AS role
 FROM pg_catalog.pg_stat_get_activity($1::pg_catalog.int4) AS a
 LEFT JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) a.usesysid
