@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from pgtop_conn.commands.observing import observe
+from pgtop_conn.commands.observing import Watch, observe
 from pgtop_conn.commands.request import memory, request_of
 from pgtop_conn.config import Settings
 from pgtop_conn.demo.server import Cluster
@@ -221,15 +221,15 @@ class Flickering:
 async def test_polls_that_fail_are_left_out() -> None:
     first, last = make_snapshot(), make_snapshot(taken_at=NOW + 1)
     source = Flickering(first, PollFailed("slow"), SourceLost("gone"), last)
-    seen, budget, observation = await observe(source, Settings(interval_s=0.01), 0.1)
+    seen, budget, observation = await observe(source, Settings(interval_s=0.01), Watch.for_s(0.1))
     assert seen is last
     assert budget.used == 2
     assert observation.history.points()[0] == (NOW, 2)
     with pytest.raises(SourceLost):
-        await observe(Flickering(SourceLost("gone")), Settings(), 0.1)
+        await observe(Flickering(SourceLost("gone")), Settings(), Watch.for_s(0.1))
 
 
 async def test_one_look_polls_once() -> None:
     source = Flickering(make_snapshot(), AssertionError("a second poll"))
-    seen, _budget, _observation = await observe(source, Settings(), 0)
+    seen, _budget, _observation = await observe(source, Settings(), Watch.for_s(0.0))
     assert seen.taken_at == NOW

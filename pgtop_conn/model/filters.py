@@ -235,6 +235,10 @@ def _state_s(backend: Backend, at: float, tags: Tags) -> float | None:
     return _measured(backend, backend.state_s(at))
 
 
+def _unused_s(backend: Backend, at: float, _tags: Tags) -> float | None:
+    return _measured(backend, backend.unused_s(at))
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """How a key is read from a row (None where hidden), how it is compared, and its line of help."""
@@ -266,6 +270,7 @@ KEYS: Mapping[str, Key] = {
         _blockers, kinds.blocked, "waits for another session: blocked:yes, blocked:no, blocked:4711 (by it)"
     ),
     "idle": Key(_idle_s, kinds.duration, "time in an idle state: idle>10m"),
+    "unused": Key(_unused_s, kinds.duration, "time since the last statement of an idle session began: unused>10m"),
     "age": Key(_session_s, kinds.duration, "time since the session began: age>2h"),
     "xact": Key(_xact_s, kinds.duration, "time the transaction is open: xact>5m"),
     "query_age": Key(_query_s, kinds.duration, "time since the current or last query began: query_age>30s"),

@@ -195,7 +195,13 @@ def _state(backend: Backend, frame: Frame) -> Cell:
 def _for(backend: Backend, frame: Frame) -> Cell:
     idle_s = backend.idle_s(frame.at)
     old = idle_s is not None and idle_s >= OLD_IDLE_S
-    return Cell(format.duration(backend.state_s(frame.at)), "old" if old else "")
+    # The state of a session that its pool keeps alive without a statement is always young.
+    shown_s = idle_s if backend.kept_alive else backend.state_s(frame.at)
+    return Cell(format.duration(shown_s), "old" if old else "")
+
+
+def _unused(backend: Backend, frame: Frame) -> Cell:
+    return Cell(format.duration(backend.unused_s(frame.at)), "dim")
 
 
 def _xact(backend: Backend, frame: Frame) -> Cell:
@@ -230,6 +236,7 @@ SESSION_COLUMNS: tuple[Column[Backend], ...] = (
     Column("client", "CLIENT", 15, lambda b, _: Cell(b.client), leaves=5, least=11, most=28, middle=True),
     Column("state", "STATE", 10, _state, leaves=1),
     Column("for", "FOR", 7, _for, right=True, leaves=2, least=6),
+    Column("unused", "UNUSED", 7, _unused, right=True, leaves=10, least=6),
     Column("xact", "XACT", 7, _xact, right=True, leaves=3, least=6),
     Column("wait", "WAIT", 18, _wait, leaves=6, least=17, most=30),
     Column("query", "QUERY", 0, lambda b, _: Cell(one_line(b.query), "query"), least=12, comfort=80),

@@ -100,8 +100,9 @@ def _role_facts(role: Role | None) -> str:
 
 def _times(backend: Backend, at: float) -> list[Row]:
     state = backend.state or ("hidden" if backend.hidden else "none")
+    kept = ", kept alive without a statement" if backend.kept_alive else ""
     return [
-        _fact("state", Cell(state, STATE_STYLES.get(state, "")), Cell(_since(backend.state_change, at), "dim")),
+        _fact("state", Cell(state, STATE_STYLES.get(state, "")), Cell(_since(backend.state_change, at) + kept, "dim")),
         _fact("wait", backend.wait or Cell("does not wait", "faint")),
         _fact("connected", _moment(backend.key.backend_start, at)),
         _fact("transaction", Cell(_BY_TITLE, "faint") if backend.by_title else _moment(backend.xact_start, at)),

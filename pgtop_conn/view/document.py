@@ -137,6 +137,7 @@ def _backend(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -
         "query_id": backend.query_id,
         "source": tags.source(backend) or None,
         "leak": tags.leak.get(backend.key),
+        "last_statement_s": _rounded(backend.last_statement_s(at)),
         "guard": {"level": verdict.level, "reasons": list(verdict.reasons)},
     }
 
@@ -184,6 +185,7 @@ CSV_COLUMNS = (
     "query_id",
     "source",
     "leak",
+    "last_statement_s",
     "guard",
     "guard_reasons",
 )

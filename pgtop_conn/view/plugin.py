@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from pgtop_conn.model.slots import Limit, SlotBudget, may_hold_slot
-from pgtop_conn.model.snapshot import HIDDEN_STATE, HOST_DOOR, IDLE, TRANSACTION_STATES, Snapshot
+from pgtop_conn.model.snapshot import HIDDEN_STATE, HOST_DOOR, IDLE, TRANSACTION_STATES, Backend, Snapshot
 from pgtop_conn.model.text import clean
 from pgtop_conn.model.thresholds import Range
 from pgtop_conn.view.format import duration
@@ -63,11 +63,20 @@ def _in_transaction(checked: Checked) -> float | None:
 
 def _oldest_idle(checked: Checked) -> float | None:
     """0 where nobody is idle; by titles of processes only what was watched is known."""
+    return _oldest(checked, Backend.idle_s)
+
+
+def _oldest_unused(checked: Checked) -> float | None:
+    """The same, by the last statement: a keep-alive without a statement doesn't make it young."""
+    return _oldest(checked, Backend.unused_s)
+
+
+def _oldest(checked: Checked, age_of: Callable[[Backend, float], float | None]) -> float | None:
     if checked.snapshot.server.door == HOST_DOOR:
         return None
     states = checked.budget.states
     at = checked.snapshot.taken_at
-    ages = [backend.idle_s(at) for backend in checked.snapshot.backends if may_hold_slot(backend)]
+    ages = [age_of(backend, at) for backend in checked.snapshot.backends if may_hold_slot(backend)]
     known = [age for age in ages if age is not None]
     hidden = HIDDEN_STATE in states or (not known and any(states.get(state) for state in (IDLE, *TRANSACTION_STATES)))
     return None if hidden else max(known, default=0.0)
@@ -95,6 +104,11 @@ METRICS: dict[str, Metric] = {
     ),
     "idle_in_transaction": Metric("sessions idle in a transaction, aborted ones included", _in_transaction),
     "oldest_idle": Metric("seconds that the session idle for the longest is idle, 0 where none is", _oldest_idle, "s"),
+    "oldest_unused": Metric(
+        "seconds since the last statement of the idle session that has been without one for longest, 0 if none is idle",
+        _oldest_unused,
+        "s",
+    ),
     "limit_percent": Metric(
         "the fullest CONNECTION LIMIT above 0 of a role or a database, in per cent", _limit_percent, "%"
     ),

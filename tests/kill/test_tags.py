@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pgtop_conn.commands.kill import kill
+from pgtop_conn.commands.observing import Watch
 from pgtop_conn.commands.order import Order
 from pgtop_conn.config import Settings
 from pgtop_conn.demo.server import Cluster
@@ -89,10 +90,10 @@ async def test_leak_is_judged_after_some_polls_and_only_the_judged_are_signalled
 
     monkeypatch.setattr(session, "poll", counted)
     order = Order(parse("leak:yes role:shop"), as_json=True, dry_run=True)
-    answer = await kill(session, order, Policy(), watch_s=0.3)
+    answer = await kill(session, order, Policy(), watch=Watch.for_s(0.3))
     assert polls >= 2
     assert {one["pid"] for one in json.loads(answer.out)["targets"]} == pids_of(leaked[1:])
-    answer = await kill(session, replace(order, dry_run=False), Policy(), watch_s=0.1)
+    answer = await kill(session, replace(order, dry_run=False), Policy(), watch=Watch.for_s(0.1))
     assert answer.code == 0
     assert {one["pid"]: one["outcome"] for one in json.loads(answer.out)["targets"]} == dict.fromkeys(
         pids_of(leaked[1:]), "gone"
@@ -111,7 +112,7 @@ async def test_what_is_hidden_is_no_leak_and_no_healthy_session(
     await clients.role(cluster, "stranger")
     session = await sessions(cluster, user="stranger")
     for text in ("leak:yes", "leak:no", "!leak:yes"):
-        answer = await kill(session, Order(parse(f"{text} role:shop"), as_json=True, dry_run=True), Policy(), watch_s=0)
+        answer = await kill(session, Order(parse(f"{text} role:shop"), as_json=True, dry_run=True), Policy(), watch=Watch.for_s(0.0))
         told = json.loads(answer.out)
         assert (told["targets"], told["excluded"]) == ([], [])
 
@@ -163,7 +164,7 @@ async def test_a_real_leak_is_ended_and_a_pool_beside_it_is_not(
     works = [asyncio.create_task(leak()), asyncio.create_task(use())]
     await wait_until(lambda: len(leaked) >= 20, "it has leaked for a while")
     session = await sessions(cluster)
-    answer = await kill(session, Order(parse("leak:yes"), as_json=True, most=99), Policy(), watch_s=2.0)
+    answer = await kill(session, Order(parse("leak:yes"), as_json=True, most=99), Policy(), watch=Watch.for_s(2.0))
     over.set()
     await asyncio.gather(*works)
     told = json.loads(answer.out)
