@@ -15,7 +15,7 @@ from typing import NoReturn
 from pgtop_conn import config
 from pgtop_conn.audit import Audited
 from pgtop_conn.commands.entering import Way, enter
-from pgtop_conn.model.errors import ConnectError, SlotsExhausted
+from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
 from pgtop_conn.model.source import Source
 from pgtop_conn.remembering import Remembered
 
@@ -90,12 +90,15 @@ def _can_ask() -> bool:
 
 def _ask(user: str) -> str:
     if not _can_ask():
-        raise ConnectError("a password is needed and there is no terminal to ask for it: use .pgpass or PGPASSWORD")
+        raise ConnectError(
+            "a password is needed and there is no terminal to ask for it: use .pgpass or PGPASSWORD",
+            failure=Failure.OURS,
+        )
     try:
         with _interruptible():
             return getpass.getpass(f"Password for user {user}: ")
     except EOFError:
-        raise ConnectError("no password was given") from None
+        raise ConnectError("no password was given", failure=Failure.OURS) from None
 
 
 def _yes(question: str) -> bool:

@@ -104,9 +104,9 @@ def refusal_of(text: str, function: str = "") -> Refusal:
     return next((one for one in REFUSALS if one.mark and one.mark in plain), by_function or UNKNOWN)
 
 
-def exhausted(text: str, host: Host, function: str = "") -> SlotsExhausted:
-    """The error for the user: the server's words and what they mean."""
-    refusal = refusal_of(text, function)
+def exhausted(text: str, host: Host, function: str = "", refusal: Refusal | None = None) -> SlotsExhausted:
+    """The error for the user: the server's words and what they mean; `refusal` where it is known already."""
+    refusal = refusal or refusal_of(text, function)
     return SlotsExhausted(f"{clean(one_line(text))} — {refusal.meaning}", SQLSTATE, refusal.kind, host.name, host.port)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
-from pgtop_conn.model.errors import ConnectError, PollFailed, SlotsExhausted, SourceLost
+from pgtop_conn.model.errors import ConnectError, Failure, PollFailed, SourceLost
 from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
@@ -194,8 +194,8 @@ class Session:
         """An ordinary slot, or the door where that is allowed and no slot is left."""
         try:
             return await self._reconnect(Link)
-        except SlotsExhausted:
-            if not self._by_door:
+        except ConnectError as error:
+            if not self._by_door or error.failure is not Failure.FULL:
                 raise
             return await self._reconnect(_by_door())
 

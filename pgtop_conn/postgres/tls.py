@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pgtop_conn.model.errors import BadInput, ConnectError
+from pgtop_conn.model.errors import BadInput, ConnectError, Failure
 from pgtop_conn.model.text import clean, one_line
 
 #: The trusted certificates of the machine instead of a file's.
@@ -28,6 +28,13 @@ _VERSIONS = {
     "tlsv1.2": ssl.TLSVersion.TLSv1_2,
     "tlsv1.3": ssl.TLSVersion.TLSv1_3,
 }
+
+
+class Unusable(ConnectError):
+    """A file of ours can't be used."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, failure=Failure.OURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ def _version(text: str) -> ssl.TLSVersion:
 
 
 def context(tls: Tls) -> tuple[ssl.SSLContext, tuple[str, ...]]:
-    """What the handshake is made with, and notes on files that are not there. Raises ConnectError."""
+    """What the handshake is made with, and notes on files that are not there. Raises Unusable."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
@@ -116,7 +123,7 @@ def _trust(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
         if root is None or not root.exists():
             if tls.mode in (VERIFY_CA, VERIFY_FULL):
                 named = clean(str(root)) if root is not None else "~/.postgresql/root.crt"
-                raise ConnectError(
+                raise Unusable(
                     f'root certificate file "{named}" does not exist: name one with sslrootcert, use the machine\'s own'
                     " with sslrootcert=system, or do not verify (sslmode=require)"
                 )
@@ -139,7 +146,7 @@ def _revoke(made: ssl.SSLContext, tls: Tls) -> None:
         _load(made, Path(tls.revoked), "sslcrl")
     if tls.revoked_folder:
         if not Path(tls.revoked_folder).is_dir():
-            raise ConnectError(f"sslcrldir: no such folder: {clean(tls.revoked_folder)}")
+            raise Unusable(f"sslcrldir: no such folder: {clean(tls.revoked_folder)}")
         made.load_verify_locations(capath=tls.revoked_folder)
     made.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
 
@@ -149,9 +156,9 @@ def _load(made: ssl.SSLContext, path: Path, keyword: str) -> None:
         made.load_verify_locations(cafile=str(path))
     except ssl.SSLError as error:
         said = one_line(error.reason or str(error))
-        raise ConnectError(clean(f"{keyword}: {path} holds nothing that can be read: {said}")) from None
+        raise Unusable(clean(f"{keyword}: {path} holds nothing that can be read: {said}")) from None
     except OSError as error:
-        raise ConnectError(clean(f"cannot read the file of {keyword}: {path}: {error.strerror}")) from None
+        raise Unusable(clean(f"cannot read the file of {keyword}: {path}: {error.strerror}")) from None
 
 
 def _identify(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
@@ -169,9 +176,9 @@ def _identify(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
     except ssl.SSLError as error:
         # The library says nothing at all of a key that the password does not open.
         said = one_line(error.reason or "wrong format, or sslpassword does not open it")
-        raise ConnectError(clean(f"sslcert {certificate} with sslkey {key} cannot be used: {said}")) from None
+        raise Unusable(clean(f"sslcert {certificate} with sslkey {key} cannot be used: {said}")) from None
     except OSError as error:
-        raise ConnectError(clean(f"cannot read the file of sslcert: {certificate}: {error.strerror}")) from None
+        raise Unusable(clean(f"cannot read the file of sslcert: {certificate}: {error.strerror}")) from None
     return ()
 
 
@@ -180,14 +187,14 @@ def _judge_key(key: Path) -> None:
     try:
         found = key.stat()
     except FileNotFoundError:
-        raise ConnectError(clean(f"there is a certificate, but no key in {key}: name it with sslkey")) from None
+        raise Unusable(clean(f"there is a certificate, but no key in {key}: name it with sslkey")) from None
     except OSError as error:
-        raise ConnectError(clean(f"cannot read the file of sslkey: {key}: {error.strerror}")) from None
+        raise Unusable(clean(f"cannot read the file of sslkey: {key}: {error.strerror}")) from None
     if not stat.S_ISREG(found.st_mode):
-        raise ConnectError(clean(f"sslkey: {key} is no plain file"))
+        raise Unusable(clean(f"sslkey: {key} is no plain file"))
     forbidden = stat.S_IRWXO | (stat.S_IWGRP | stat.S_IXGRP if found.st_uid == 0 else stat.S_IRWXG)
     if found.st_mode & forbidden:
-        raise ConnectError(clean(f"sslkey: others may read {key} (chmod 0600 makes it usable; 0640 when it is root's)"))
+        raise Unusable(clean(f"sslkey: others may read {key} (chmod 0600 makes it usable; 0640 when it is root's)"))
 
 
 def described(ssl_object: ssl.SSLObject | None) -> str:
