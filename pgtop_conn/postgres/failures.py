@@ -12,8 +12,8 @@ from pgtop_conn.model.errors import ConnectError, Failure, PasswordNeeded, Slots
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.link import server_text
-from pgtop_conn.postgres.pooler_refusals import SQLSTATES, PoolerText, passed_on, pooler_text
-from pgtop_conn.postgres.refused import SQLSTATE, UNKNOWN, exhausted, refusal_of
+from pgtop_conn.postgres.pooler_refusals import SQLSTATES, PoolerText, pooler_text, servers_text
+from pgtop_conn.postgres.refused import SQLSTATE, UNKNOWN, exhausted, passed_on, refusal_of
 
 #: What may be wrong on the way in; anything else is our own mistake and shows as one. A BufferError is the driver's
 #: word for a message that ends too early.
@@ -90,8 +90,12 @@ def _refused(error: asyncpg.PostgresError, info: ConnInfo, host: Host) -> Connec
     function = getattr(error, "server_source_function", None) or ""
     if code == SQLSTATE and refusal_of(text, function) is not UNKNOWN:
         return exhausted(text, host, function)
-    if code in SQLSTATES and (said := pooler_text(text)) is not None:
-        return _by_pooler(said, text, code, host)
+    if code in SQLSTATES:
+        inner, said = passed_on(servers_text(text)), pooler_text(text)
+        if inner is not None:
+            return exhausted(text, host, refusal=inner)
+        if said is not None:
+            return _by_pooler(said, text, code, host)
     if code == SQLSTATE:
         return exhausted(text, host, function)
     failure = Failure.UNABLE if code.startswith(_SERVES_NOBODY) else Failure.LOGIN
@@ -99,10 +103,6 @@ def _refused(error: asyncpg.PostgresError, info: ConnInfo, host: Host) -> Connec
 
 
 def _by_pooler(said: PoolerText, text: str, code: str, host: Host) -> ConnectError:
-    """What a pooler refused with; where it passes on that the server is full, that is what counts."""
-    inner = passed_on(text)
-    if inner and refusal_of(inner) is not UNKNOWN:
-        return exhausted(text, host, refusal=refusal_of(inner))
     line = f"{text} — {said.meaning}"
     if said.failure.is_full:
         return SlotsExhausted(line, code, "pooler", host.name, host.port, failure=said.failure)

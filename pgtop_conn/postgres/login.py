@@ -27,6 +27,8 @@ NOT_PERMITTED = "28000"
 _FINAL = ("28P01", "53300", "3D000", "57P03")
 #: What a pooler says of startup parameters that it does not know.
 _UNSUPPORTED = "unsupported startup parameter"
+#: What the driver puts before the reason.
+_IN_THE_EXCHANGE = "unexpected error while performing authentication: "
 _NO_OPTIONS = "options are left out: what is in between (a pooler) refuses them"
 
 
@@ -118,12 +120,12 @@ async def _attempt(trying: _Login, with_tls: bool) -> Link:
         if with_tls and _is_handshake(error, handed):
             text = f"SSL with {trying.host} failed: the connection was closed in the handshake"
             raise Handshake(text, failure=Failure.UNREACHABLE) from None
+        if isinstance(error, asyncpg.InternalClientError) and (method := _exchanging(handed)):
+            # The driver's words for an exchange that makes no sense, and those of the Kerberos library.
+            text = one_line(str(error).removeprefix(_IN_THE_EXCHANGE))
+            raise ConnectError(clean(f"{method} with {trying.host} failed: {text}"), failure=Failure.LOGIN) from None
         if is_trouble(error):
             raise explained(error, trying.info, trying.host) from None
-        if isinstance(error, Exception) and (method := _exchanging(handed)):
-            # The driver's own words for an exchange that makes no sense, and those of the Kerberos library.
-            text = clean(f"{method} with {trying.host} failed: {one_line(str(error))}")
-            raise ConnectError(text, failure=Failure.LOGIN) from None
         raise
     assert handed.gate is not None
     link = trying.kind(connection, trying.host)

@@ -88,11 +88,11 @@ def pooler_text(text: str) -> PoolerText | None:
     return next((one for one in TEXTS if one.beginning.match(plain)), None)
 
 
-def passed_on(text: str) -> str:
-    """The server's own text inside the pooler's; "" where there is none.
+def servers_text(text: str) -> str:
+    """The server's own text inside the pooler's, or all of it: PgBouncer passes some on as they are.
 
-    >>> passed_on("server login has been failing, cached error: FATAL: sorry, too many clients already")
+    >>> servers_text("server login has been failing, cached error: FATAL: sorry, too many clients already")
     'sorry, too many clients already'
     """
     found = _PASSED_ON.match(one_line(text))
-    return found[1] if found else ""
+    return found[1] if found else one_line(text)
