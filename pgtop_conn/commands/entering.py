@@ -52,8 +52,12 @@ class Way:
         return session
 
     async def _opened(self, by_door: bool) -> Session:
+        from pgtop_conn.postgres.connecting import read_again
         from pgtop_conn.postgres.session import Session
 
+        if self.waiting:
+            # A password may be changed while somebody waits for a slot.
+            self.info, _ = await read_again(self.info)
         hosts = () if self.waiting else self.info.hosts
         self.waiting = True
         try:

@@ -31,6 +31,8 @@ class Login:
     database: str | None = None
     never_ask: bool = False
     always_ask: bool = False
+    #: Seconds for all hosts and addresses together, where no connect_timeout was typed; None for any time.
+    patience_s: float | None = None
     #: The whole command line, for the next one to type.
     typed: tuple[str, ...] = ()
 
@@ -53,6 +55,8 @@ async def open_source(
         database=login.database,
         environ=environ,
     )
+    if login.patience_s is not None:
+        info = info.within(login.patience_s)
     if login.always_ask:
         info = info.with_password(_ask(info.user))
     may_ask = not (login.never_ask or login.always_ask) and _can_ask()

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from pgtop_conn.model.errors import ConnectError, Failure, PasswordNeeded, SlotsExhausted, SourceLost
+from pgtop_conn.model.errors import BadInput, ConnectError, Failure, PasswordNeeded, SlotsExhausted, SourceLost
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.dialling import Address, addresses
@@ -28,6 +28,14 @@ _WANTED: Mapping[str, Callable[[bool, bool], bool]] = MappingProxyType(
         "standby": lambda recovery, _read_only: recovery,
     }
 )
+
+
+async def read_again(info: ConnInfo) -> tuple[ConnInfo, str]:
+    """The same with what its files say by now; where they can't be read, as it was, and why."""
+    try:
+        return await asyncio.to_thread(info.renewed), ""
+    except BadInput as error:
+        return info, str(error)
 
 
 async def connect(info: ConnInfo, kind: type[Link] = Link) -> Link:
@@ -81,9 +89,11 @@ def _together(told: list[tuple[str, ConnectError]]) -> ConnectError:
 async def _connect_to(info: ConnInfo, host: Host, wanted: str, kind: type[Link]) -> Link:
     """The first address of the host that answers; each has connect_timeout for itself, as with libpq."""
     failures: list[tuple[str, ConnectError]] = []
-    for address in await _addresses(info, host):
+    found = await _addresses(info, host)
+    seconds = info.seconds_for_one(len(found) * len(info.hosts))
+    for address in found:
         try:
-            return await _connect_at(info, host, address, wanted, kind)
+            return await _connect_at(info, host, address, wanted, kind, seconds)
         except ConnectError as error:
             if error.failure is not Failure.UNREACHABLE:
                 raise
@@ -93,11 +103,12 @@ async def _connect_to(info: ConnInfo, host: Host, wanted: str, kind: type[Link])
 
 async def _addresses(info: ConnInfo, host: Host) -> tuple[Address, ...]:
     """At least one. Raises ConnectError."""
+    seconds = info.seconds_for_one(len(info.hosts))
     try:
-        async with asyncio.timeout(info.connect_timeout_s):
+        async with asyncio.timeout(seconds):
             found = await addresses(info, host)
     except TimeoutError:
-        text = f'host "{clean(host.dialled)}" was not looked up within {info.connect_timeout_s:.0f} s'
+        text = f'host "{clean(host.dialled)}" was not looked up within {seconds:.3g} s'
         raise ConnectError(text, failure=Failure.UNREACHABLE) from None
     except (OSError, ValueError) as error:
         raise explained(error, info, host) from None
@@ -106,10 +117,12 @@ async def _addresses(info: ConnInfo, host: Host) -> tuple[Address, ...]:
     return found
 
 
-async def _connect_at(info: ConnInfo, host: Host, address: Address, wanted: str, kind: type[Link]) -> Link:
+async def _connect_at(
+    info: ConnInfo, host: Host, address: Address, wanted: str, kind: type[Link], seconds: float
+) -> Link:
     link: Link | None = None
     try:
-        async with asyncio.timeout(info.connect_timeout_s):
+        async with asyncio.timeout(seconds):
             link = await login(info, host, address, kind)
             await _prepare(link, wanted)
     except BaseException as error:
@@ -121,7 +134,7 @@ async def _connect_at(info: ConnInfo, host: Host, address: Address, wanted: str,
             if (witness := link.take_witness()) is not None:
                 witness.close()
         if isinstance(error, TimeoutError):
-            text = f"no answer from {host} within {info.connect_timeout_s:.0f} s"
+            text = f"no answer from {host} within {seconds:.3g} s"
             raise ConnectError(text, failure=Failure.UNREACHABLE) from None
         if isinstance(error, SourceLost):
             raise _ended_at_once(error, link, info, host) from None

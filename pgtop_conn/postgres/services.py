@@ -12,6 +12,7 @@ from pathlib import Path
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.keywords import KEYWORDS
+from pgtop_conn.postgres.small_files import read
 
 #: Bytes of a line, its end included.
 LONGEST_LINE = 1022
@@ -54,7 +55,7 @@ def _files(file: str | None, environ: Mapping[str, str]) -> Iterator[Path]:
 def _read(path: Path, name: str) -> dict[str, str] | None:
     """The section of that name, None where the file has none. A line that stands in it twice counts the first time."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read(path, pipes=True)[0].split(b"\n")
     except FileNotFoundError:
         raise BadInput(f'service file "{clean(str(path))}" not found') from None
     except OSError as error:

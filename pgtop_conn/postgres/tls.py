@@ -22,6 +22,8 @@ VERIFY_FULL = "verify-full"
 #: What a server must choose in a direct handshake (PostgreSQL 17+).
 ALPN = "postgresql"
 
+#: Of one file. Those of all authorities together have a quarter of a megabyte, lists of revoked ones a few.
+_MOST_BYTES = 64 * 2**20
 _VERSIONS = {
     "tlsv1": ssl.TLSVersion.TLSv1,
     "tlsv1.1": ssl.TLSVersion.TLSv1_1,
@@ -114,13 +116,28 @@ def _file(given: str, tls: Tls, name: str) -> Path | None:
     return tls.folder / name if tls.folder is not None else None
 
 
+def _is_there(path: Path, keyword: str) -> bool:
+    """Whether there is a file that can be read in no time: OpenSSL would wait for a pipe for ever. Raises Unusable."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise Unusable(clean(f"cannot read the file of {keyword}: {path}: {error.strerror}")) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise Unusable(clean(f"{keyword}: {path} is no plain file"))
+    if found.st_size > _MOST_BYTES:
+        raise Unusable(clean(f"{keyword}: {path} is longer than {_MOST_BYTES // 2**20} MB"))
+    return True
+
+
 def _trust(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
     """Verify as soon as there are certificates to verify with, in whatever mode."""
     if tls.root == SYSTEM:
         made.set_default_verify_paths()
     else:
         root = _file(tls.root, tls, "root.crt")
-        if root is None or not root.exists():
+        if root is None or not _is_there(root, "sslrootcert"):
             if tls.mode in (VERIFY_CA, VERIFY_FULL):
                 named = clean(str(root)) if root is not None else "~/.postgresql/root.crt"
                 raise Unusable(
@@ -138,11 +155,12 @@ def _trust(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
 def _revoke(made: ssl.SSLContext, tls: Tls) -> None:
     """Lists of revoked certificates; the default one may be missing, one that was named may not."""
     default = None if tls.revoked or tls.revoked_folder else _file("", tls, "root.crl")
-    if default is not None and default.exists():
+    if default is not None and _is_there(default, "sslcrl"):
         _load(made, default, "sslcrl")
     elif not tls.revoked and not tls.revoked_folder:
         return
     if tls.revoked:
+        _is_there(Path(tls.revoked), "sslcrl")
         _load(made, Path(tls.revoked), "sslcrl")
     if tls.revoked_folder:
         if not Path(tls.revoked_folder).is_dir():
@@ -166,7 +184,7 @@ def _identify(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
     certificate = None if tls.certificate_mode == "disable" else _file(tls.certificate, tls, "postgresql.crt")
     if certificate is None:
         return ()
-    if not certificate.exists():
+    if not _is_there(certificate, "sslcert"):
         return (f"sslcert: {clean(tls.certificate)} is not there and not shown",) if tls.certificate else ()
     key = _file(tls.key, tls, "postgresql.key")
     if key is not None:
@@ -192,6 +210,8 @@ def _judge_key(key: Path) -> None:
         raise Unusable(clean(f"cannot read the file of sslkey: {key}: {error.strerror}")) from None
     if not stat.S_ISREG(found.st_mode):
         raise Unusable(clean(f"sslkey: {key} is no plain file"))
+    if found.st_size > _MOST_BYTES:
+        raise Unusable(clean(f"sslkey: {key} is longer than {_MOST_BYTES // 2**20} MB"))
     forbidden = stat.S_IRWXO | (stat.S_IWGRP | stat.S_IXGRP if found.st_uid == 0 else stat.S_IRWXG)
     if found.st_mode & forbidden:
         raise Unusable(clean(f"sslkey: others may read {key} (chmod 0600 makes it usable; 0640 when it is root's)"))
