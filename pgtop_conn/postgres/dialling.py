@@ -24,6 +24,8 @@ from pgtop_conn.postgres.gate import Gate
 _SSL_REQUEST = struct.pack("!II", 8, 80877103)
 #: What a program that is no PostgreSQL may say, long enough to be sure.
 _GLANCE = 64
+#: Between two attempts to get into the queue of a socket.
+_QUEUED_S = 0.05
 
 #: Keyword -> the constant of its socket option; those that this system does not have are left out, as libpq does.
 _OPTIONS = {
@@ -83,11 +85,28 @@ async def dial(info: ConnInfo, address: Address) -> socket.socket:
 async def _connected(handle: socket.socket, address: Any) -> socket.socket:
     handle.setblocking(False)
     try:
-        await asyncio.get_running_loop().sock_connect(handle, address)
+        if handle.family == socket.AF_UNIX:
+            await _queued(handle, address)
+        else:
+            await asyncio.get_running_loop().sock_connect(handle, address)
     except BaseException:
         handle.close()
         raise
     return handle
+
+
+async def _queued(handle: socket.socket, path: str) -> None:
+    """Connect as soon as the queue of the server's socket has room, as behind many who want to log in.
+
+    The loop would take a full queue for a connection, and no event tells that there is room.
+    """
+    while True:
+        try:
+            handle.connect(path)
+        except BlockingIOError:
+            await asyncio.sleep(_QUEUED_S)
+        else:
+            return
 
 
 def _set_options(handle: socket.socket, wanted: Mapping[str, int]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,6 +114,34 @@ async def test_a_server_that_refuses_us_ends_the_search(resolves: Resolves) -> N
     async with scripted(error("28000", "no pg_hba.conf entry")) as port:
         found = await failing(f"host={NAME} port={port} user=u dbname=d sslmode=disable")
     assert str(found) == "no pg_hba.conf entry"
+
+
+async def test_a_full_queue_of_a_socket_is_waited_for_and_told(tmp_path: Path) -> None:
+    """As when a postmaster can't keep up with those who want to log in."""
+    path, others = tmp_path / ".s.PGSQL.5432", 0
+    with socket.socket(socket.AF_UNIX) as server, contextlib.ExitStack() as stack:
+        server.bind(str(path))
+        server.listen(0)
+        server.settimeout(10)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                one = stack.enter_context(socket.socket(socket.AF_UNIX))
+                one.setblocking(False)
+                one.connect(str(path))
+                others += 1
+        words = f"host={tmp_path} user=u dbname=d connect_timeout=2"
+        found = await failing(words)
+        assert str(found) == f"no answer from socket {path} within 2 s"
+        assert found.failure is Failure.UNREACHABLE
+        # As soon as there is room we are in the queue, and then heard.
+        waiting = asyncio.create_task(failing(words.replace("=2", "=30")))
+        for _ in range(others):
+            stack.enter_context((await asyncio.to_thread(server.accept))[0])
+        ours, _ = await asyncio.to_thread(server.accept)
+        ours.settimeout(10)
+        assert b"pgtop-conn" in await asyncio.to_thread(ours.recv, 4096)
+        ours.close()
+        assert "closed the connection during the login" in str(await waiting)
 
 
 async def test_a_name_that_is_never_looked_up_has_its_time_too(
