@@ -11,19 +11,18 @@ import asyncpg
 from pgtop_conn.model.errors import ConnectError, Failure, PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
-from pgtop_conn.postgres.link import server_text
+from pgtop_conn.postgres.link import GARBLED, server_text
 from pgtop_conn.postgres.pooler_refusals import SQLSTATES, PoolerText, pooler_text, servers_text
 from pgtop_conn.postgres.refused import SQLSTATE, UNKNOWN, exhausted, passed_on, refusal_of
 
-#: What may be wrong on the way in; anything else is our own mistake and shows as one. A BufferError is the driver's
-#: word for a message that ends too early.
+#: What may be wrong on the way in; anything else is our own mistake and shows as one.
 _TROUBLE = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     OSError,
     ValueError,
-    BufferError,
+    *GARBLED,
 )
 #: What this machine forbids, or has no more of; for TCP the first two are the word of a firewall.
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
@@ -67,6 +66,8 @@ def explained(error: BaseException, info: ConnInfo, host: Host) -> ConnectError:
         ours = error.errno in _USED_UP or (host.is_socket and error.errno in _FORBIDDEN)
         text = clean(f"cannot connect to {host}: {error.strerror}")
         return ConnectError(text, failure=Failure.OURS if ours else Failure.UNREACHABLE)
+    if isinstance(error, GARBLED):
+        return ConnectError(f"what {host} says makes no sense: is it PostgreSQL?", failure=Failure.UNREACHABLE)
     # What the driver can't make out, or can't do.
     return ConnectError(clean(f"cannot connect to {host}: {one_line(str(error))}"), failure=Failure.LOGIN)
 

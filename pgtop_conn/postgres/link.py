@@ -33,12 +33,15 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 #: Each row gives its columns by name: the driver's records, or a dict where the driver gives none.
 Rows: TypeAlias = Sequence[Any]
 
-#: The last one: the server has ended an idle session, and the end of the stream is not read yet.
+#: The driver's errors for a message that ends too early.
+GARBLED = (BufferError, IndexError)
+#: The last one of the driver's: the server has ended an idle session, and the end of the stream is not read yet.
 _WENT_AWAY = (
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.InterfaceError,
     OSError,
     asyncpg.InternalClientError,
+    *GARBLED,
 )
 _FAILED = {
     "57014": "the server took longer than the statement timeout of 3 s to answer",
@@ -191,7 +194,7 @@ class Link:
         # The reason the server gave hangs on the driver's own error as its cause.
         cause = error.__cause__
         said = cause if isinstance(cause, asyncpg.PostgresError) else error
-        told = ""
+        told = "the server sent what is not PostgreSQL's protocol" if isinstance(error, GARBLED) else ""
         if isinstance(said, asyncpg.PostgresError) and not (self.watched is not None and self.watched.why_ended):
             told = server_text(said)
             # The driver's own errors borrow the class, and have no severity.

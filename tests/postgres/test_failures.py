@@ -108,6 +108,11 @@ async def test_a_message_that_ends_too_early_is_one_line(kind: bytes) -> None:
     assert found.failure in (Failure.LOGIN, Failure.UNREACHABLE)
 
 
+async def test_an_answer_that_ends_too_early_is_one_line() -> None:
+    found = await answered(WELCOME, message(b"T", b""), words="&connect_timeout=2")
+    assert found.failure in (Failure.UNREACHABLE, Failure.UNABLE)
+
+
 FAILURES = [
     ("28P01", 'password authentication failed for user "web"', Failure.LOGIN),
     ("28000", "no pg_hba.conf entry", Failure.LOGIN),
