@@ -44,12 +44,19 @@ def _files(file: str | None, environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(file)
     elif environ.get("HOME"):
         own = Path(environ["HOME"], ".pg_service.conf")
-        if own.exists():
+        if _is_there(own):
             yield own
     folders = (environ["PGSYSCONFDIR"],) if "PGSYSCONFDIR" in environ else SYSTEM_FOLDERS
-    shared = next((path for folder in folders if (path := Path(folder, "pg_service.conf")).exists()), None)
+    shared = next((path for folder in folders if _is_there(path := Path(folder, "pg_service.conf"))), None)
     if shared is not None:
         yield shared
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise BadInput(f'service file "{clean(str(path))}": {error.strerror}') from None
 
 
 def _read(path: Path, name: str) -> dict[str, str] | None:

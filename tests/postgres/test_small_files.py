@@ -133,6 +133,12 @@ def test_a_service_file_may_be_a_pipe_and_is_not_waited_for(tmp_path: Path, monk
     os.close(holder)
 
 
+def test_a_folder_that_can_not_be_searched_is_one_line(tmp_path: Path) -> None:
+    """A name longer than the system takes is refused to root, too."""
+    with pytest.raises(BadInput, match="File name too long"):
+        resolve("service=one", environ={"HOME": str(tmp_path / ("x" * 300))})
+
+
 def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "services").write_bytes(b"[one]\nhost=h\npassfile=a\0b\n")
     info = resolve("service=one user=u", environ={"PGSERVICEFILE": str(tmp_path / "services")})
