@@ -136,8 +136,9 @@ def check(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.checking import demand_of
 
     demand = demand_of(vars(arguments), settings)
-    login = replace(login_of(arguments), never_ask=True)
-    with alarm(patience_s(settings, demand)):
+    seconds = patience_s(settings, demand)
+    login = replace(login_of(arguments), never_ask=True, patience_s=seconds)
+    with alarm(seconds):
         line, code = _run(_check_async(login, settings, demand))
     return answer(f"{line}\n", "", code)
 

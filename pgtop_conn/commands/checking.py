@@ -58,8 +58,8 @@ inside instead of outside. {DEFAULT} has 80 and 95 (the settings `warning` and `
 exit codes:
   0  OK        every threshold is kept
   1  WARNING   one is not
-  2  CRITICAL  one is not, or nobody answered: no slot is left, no server, no answer in time
-  3  UNKNOWN   bad input, a login that was refused for another reason, or a threshold on what the role can't see
+  2  CRITICAL  one is not, or nobody gets in: no slot is left (at a pooler either), no server, no answer in time
+  3  UNKNOWN   bad input, a login that was refused to us alone, or a threshold on what the role can't see
 
 It answers in one line, asks nothing, and takes one slot for a moment (--door walsender: none). --filter narrows
 `matching` alone; one with leak: takes ten seconds of watching, which the default timeout allows for.

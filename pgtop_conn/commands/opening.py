@@ -15,7 +15,7 @@ from typing import NoReturn
 from pgtop_conn import config
 from pgtop_conn.audit import Audited
 from pgtop_conn.commands.entering import Way, enter
-from pgtop_conn.model.errors import ConnectError, SlotsExhausted
+from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
 from pgtop_conn.model.source import Source
 from pgtop_conn.remembering import Remembered
 
@@ -31,6 +31,8 @@ class Login:
     database: str | None = None
     never_ask: bool = False
     always_ask: bool = False
+    #: Seconds for all hosts and addresses together, where no connect_timeout was typed; None for any time.
+    patience_s: float | None = None
     #: The whole command line, for the next one to type.
     typed: tuple[str, ...] = ()
 
@@ -53,6 +55,8 @@ async def open_source(
         database=login.database,
         environ=environ,
     )
+    if login.patience_s is not None:
+        info = info.within(login.patience_s)
     if login.always_ask:
         info = info.with_password(_ask(info.user))
     may_ask = not (login.never_ask or login.always_ask) and _can_ask()
@@ -90,12 +94,15 @@ def _can_ask() -> bool:
 
 def _ask(user: str) -> str:
     if not _can_ask():
-        raise ConnectError("a password is needed and there is no terminal to ask for it: use .pgpass or PGPASSWORD")
+        raise ConnectError(
+            "a password is needed and there is no terminal to ask for it: use .pgpass or PGPASSWORD",
+            failure=Failure.OURS,
+        )
     try:
         with _interruptible():
             return getpass.getpass(f"Password for user {user}: ")
     except EOFError:
-        raise ConnectError("no password was given") from None
+        raise ConnectError("no password was given", failure=Failure.OURS) from None
 
 
 def _yes(question: str) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pgtop_conn.model.errors import ConnectError, SourceLost
+from pgtop_conn.model.errors import ConnectError, Failure, SourceLost
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import (
     BACKGROUND,
@@ -58,6 +58,9 @@ _CHANGED = "its process has run, or has another title, since it was chosen"
 
 class NotOurs(ConnectError):
     """A server is there, and we are neither its OS user nor root."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, failure=Failure.OURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,19 +209,20 @@ class HostDoor:
 def find(info: ConnInfo) -> Postmaster:
     """The server that this connection string names, on this host. Raises ConnectError that lists what is here."""
     if not sys.platform.startswith("linux"):
-        raise ConnectError("the host door needs Linux")
+        raise ConnectError("the host door needs Linux", failure=Failure.OURS)
     try:
         found = _named(info)
         told = ", ".join(_where(one) for one in postmasters()) or "none that is ours to see"
         strange = "; ".join(others())
     except OSError as error:
-        raise ConnectError(f"the host door can't look at the processes of this host: {error.strerror}") from None
+        text = f"the host door can't look at the processes of this host: {error.strerror}"
+        raise ConnectError(text, failure=Failure.OURS) from None
     if found is not None:
         return found
     where = ", ".join(str(host) for host in info.hosts)
     beside = f"; and {strange}" if strange else ""
     text = clean(f"the host door found no server for {where} on this host; here are: {told}{beside}")
-    raise NotOurs(text) if strange and os.geteuid() != 0 else ConnectError(text)
+    raise NotOurs(text) if strange and os.geteuid() != 0 else ConnectError(text, failure=Failure.UNREACHABLE)
 
 
 def _named(info: ConnInfo) -> Postmaster | None:

@@ -22,6 +22,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from pgtop_conn.model.errors import PollFailed, SourceLost
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import Host
+from pgtop_conn.postgres.message_limits import Watched
 from pgtop_conn.postgres.tls import described
 
 #: Above statement_timeout, so that a living server answers first.
@@ -32,8 +33,16 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 #: Each row gives its columns by name: the driver's records, or a dict where the driver gives none.
 Rows: TypeAlias = Sequence[Any]
 
-#: The last one: the server has ended an idle session, and the end of the stream is not read yet.
-_WENT_AWAY = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, OSError, asyncpg.InternalClientError)
+#: The driver's errors for a message that ends too early.
+GARBLED = (BufferError, IndexError)
+#: The last one of the driver's: the server has ended an idle session, and the end of the stream is not read yet.
+_WENT_AWAY = (
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InterfaceError,
+    OSError,
+    asyncpg.InternalClientError,
+    *GARBLED,
+)
 _FAILED = {
     "57014": "the server took longer than the statement timeout of 3 s to answer",
     "22021": "this database's encoding keeps foreign query texts from being read: connect to a database in UTF8",
@@ -42,9 +51,11 @@ _FAILED = {
 
 
 def server_text(error: asyncpg.PostgresError) -> str:
-    """What the server said, DETAIL included, on one clean line."""
+    """What the server said, its DETAIL once, on one clean line. Hints are for those who write statements."""
+    # str(error) ends in DETAIL and HINT, and some of its hints are the driver's own.
+    message = str(error.args[0]) if error.args else ""
     detail = getattr(error, "detail", None)
-    return clean(one_line(f"{error}. {detail}" if detail else str(error)))
+    return clean(one_line(f"{message}. {detail}" if detail else message))
 
 
 def _seen(task: asyncio.Task[Rows]) -> None:
@@ -87,6 +98,10 @@ class Link:
         self.notes: tuple[str, ...] = ()
         #: The pid told at the login; a pooler makes one up.
         self.announced_pid: int = connection.get_server_pid()
+        #: What watches how much the server sends.
+        self.watched: Watched | None = None
+        #: The error with which the server ended the session.
+        self.last_word: asyncpg.PostgresError | None = None
         self._connection = connection
         self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
         self._turn = asyncio.Lock()
@@ -118,7 +133,8 @@ class Link:
     @property
     def why_lost(self) -> str:
         """One line, for SourceLost."""
-        return self._why or "the server ended the session (terminated, idle timeout or shutdown)"
+        ended = self._why or (self.watched.why_ended if self.watched is not None else "")
+        return ended or "the server ended the session (terminated, idle timeout or shutdown)"
 
     async def fetch(self, text: str, *arguments: object) -> Rows:
         """Every row of one statement. Raises SourceLost; a server's refusal arrives as asyncpg.PostgresError."""
@@ -178,8 +194,13 @@ class Link:
         # The reason the server gave hangs on the driver's own error as its cause.
         cause = error.__cause__
         said = cause if isinstance(cause, asyncpg.PostgresError) else error
+        told = "the server sent what is not PostgreSQL's protocol" if isinstance(error, GARBLED) else ""
+        if isinstance(said, asyncpg.PostgresError) and not (self.watched is not None and self.watched.why_ended):
+            told = server_text(said)
+            # The driver's own errors borrow the class, and have no severity.
+            self.last_word = said if getattr(said, "severity", None) is not None else None
         if not self._why:
-            self.cut(server_text(said) if isinstance(said, asyncpg.PostgresError) else self.why_lost)
+            self.cut(told or self.why_lost)
         return SourceLost(self._why)
 
     def cut(self, why: str) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
-from pgtop_conn.model.errors import ConnectError, PollFailed, SlotsExhausted, SourceLost
+from pgtop_conn.model.errors import ConnectError, Failure, PollFailed, SourceLost
 from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
 from pgtop_conn.postgres.activity import Reader
-from pgtop_conn.postgres.connecting import connect
+from pgtop_conn.postgres.connecting import connect, read_again
 from pgtop_conn.postgres.conninfo import ConnInfo
 from pgtop_conn.postgres.link import Link, Rows
 from pgtop_conn.postgres.signals import signal_each
@@ -31,7 +31,7 @@ class Session:
     """Opened with `await Session.open(info)`. Polls may be cancelled; signals may go out between their statements.
 
     poll() on a lost connection raises SourceLost once; each poll() after that tries once to connect again, with the
-    same password. How long to wait between tries is the caller's business.
+    password that was typed, or that the files have by now. How long to wait between tries is the caller's business.
 
     A session that was given up for want of an answer may still hold its slot. While it does, one more is opened, which
     tells the server to end the first; when that one gives no answer either, poll() raises SourceLost and opens none
@@ -194,15 +194,25 @@ class Session:
         """An ordinary slot, or the door where that is allowed and no slot is left."""
         try:
             return await self._reconnect(Link)
-        except SlotsExhausted:
-            if not self._by_door:
+        except ConnectError as error:
+            if not self._by_door or error.failure is not Failure.FULL:
                 raise
             return await self._reconnect(_by_door())
+
+    async def _connected(self, kind: type[Link]) -> Link:
+        """With what the files say now: a password may have been changed since."""
+        self._info, unread = await read_again(self._info)
+        try:
+            return await connect(self._info, kind)
+        except ConnectError as error:
+            if unread:
+                error.args = (f"{error}; the settings are those of the start, since {unread}",)
+            raise
 
     async def _reconnect(self, kind: type[Link]) -> Link:
         if self._closed:
             raise SourceLost(_CLOSED)
-        task = self._connecting = asyncio.create_task(connect(self._info, kind))
+        task = self._connecting = asyncio.create_task(self._connected(kind))
         try:
             link = await task
         except asyncio.CancelledError:

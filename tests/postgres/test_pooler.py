@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +24,13 @@ from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import statement
+from tests.conftest import MakeCluster
 from tests.pooling import configure, free_port, pooler_program, start
 from tests.postgres.conftest import OpenSession
 from tests.postgres.recorder import Recorder, until_true
 from tests.postgres.traps import TRAPPED, drop_traps, lay_traps, sprung
 from tests.servers import Clients, Connection
+from tests.test_cli import run
 
 StartBouncer = Callable[..., Awaitable[str]]
 
@@ -44,7 +49,7 @@ async def bouncer(cluster: Cluster) -> AsyncIterator[StartBouncer]:
         port = free_port()
         if certificate is not None:
             shutil.copytree(certificate, folder, dirs_exist_ok=True)
-        configure(folder, cluster, port, "postgres", default_pool_size=3, **settings)
+        configure(folder, cluster, port, "postgres", **({"default_pool_size": "3"} | settings))
         started.append(start(program, folder))
         uri = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         await until_true(lambda: answers(uri))
@@ -141,6 +146,105 @@ async def test_nothing_of_a_databases_owner_is_called_through_a_pooler(
         assert sprung(cluster)[before:] == []
     finally:
         await drop_traps(cluster)
+
+
+async def full_pooler(bouncer: StartBouncer, **settings: str) -> tuple[str, list[Connection]]:
+    """A PgBouncer of which every client connection is taken, and who holds them."""
+    uri = await bouncer(**({"max_client_conn": "2"} | settings))
+    return uri, [await asyncpg.connect(uri, statement_cache_size=0) for _ in range(2)]
+
+
+async def test_a_pooler_that_is_full_is_critical_and_named(bouncer: StartBouncer) -> None:
+    uri, holders = await full_pooler(bouncer)
+    code, out, err = await run("check", uri)
+    assert (code, err) == (2, ""), out
+    assert "no more connections allowed (max_client_conn)" in out
+    assert "a limit of the pooler, not of the server" in out
+    code, out, err = await run("snapshot", uri)
+    assert (code, out) == (2, "")
+    assert "--wait" in err
+    assert "past the pooler" in err
+    assert "--door" not in err
+    for one in holders:
+        await one.close()
+
+
+async def test_a_pooler_that_is_full_is_waited_for(bouncer: StartBouncer) -> None:
+    uri, holders = await full_pooler(bouncer)
+    command = [sys.executable, "-m", "pgtop_conn", "snapshot", "--json", "--wait", uri]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    assert b"no more connections allowed" in await process.stderr.readline()
+    assert b"waiting for a slot" in await process.stderr.readline()
+    await holders.pop().close()
+    out, err = await process.communicate()
+    assert process.returncode == 0, err
+    assert json.loads(out)["server"]["pooled"] is True
+    await holders.pop().close()
+
+
+async def test_a_pool_whose_connections_are_all_held_is_the_poolers_limit(bouncer: StartBouncer) -> None:
+    uri = await bouncer(query_wait_timeout="1", pool_mode="session", default_pool_size="1")
+    holder = await asyncpg.connect(uri, statement_cache_size=0)
+    await holder.fetch("SELECT 1")
+    code, out, _ = await run("check", uri)
+    assert code == 2, out
+    assert "query_wait_timeout" in out
+    assert "of the pooler's pool" in out
+    await holder.close()
+
+
+async def test_a_server_that_is_full_behind_a_pooler_is_full(make_cluster: MakeCluster) -> None:
+    program = pooler_program()
+    if program is None:
+        pytest.skip("no pgbouncer here")
+    small = make_cluster(
+        settings={"max_connections": "3", "superuser_reserved_connections": "0", "max_wal_senders": "0"}
+    )
+    holders = [await asyncpg.connect(small.uri()) for _ in range(3)]
+    folder = small.folder / "bouncer"
+    folder.mkdir()
+    port = free_port()
+    configure(folder, small, port, "postgres", server_login_retry=1)
+    process = start(program, folder)
+    try:
+        uri = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+
+        async def listens() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                return False
+            writer.close()
+            return True
+
+        await until_true(listens)
+        code, out, _ = await run("check", "--timeout", "30", f"{uri}?connect_timeout=20")
+        assert code == 2, out
+        assert "sorry, too many clients already" in out
+        assert "every slot of max_connections is taken" in out
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+    for one in holders:
+        await one.close()
+
+
+async def test_the_admin_console_is_told_from_a_database(bouncer: StartBouncer) -> None:
+    uri = (await bouncer(stats_users="nobody_else")).removesuffix("postgres") + "pgbouncer"
+    code, out, err = await run("check", uri)
+    assert (code, err) == (3, ""), out
+    assert "not allowed" in out
+    assert "admin console, and the role is in neither admin_users nor stats_users" in out
+
+
+async def test_the_admin_console_that_lets_us_in_is_told_from_a_database(bouncer: StartBouncer) -> None:
+    uri = (await bouncer(admin_users="postgres")).removesuffix("postgres") + "pgbouncer"
+    code, out, err = await run("check", uri)
+    assert (code, err) == (3, ""), out
+    assert "this is the pooler's admin console" in out
 
 
 async def settings_of(connection: Connection) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ OTHER_LANGUAGES = [
     ("Standby-Verbindungen überschreitet max_wal_senders (aktuell 2)", "InitProcess", "max_wal_senders"),
     (RDS, "InitPostgres", "provider"),
     (f"{RESERVED}whom nobody knows", "", "superuser_reserved"),
-    ("no more connections allowed (max_client_conn)", "", "unknown"),
+    ("no more connections allowed (max_client_conn)", "", "pooler"),
 ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.worker import WorkerFailed
 
-from pgtop_conn.model.errors import ConnectError, PgtopError, PollFailed, SourceLost
+from pgtop_conn.model.errors import ConnectError, Failure, PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.filters import parse
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.polling import (
@@ -52,7 +52,10 @@ async def test_the_first_frame_shows_the_snapshot_that_was_already_read() -> Non
         assert "3/100" in screen_text(app)[1]
 
 
-@pytest.mark.parametrize("error", [SourceLost("server went away"), PollFailed("timeout"), ConnectError("refused")])
+@pytest.mark.parametrize(
+    "error",
+    [SourceLost("server went away"), PollFailed("timeout"), ConnectError("refused", failure=Failure.UNREACHABLE)],
+)
 async def test_trouble_keeps_the_data_the_marks_and_the_view(error: PgtopError) -> None:
     async with monitor(seen(1, 2), view=VIEW) as (app, source, pilot):
         await pilot.press("down", "space")
