@@ -219,6 +219,10 @@ class Server:
     notes: tuple[str, ...] = ()
     #: Postmaster start: tells a restart from a lost connection.
     started_at: float | None = None
+    #: Digits that a server shares with its standbys and copies alone; "" where they can't be read.
+    system_id: str = ""
+    #: A primary's timeline, 8 hexadecimal digits: no other server with this system_id writes on it. "" where unknown.
+    timeline: str = ""
 
     @property
     def all_reserved(self) -> int:

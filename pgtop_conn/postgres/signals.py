@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import asyncpg
 
 from pgtop_conn.model.errors import SourceLost
+from pgtop_conn.model.identity import Relation
 from pgtop_conn.model.source import BEFORE, Action, Outcome, Status, Target
 from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.link import Link, server_text
@@ -65,9 +66,12 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
 async def _why_nobody(link: Link, target: Target) -> Outcome:
     """Nothing was sent: is the session gone, has it changed, or does a guard protect it?"""
     rows = await link.fetch(statement("still_there"), target.key.pid, target.key.backend_start)
-    if not rows:
-        return Outcome(target, Status.GONE, BEFORE)
     row = rows[0]
+    if target.server_start not in (None, row["server_start"]):
+        # Behind a pooler, or over a new connection after a failover: nobody of the first server is here.
+        return Outcome(target, Status.NOT_SENT, str(Relation.UNSURE))
+    if not row["there"]:
+        return Outcome(target, Status.GONE, BEFORE)
     if row["state"] != target.state:
         return Outcome(target, Status.CHANGED, f"now {clean(row['state'] or 'without a state')}")
     if (row["state_change"], row["query_start"]) != (target.state_change, target.query_start):
