@@ -117,8 +117,8 @@ class Backend:
     blocked_by: tuple[int, ...] = ()
     #: Read from the title of its process: what it ran, and when, is not known.
     by_title: bool = False
-    #: Holds a slot, or may: a client backend, or a row whose type is hidden and that could be one. Every poll asks it
-    #: of every row, so it is found once, as `counted_as` is.
+    #: Holds a slot, or may: a client backend, or a row whose type is not known and that could be one. Every poll asks
+    #: it of every row, so it is found once, as `counted_as` is.
     holds_slot: bool = field(init=False, repr=False)
     #: The word a session is counted under: its state, `hidden` where we may not see it, or `unknown`.
     counted_as: str = field(init=False, repr=False)
@@ -127,8 +127,8 @@ class Backend:
     pool: tuple[str, str, str] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        unknown = self.hidden and self.backend_type is None
-        could = bool(self.role_oid and self.database_oid and not self.walsender)
+        unknown = (self.hidden or self.by_title) and self.backend_type is None
+        could = self.by_title or bool(self.role_oid and self.database_oid and not self.walsender)
         object.__setattr__(self, "holds_slot", could if unknown else self.backend_type == CLIENT_BACKEND)
         object.__setattr__(self, "counted_as", HIDDEN_STATE if self.hidden else self.state or NO_STATE)
         seen = self.backend_type == CLIENT_BACKEND and not self.hidden and self.key.backend_start is not None
