@@ -19,11 +19,12 @@ from pathlib import Path
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.facts import Facts
+from pgtop_conn.model.identity import place_of
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Target
 from pgtop_conn.model.text import clean
-from pgtop_conn.model.verify import Verification, place_of
+from pgtop_conn.model.verify import Verification
 from pgtop_conn.view.format import iso
 
 log = logging.getLogger(__name__)

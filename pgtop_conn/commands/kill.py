@@ -167,12 +167,20 @@ async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outco
     errors = []
     headroom: int | None = None
     try:
-        headroom = SlotBudget.of(await source.poll()).ordinary_free
+        after = await source.poll()
+        relation = plan.place.relation(after)
+        if relation.tells:
+            headroom = SlotBudget.of(after).ordinary_free
+        else:
+            errors.append(f"the headroom afterwards is not known: {relation}")
     except PgtopError as error:
         errors.append(f"the headroom afterwards is not known: {error}")
     failed = [outcome for outcome in outcomes if not as_wanted(plan.action, outcome)]
-    if failed:
-        errors.append(f"{len(failed)} of {plans.plural(len(outcomes), 'session')} did not end as wanted")
+    unknown = [outcome for outcome in failed if outcome.status is Status.UNKNOWN]
+    if len(failed) > len(unknown):
+        errors.append(f"{len(failed) - len(unknown)} of {plans.plural(len(outcomes), 'session')} did not end as wanted")
+    if unknown:
+        errors.append(f"the end of {len(unknown)} of {plans.plural(len(outcomes), 'session')} is unknown")
     errors += dict.fromkeys(outcome.note for outcome in outcomes if outcome.note)
     errors += [_cautioned(plan)] if plan.cautioned else []
     code = NOT_ALL if failed or plan.cautioned else DONE

@@ -9,6 +9,7 @@ from itertools import compress, repeat
 from operator import eq
 
 from pgtop_conn.model.errors import PollFailed
+from pgtop_conn.model.identity import Place
 from pgtop_conn.model.snapshot import (
     BACKGROUND,
     CLIENT_BACKEND,
@@ -20,7 +21,7 @@ from pgtop_conn.model.snapshot import (
     Server,
     Snapshot,
 )
-from pgtop_conn.model.text import clean_query
+from pgtop_conn.model.text import clean, clean_query
 from pgtop_conn.postgres.authenticating import Authenticating
 from pgtop_conn.postgres.blocking import Blocking
 from pgtop_conn.postgres.link import Link, Rows
@@ -45,6 +46,13 @@ TEXTS_OVERLAP_S = 0.25
 _Texts = dict[int, str]
 
 
+class AnotherServer(PollFailed):
+    """A pooler has led us to another server: what was read before is not true of it."""
+
+    def __init__(self) -> None:
+        super().__init__("several servers answer in turn behind the pooler: connect to one of them directly")
+
+
 class Reader:
     """What one connection has read so far. A new connection begins with a new one."""
 
@@ -53,6 +61,8 @@ class Reader:
         self._activity = versioned("activity", link.version_num)
         self._own_text = clean_query(self._activity)
         self._server: Server | None = None
+        #: The server as the last poll saw it; None before the first.
+        self.place: Place | None = None
         self._names = Names()
         #: Whether a name is still to be read, which a lock kept from us.
         self._nameless = False
@@ -87,8 +97,11 @@ class Reader:
         began = time.monotonic()
         reading = Reading(await self._link.read(self._activity, self._texts_since), self._kept.rows)
         own = _own(reading)
+        if self._server is not None and own.server_start != self._server.started_at:
+            raise AnotherServer
         server = await self._refresh_facts(reading, began)
         self._server = server = server if server.own_pid == own.pid else replace(server, own_pid=own.pid)
+        self.place = Place(server, own.taken_at or 0.0)
         clients = await self._client_pids(reading, began)
         if clients != self._clients:
             reading.change_all()
@@ -145,7 +158,20 @@ class Reader:
         self._nameless = False
         self._facts_due, self._facts_read_at = now + FACTS_EVERY_S, now
         provider = await self._recognising.provider(self._names.roles, self._names.databases)
-        return replace(server_of(servers[0], self._link), provider=provider)
+        server = replace(server_of(servers[0], self._link), provider=provider)
+        if server.started_at != _own(reading).server_start:
+            raise AnotherServer
+        return await self._identified(server, now)
+
+    async def _identified(self, server: Server, now: float) -> Server:
+        """With what tells it from others; as it was known before where that can't be read now."""
+        rows = await self._extra("identity", now)
+        if rows:
+            return replace(server, system_id=clean(rows[0]["system_id"]), timeline=clean(rows[0]["timeline"] or ""))
+        old = self._server
+        if old is None or old.in_recovery != server.in_recovery:
+            return server
+        return replace(server, system_id=old.system_id, timeline=old.timeline)
 
     async def _read_texts(self, changed: Sequence[ActivityRow]) -> tuple[_Texts, frozenset[int]]:
         """The text of each of these by pid, and those for whom the server had none to give.

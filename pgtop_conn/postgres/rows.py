@@ -39,6 +39,7 @@ class ActivityRow(NamedTuple):
     hidden: bool
     walsender: bool
     taken_at: float | None
+    server_start: float | None
     #: Only with a query that is new: last, so that what tells whether a session changed is everything before it.
     query: bytes | None
 

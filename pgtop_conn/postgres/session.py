@@ -12,7 +12,7 @@ from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
-from pgtop_conn.postgres.activity import Reader
+from pgtop_conn.postgres.activity import AnotherServer, Reader
 from pgtop_conn.postgres.connecting import connect, read_again
 from pgtop_conn.postgres.conninfo import ConnInfo
 from pgtop_conn.postgres.link import Link, Rows
@@ -25,6 +25,8 @@ _CLOSED = "the session was closed"
 MOST_AT_ONCE = 2
 #: Between two attempts to leave the walsender door for a slot that looked free.
 MOVE_EVERY_S = 5.0
+#: How often a poll begins anew when the statements of one are answered by several servers behind a pooler.
+READ_ANEW = 2
 
 
 class Session:
@@ -80,11 +82,20 @@ class Session:
                 if link.lost:
                     raise SourceLost(link.why_lost)
                 await self._end_earlier(link)
-                snapshot = await self._reader.read()
+                snapshot = await self._read(link)
                 self._forget_ended(link, snapshot)
                 return await self._in_a_slot() if self._may_move(link, snapshot) else snapshot
             except SourceLost as error:
                 raise self._lost(link, error) from None
+
+    async def _read(self, link: Link) -> Snapshot:
+        """One poll; from the beginning where a pooler has led us to another server since the last one."""
+        for _ in range(READ_ANEW):
+            try:
+                return await self._reader.read()
+            except AnotherServer:
+                self._reader = Reader(link)
+        return await self._reader.read()
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """One statement for each target, in order; see signals.py for what the server re-checks."""
@@ -158,7 +169,7 @@ class Session:
         witness = link.take_witness()
         if witness is None:
             return False
-        one = Unanswered(witness, link.host, link.announced_pid, self._reader.own_key)
+        one = Unanswered(witness, link.host, link.announced_pid, self._reader.own_key, self._reader.place)
         if self._closed:
             one.close()
         else:
@@ -186,7 +197,8 @@ class Session:
     def _forget_ended(self, link: Link, snapshot: Snapshot) -> None:
         """Those that the same server was told to end, and lists no more."""
         for one in self._unanswered:
-            if one.told and one.host == link.host and one.key not in snapshot.by_key:
+            here = one.place is not None and one.place.relation(snapshot).tells
+            if one.told and one.host == link.host and here and one.key not in snapshot.by_key:
                 one.close()
         self._unanswered = [one for one in self._unanswered if not one.ended]
 

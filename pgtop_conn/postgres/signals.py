@@ -8,6 +8,7 @@ import asyncpg
 
 from pgtop_conn.model.appname import raw_name
 from pgtop_conn.model.errors import SourceLost
+from pgtop_conn.model.identity import Relation
 from pgtop_conn.model.source import BEFORE, Action, Outcome, Status, Target
 from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.link import Link, server_text
@@ -70,9 +71,12 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
 async def _why_nobody(link: Link, target: Target) -> Outcome:
     """Nothing was sent: is the session gone, has it changed, or does a guard protect it?"""
     rows = await link.fetch(statement("still_there"), target.key.pid, target.key.backend_start)
-    if not rows:
-        return Outcome(target, Status.GONE, BEFORE)
     row = rows[0]
+    if target.server_start not in (None, row["server_start"]):
+        # Behind a pooler, or over a new connection after a failover: nobody of the first server is here.
+        return Outcome(target, Status.NOT_SENT, str(Relation.UNSURE))
+    if not row["there"]:
+        return Outcome(target, Status.GONE, BEFORE)
     if target.busy:
         if row["wrote"] and not target.wrote:
             return Outcome(target, Status.CHANGED, "its transaction has written since it was chosen")

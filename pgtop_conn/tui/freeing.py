@@ -241,4 +241,4 @@ def _picked(pick: Pick, at: float) -> Row:
 
 def _struck(backend: Backend, there: bool) -> Row:
     who = f"{one_line(backend.role)}  {one_line(backend.app)}  {backend.client}"
-    return [Cell(f"{backend.pid:>8}  {who}", "struck"), Cell("  struck out" if there else "  gone", "dim")]
+    return [Cell(f"{backend.pid:>8}  {who}", "struck"), Cell("  struck out" if there else "  no longer listed", "dim")]

@@ -97,7 +97,16 @@ async def test_nothing_slow_is_asked_more_often_than_it_has_to_be(
         assert [one.blocked_by for one in snapshot.backends if one.app == "waiter"] == [(holder.get_server_pid(),)]
         now += 2.0
     asked = Counter(recorder.taken())
-    expected = {"activity": 60, "counters": 20, "locks": 12, "blockers": 12, "server": 4, "roles": 4, "databases": 4}
+    expected = {
+        "activity": 60,
+        "counters": 20,
+        "locks": 12,
+        "blockers": 12,
+        "server": 4,
+        "identity": 4,
+        "roles": 4,
+        "databases": 4,
+    }
     if every_cluster.major < 18:
         expected["virtual_transactions"] = 4
     assert asked == expected

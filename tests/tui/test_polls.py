@@ -254,4 +254,4 @@ async def test_marks_of_another_view_survive_a_restart_of_the_server() -> None:
         await pilot.press("x")
         assert on_main(app)
         assert app.main.view.marks == {}
-        assert "1 marked session gone" in toasts(app)
+        assert "1 marked session no longer listed" in toasts(app)
