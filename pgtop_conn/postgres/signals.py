@@ -50,7 +50,8 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
             target.allow_unknown_role,
             target.allow_namesake,
             target.busy,
-            [raw_name(target.app, target.app_host).encode().hex()],
+            # Only where it is compared: by the walsender door a statement may be written into the server's log.
+            [raw_name(target.app, target.app_host).encode().hex()] if target.busy else [],
         )
         if rows:
             # False: it ended in the instant between the look and the signal.
