@@ -12,6 +12,7 @@ from typing import Any
 
 from pgtop_conn.model.errors import BadInput, ConnectError
 from pgtop_conn.model.text import clean
+from pgtop_conn.postgres.server_messages import Mending, mended
 from pgtop_conn.postgres.tls import ALPN
 
 METHODS = ("password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none")
@@ -83,7 +84,7 @@ class Gate(asyncio.Protocol):
             if done:
                 self._step_aside(message)
                 return
-            self.inner.data_received(message)
+            self.inner.data_received(mended(message))
 
     def _judge(self, code: int) -> bool:
         """Whether the login is done."""
@@ -100,11 +101,12 @@ class Gate(asyncio.Protocol):
         return code == _OK
 
     def _step_aside(self, message: bytes) -> None:
-        """From here on the transport speaks with the driver alone."""
+        """From here on nothing is judged, and text alone is looked at."""
         assert self.transport is not None
         rest, self._waiting = self._waiting, b""
-        self.transport.set_protocol(self.inner)
-        self.inner.data_received(message + rest)
+        mending = Mending(self.inner)
+        self.transport.set_protocol(mending)
+        mending.data_received(message + rest)
 
     def _refuse(self, why: str) -> None:
         assert self.transport is not None

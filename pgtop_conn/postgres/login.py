@@ -24,6 +24,9 @@ from pgtop_conn.postgres.link import Connection, Link
 NOT_PERMITTED = "28000"
 #: Refusals that have nothing to do with TLS: wrong password, no slot, no such database, starting up.
 _FINAL = ("28P01", "53300", "3D000", "57P03")
+#: The server can't put its database's encoding (MULE_INTERNAL), or what a trigger says there at a login (SQL_ASCII),
+#: into UTF-8: it is asked for the bytes as they are.
+_NO_CONVERSION = ("0A000", "22021")
 #: What a pooler says of startup parameters that it does not know.
 _UNSUPPORTED = "unsupported startup parameter"
 _NO_OPTIONS = "options are left out: what is in between (a pooler) refuses them"
@@ -41,6 +44,7 @@ class _Login:
     host: Host
     kind: type[Link]
     options: str
+    encoding: str = ""
     notes: list[str] = field(default_factory=list)
 
 
@@ -50,6 +54,9 @@ async def login(info: ConnInfo, host: Host, kind: type[Link]) -> Link:
     try:
         return await _try_each(trying)
     except ConnectError as error:
+        if error.sqlstate in _NO_CONVERSION:
+            trying.encoding = "SQL_ASCII"
+            return await _try_each(trying)
         if not trying.options or _UNSUPPORTED not in str(error):
             raise
     # A monitor gets in where a client that needs its options would not.
@@ -167,6 +174,9 @@ def _arguments(trying: _Login, with_tls: bool) -> dict[str, Any]:
     """Everything said outright, since what is left out the driver reads from PG* variables and password files."""
     info, host = trying.info, trying.host
     settings = {"options": trying.options} if trying.options else {}
+    if trying.encoding:
+        # The driver asks for UTF-8 before this one, and the last one counts.
+        settings["client_encoding"] = trying.encoding
     return {
         "host": [host.dialled],
         "port": [host.port],
