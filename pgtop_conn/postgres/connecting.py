@@ -107,6 +107,7 @@ async def _prepare(link: Link, wanted: str) -> None:
     if facts["pid"] != link.announced_pid:
         return
     await link.fetch(statement("settings"))
+    await link.prepare_output()
     if link.encoding != "UTF8":
         await link.fetch(statement("raw_encoding"))
     link.pooled = False

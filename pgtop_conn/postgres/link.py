@@ -22,18 +22,19 @@ from asyncpg.prepared_stmt import PreparedStatement
 from pgtop_conn.model.errors import PollFailed, SourceLost
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import Host
+from pgtop_conn.postgres.own_settings import Connection, begin, insist
 from pgtop_conn.postgres.tls import described
 
 #: Above statement_timeout, so that a living server answers first.
 ANSWER_S = 5.0
 CLOSE_S = 1.0
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 #: Each row gives its columns by name: the driver's records, or a dict where the driver gives none.
 Rows: TypeAlias = Sequence[Any]
 
 #: The last one: the server has ended an idle session, and the end of the stream is not read yet.
 _WENT_AWAY = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, OSError, asyncpg.InternalClientError)
+_NO_TEXT = "the server sent a name that is not in the encoding it announced"
 _FAILED = {
     "57014": "the server took longer than the statement timeout of 3 s to answer",
     "22021": "this database's encoding keeps foreign query texts from being read: connect to a database in UTF8",
@@ -139,6 +140,10 @@ class Link:
             raise
         except _WENT_AWAY as error:
             raise self._gone(error) from None
+        except UnicodeDecodeError:
+            # What the driver has read of the answer is not known.
+            self.cut(_NO_TEXT)
+            raise SourceLost(self._why) from None
 
     async def read(self, text: str, *arguments: object) -> Rows:
         """As fetch(), for polls: a server's refusal is PollFailed."""
@@ -147,14 +152,33 @@ class Link:
         except asyncpg.PostgresError as error:
             raise PollFailed(_FAILED.get(error.sqlstate or "", "") or server_text(error)) from None
 
+    async def prepare_output(self) -> None:
+        """When it is known that no pooler is between: the driver needs no notices, and debug output may be long."""
+        await insist(self._connection, "SET client_min_messages = warning")
+
     async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
         if self.pooled:
-            return await self._connection.fetch(text, *arguments)
+            return await self._ask_in_transaction(text, arguments)
         prepared = self._prepared.get(text)
         if prepared is None:
             name = f"pgtop_conn_{len(self._prepared)}"
             prepared = self._prepared[text] = await self._connection.prepare(text, name=name)
         return await prepared.fetch(*arguments)
+
+    async def _ask_in_transaction(self, text: str, arguments: Sequence[Any]) -> Rows:
+        """With our settings for this statement alone, since another client may have the server's session next."""
+        await begin(self._connection)
+        try:
+            rows = await self._ask_unnamed(text, arguments)
+        except asyncpg.PostgresError:
+            if not self._connection.is_closed():
+                await self._connection.execute("ROLLBACK")
+            raise
+        await self._connection.execute("COMMIT")
+        return rows
+
+    async def _ask_unnamed(self, text: str, arguments: Sequence[Any]) -> Rows:
+        return await self._connection.fetch(text, *arguments)
 
     async def _settle(self) -> None:
         """Wait until the running statement has ended; cut the connection when it does not end in time."""

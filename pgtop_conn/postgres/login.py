@@ -18,7 +18,8 @@ from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.dialling import HandedOver, NoTls, ask_for_tls, check_peer, dial
 from pgtop_conn.postgres.failures import explained, is_trouble
 from pgtop_conn.postgres.gate import Gate
-from pgtop_conn.postgres.link import Connection, Link
+from pgtop_conn.postgres.link import Link
+from pgtop_conn.postgres.own_settings import Connection
 
 #: The server has no pg_hba line for a login of this kind: one of the other kind may have one.
 NOT_PERMITTED = "28000"

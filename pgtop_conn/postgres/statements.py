@@ -30,6 +30,8 @@ _SIGNALS = MappingProxyType({Action.TERMINATE: "pg_terminate_backend", Action.CA
 
 #: Backend ids are process numbers from here on, so that the slots in use can be counted without seeing the rows.
 EXACT_COUNT_SINCE = 170000
+#: transaction_timeout exists from here on.
+TRANSACTION_TIMEOUT_SINCE = 170000
 #: Sessions that still authenticate have rows of their own from here on.
 STARTING_ROWS_SINCE = 180000
 

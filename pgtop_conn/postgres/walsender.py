@@ -30,9 +30,13 @@ from pgtop_conn.model.snapshot import (
 )
 from pgtop_conn.postgres.facts import SETTINGS
 from pgtop_conn.postgres.link import Link, Rows
+from pgtop_conn.postgres.own_settings import insist
 
 #: What makes the JSON the same on every server, whatever the role or the database has set.
-OUTPUT = "SET client_min_messages = notice; SET bytea_output = hex; SET extra_float_digits = 1"
+OUTPUT = (
+    "SET statement_timeout = '3s'; SET exit_on_error = off;"
+    " SET client_min_messages = notice; SET bytea_output = hex; SET extra_float_digits = 1"
+)
 
 #: Words that may stand in a statement: states and types that can be signalled.
 _WORDS = frozenset({ACTIVE, IDLE, IN_TRANSACTION, ABORTED, FASTPATH, DISABLED, CLIENT_BACKEND, WALSENDER})
@@ -57,9 +61,14 @@ class WalsenderLink(Link):
 
     async def prepare_output(self) -> None:
         """Before the first statement."""
-        await self._connection.execute(OUTPUT)
+        await insist(self._connection, OUTPUT)
 
     async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
+        """The simple protocol names no statement."""
+        ask = self._ask_in_transaction if self.pooled else self._ask_unnamed
+        return await ask(text, arguments)
+
+    async def _ask_unnamed(self, text: str, arguments: Sequence[Any]) -> Rows:
         said: list[str] = []
 
         def listen(_connection: object, message: PostgresLogMessage) -> None:

@@ -122,7 +122,7 @@ async def test_a_refused_statement_keeps_its_reason_in_every_encoding(
     text = "SELECT pg_catalog.convert_from('\\x62fc72'::bytea, pg_catalog.getdatabaseencoding())::int4"
     if "mule" in database:
         text = text.replace("62fc72", "6281fc72")
-    with pytest.raises(PollFailed, match="b\ufffd+r"):
+    with pytest.raises(PollFailed, match=r"b\ufffd+r"):
         await link.read(text)
     assert (await session.poll()).backends
 
