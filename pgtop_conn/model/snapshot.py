@@ -217,6 +217,8 @@ class Server:
     tls: str | None = None
     #: What of the conninfo was left out or read in another way, a line each.
     notes: tuple[str, ...] = ()
+    #: What our role may not read, and the GRANT that gives it back, a line each.
+    missing: tuple[str, ...] = ()
     #: Postmaster start: tells a restart from a lost connection.
     started_at: float | None = None
 

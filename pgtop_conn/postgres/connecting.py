@@ -6,13 +6,17 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
-from pgtop_conn.model.errors import ConnectError, PasswordNeeded, SlotsExhausted, SourceLost
+import asyncpg
+
+from pgtop_conn.model.errors import ConnectError, PasswordNeeded, PollFailed, SlotsExhausted, SourceLost
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.failures import NoServer, explained, is_trouble
 from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.login import login
 from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS
+from pgtop_conn.postgres.privileges import Asker
 from pgtop_conn.postgres.statements import statement
 
 #: Whether a server in recovery, and one that is read-only by default, is acceptable.
@@ -99,23 +103,32 @@ async def _prepare(link: Link, wanted: str) -> None:
         assert isinstance(link, WalsenderLink)
         await link.prepare_output()
         await _leave_one_sender(link)
-    facts = (await link.fetch(statement("detect")))[0]
+    facts = await _first(link, "detect")
     if not _WANTED[wanted](facts["in_recovery"], facts["read_only"]):
         kind = "a standby" if facts["in_recovery"] else "read-only" if facts["read_only"] else "a primary"
         raise ConnectError(f"the server at {link.host} is {kind}, and target_session_attrs={wanted}")
     link.version_num = facts["version_num"]
     if facts["pid"] != link.announced_pid:
         return
-    await link.fetch(statement("settings"))
-    await link.prepare_output()
-    if link.encoding != "UTF8":
-        await link.fetch(statement("raw_encoding"))
+    await link.prepare()
     link.pooled = False
+
+
+async def _first(link: Link, name: str) -> Any:
+    """The row of a statement; what was revoked is gone without, or named in the ConnectError."""
+    try:
+        return (await link.fetch(statement(name)))[0]
+    except asyncpg.InsufficientPrivilegeError as error:
+        code = error.sqlstate
+    try:
+        return (await Asker(link).ask(name))[0]
+    except PollFailed as error:
+        raise ConnectError(f"in at {link.host}, but {error}", code) from None
 
 
 async def _leave_one_sender(link: Link) -> None:
     """A standby that lost its connection must find one; ours is counted already."""
-    senders = (await link.fetch(statement("senders")))[0]
+    senders = await _first(link, "senders")
     if senders["used"] >= senders["most"]:
         raise ConnectError(
             f"the walsender door stays shut: {senders['used']} of max_wal_senders = {senders['most']} would be in use,"

@@ -19,10 +19,10 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from pgtop_conn.model.errors import PollFailed, SourceLost
+from pgtop_conn.model.errors import NotPermitted, PollFailed, SourceLost
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import Host
-from pgtop_conn.postgres.own_settings import Connection, begin, insist
+from pgtop_conn.postgres.own_settings import Connection, begin, insist, settle
 from pgtop_conn.postgres.tls import described
 
 #: Above statement_timeout, so that a living server answers first.
@@ -84,6 +84,8 @@ class Link:
         self.host = host
         self.pooled = True
         self.version_num = 0
+        #: Who logged in; drawable.
+        self.user = ""
         #: What was left out or read in another way at the login, a line each.
         self.notes: tuple[str, ...] = ()
         #: The pid told at the login; a pooler makes one up.
@@ -146,14 +148,24 @@ class Link:
             raise SourceLost(self._why) from None
 
     async def read(self, text: str, *arguments: object) -> Rows:
-        """As fetch(), for polls: a server's refusal is PollFailed."""
+        """As fetch(), for polls: a server's refusal is PollFailed, NotPermitted where our role may not read it."""
         try:
             return await self.fetch(text, *arguments)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise NotPermitted(server_text(error)) from None
         except asyncpg.PostgresError as error:
             raise PollFailed(_FAILED.get(error.sqlstate or "", "") or server_text(error)) from None
 
+    async def prepare(self) -> None:
+        """Our settings for the whole session, when it is known that no pooler is between."""
+        await self.prepare_output()
+        await settle(self._connection, self.version_num)
+        if self.encoding != "UTF8":
+            # Bytes as they are stored, instead of a conversion that fails or garbles them.
+            await insist(self._connection, "SET client_encoding = 'SQL_ASCII'")
+
     async def prepare_output(self) -> None:
-        """When it is known that no pooler is between: the driver needs no notices, and debug output may be long."""
+        """The driver needs no notices, and debug output may be long."""
         await insist(self._connection, "SET client_min_messages = warning")
 
     async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:

@@ -13,6 +13,7 @@ import asyncpg
 
 from pgtop_conn.model.errors import ConnectError
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
+from pgtop_conn.model.text import clean
 from pgtop_conn.postgres import tls
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.dialling import HandedOver, NoTls, ask_for_tls, check_peer, dial
@@ -121,7 +122,9 @@ async def _attempt(trying: _Login, with_tls: bool) -> Link:
         if is_trouble(error):
             raise explained(error, trying.info, trying.host) from None
         raise
-    return trying.kind(connection, trying.host)
+    link = trying.kind(connection, trying.host)
+    link.user = clean(trying.info.user)
+    return link
 
 
 async def _agreed(trying: _Login, handle: socket.socket) -> bool:

@@ -26,19 +26,59 @@ _TIMEOUTS = (
 _TRIES = 20
 
 
+#: For a role that may not call set_config(): those that every server knows.
+_WITHOUT_SET_CONFIG = (
+    "SET {}search_path = pg_catalog, pg_temp",
+    "SET {}lock_timeout = '500ms'",
+    "SET {}work_mem = '16MB'",
+    "SET {}jit = off",
+    "SET {}max_parallel_workers_per_gather = 0",
+)
+_OF_A_SESSION = (
+    "SET statement_timeout = '3s'",
+    "SET exit_on_error = off",
+    "SET idle_in_transaction_session_timeout = '10s'",
+    "SET default_transaction_read_only = on",
+    "SET default_transaction_isolation = 'read committed'",
+    "SET default_transaction_deferrable = off",
+)
+_IDLE_SESSION_TIMEOUT_SINCE = 140000
+
+
+async def settle(connection: Connection, version_num: int) -> None:
+    """Our settings for the whole session. Raises asyncpg.PostgresError."""
+    await begin(connection)
+    try:
+        await connection.execute(statement("settings"))
+    except asyncpg.InsufficientPrivilegeError:
+        await _roll_back(connection)
+        for text in (*_OF_A_SESSION, *(one.format("") for one in _WITHOUT_SET_CONFIG)):
+            await insist(connection, text)
+        if version_num >= _IDLE_SESSION_TIMEOUT_SINCE:
+            await insist(connection, "SET idle_session_timeout = 0")
+        if version_num >= TRANSACTION_TIMEOUT_SINCE:
+            await insist(connection, "SET transaction_timeout = 0")
+    else:
+        await connection.execute("COMMIT")
+
+
 async def begin(connection: Connection) -> None:
     """Open a transaction that has our settings. Raises asyncpg.PostgresError; no transaction is open then."""
     knows_timeout = connection.get_server_version().major * 10_000 >= TRANSACTION_TIMEOUT_SINCE
+    rest: tuple[str, ...] = (statement("settings_local"),)
     try:
-        await insist(connection, _opening(knows_timeout))
+        await insist(connection, _opening(knows_timeout, rest))
+    except asyncpg.InsufficientPrivilegeError:
+        rest = tuple(one.format("LOCAL ") for one in _WITHOUT_SET_CONFIG)
+        await insist(connection, _opening(knows_timeout, rest))
     except asyncpg.UndefinedObjectError:
         # A pooler may tell of another version than the server's.
-        await insist(connection, _opening(not knows_timeout))
+        await insist(connection, _opening(not knows_timeout, rest))
 
 
-def _opening(knows_timeout: bool) -> str:
+def _opening(knows_timeout: bool, rest: tuple[str, ...]) -> str:
     first = (_BEGIN, _TRANSACTION_TIMEOUT) if knows_timeout else (_BEGIN,)
-    return "; ".join((*first, *_TIMEOUTS, statement("settings_local")))
+    return "; ".join((*first, *_TIMEOUTS, *rest))
 
 
 async def insist(connection: Connection, text: str) -> None:

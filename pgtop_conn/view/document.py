@@ -68,6 +68,7 @@ def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
         "slot": str(budget.own_slot),
         "door": server.door or None,
         "tls": server.tls or None,
+        "missing": list(server.missing),
     }
 
 
