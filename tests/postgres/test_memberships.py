@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Callable
 
 import asyncpg
 import pytest
@@ -39,9 +39,8 @@ async def tangle(admin: Connection, seed: int, major: int) -> list[str]:
             option = f"WITH INHERIT {pick.choice(['TRUE', 'FALSE'])}, SET {pick.choice(['TRUE', 'FALSE'])}"
         await admin.execute(f"GRANT {group} TO {names[high]} {option}")
     if major >= 14:
+        # Who owns the database is a member of pg_database_owner, which is a member of none.
         await admin.execute(f"ALTER DATABASE postgres OWNER TO {pick.choice(names)}")
-        await admin.execute(f"GRANT {pick.choice(groups)} TO pg_database_owner")
-        await admin.execute(f"GRANT {names[0]} TO pg_database_owner")
     return names
 
 
@@ -60,15 +59,13 @@ async def test_they_are_what_the_servers_functions_tell(tangled: Cluster, seed: 
             assert found == told, name
             await admin.execute("RESET ROLE")
     finally:
-        await admin.execute("ALTER DATABASE postgres OWNER TO postgres")
-        await admin.execute(f"REVOKE rds_replication FROM {'pg_database_owner' if tangled.major >= 14 else 'postgres'}")
         await admin.close()
 
 
 async def planned_rows(connection: Connection, member: str, text: str) -> float:
     """How many rows the server went through to answer, by its own count."""
     await connection.execute(f"SET ROLE {member}")
-    (plan,) = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING off, COSTS off) {text}")
+    (plan,) = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING off, COSTS off) {text}"))
     await connection.execute("RESET ROLE")
     return rows_of(plan["Plan"])
 
@@ -79,22 +76,9 @@ def rows_of(node: dict[str, object]) -> float:
     return float(str(node["Actual Rows"])) * float(str(node["Actual Loops"])) + sum(map(rows_of, below))
 
 
-@pytest.fixture
-def json_plans() -> Callable[[Connection], object]:
-    async def read(connection: Connection) -> None:
-        import json
-
-        await connection.set_type_codec("json", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
-
-    return read
-
-
-async def test_the_work_grows_with_the_number_of_memberships_and_no_more(
-    tangled: Cluster, json_plans: Callable[[Connection], object]
-) -> None:
+async def test_the_work_grows_with_the_number_of_memberships_and_no_more(tangled: Cluster) -> None:
     admin = await asyncpg.connect(tangled.uri())
     try:
-        await json_plans(admin)  # type: ignore[misc]
         text = versioned("roles", tangled.major * 10_000)
         assert "pg_has_role" not in text
         work = []
