@@ -267,7 +267,8 @@ class Reader:
         elif self._blocking.is_news(reading, waiting, now):
             found = await self._extra("blockers", now, list(map(str, waiting)))
             if found is not None:
-                blocked = {row["pid"]: tuple(map(int, row["blocked_by"])) for row in found}
+                # The server names the leader of a parallel query once for itself and once for each of its workers.
+                blocked = {row["pid"]: tuple(dict.fromkeys(map(int, row["blocked_by"]))) for row in found}
                 self._blocking.learn(reading, waiting, blocked, now)
         return self._blocking.of(waiting)
 

@@ -9,6 +9,7 @@ from pgtop_conn.model.guards import Policy, judge
 from pgtop_conn.model.history import History, Trend
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot, rooms
 from pgtop_conn.model.snapshot import HIDDEN_STATE, Backend, Snapshot
+from pgtop_conn.model.waits import PREPARED
 from pgtop_conn.view.format import iso
 from pgtop_conn.view.groups import GROUPINGS, Group, group, rate_key
 
@@ -130,7 +131,9 @@ def _backend(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -
         "xact_s": _rounded(backend.xact_s(at)),
         "query_s": _rounded(backend.query_s(at)),
         "wait": backend.wait or None,
-        "blocked_by": list(backend.blocked_by),
+        "blocked_by": _blockers(backend),
+        # It has no session, and so no pid.
+        "blocked_by_prepared": PREPARED in backend.blocked_by,
         "ssl": backend.ssl,
         "holds_xmin": backend.holds_xmin,
         "wrote": backend.wrote,
@@ -140,6 +143,13 @@ def _backend(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -
         "leak": tags.leak.get(backend.key),
         "guard": {"level": verdict.level, "reasons": list(verdict.reasons)},
     }
+
+
+def _blockers(backend: Backend) -> list[int] | None:
+    """Pids; None where it waits for a lock, and for whom could not be asked."""
+    if backend.wait_event_type == "Lock" and not backend.blocked_by:
+        return None
+    return [pid for pid in backend.blocked_by if pid != PREPARED]
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -178,6 +188,7 @@ CSV_COLUMNS = (
     "query_s",
     "wait",
     "blocked_by",
+    "blocked_by_prepared",
     "ssl",
     "holds_xmin",
     "wrote",
