@@ -227,6 +227,10 @@ class Server:
         """reserved_connections and every reserve a provider adds."""
         return self.reserved + sum(self.provider_reserved.values())
 
+    def lacks(self, name: str) -> bool:
+        """Whether a relation or function of this name is not ours to use, as far as it was needed."""
+        return any(f" pg_catalog.{name}" in line for line in self.missing)
+
     @property
     def ordinary_capacity(self) -> int:
         """Slots ordinary roles may fill."""

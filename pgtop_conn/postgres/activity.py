@@ -30,7 +30,7 @@ from pgtop_conn.postgres.privileges import Asker
 from pgtop_conn.postgres.recognising import Recognising
 from pgtop_conn.postgres.rows import ActivityRow, backend_of, server_of, text_of
 from pgtop_conn.postgres.sessions import Kept, Reading
-from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE, STARTING_ROWS_SINCE
+from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE
 
 FACTS_EVERY_S = 30.0
 #: After a failure to read roles, databases or settings, which a lock on a catalog can cause.
@@ -157,8 +157,6 @@ class Reader:
     def _is_exact(self, clients: frozenset[int] | None, authenticating: int) -> bool:
         """Whether the slots in use are just as many."""
         version_num = self._link.version_num
-        if version_num < STARTING_ROWS_SINCE and "pg_catalog.pg_locks" in self.asker.missing:
-            return False
         return self._counts_exactly or (clients is None and (not authenticating or version_num >= EXACT_COUNT_SINCE))
 
     @property

@@ -6,6 +6,7 @@ says what stands in for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -65,6 +66,11 @@ def grant(thing: str, role: str) -> str:
     return f"GRANT {kind} {thing} TO {role}"
 
 
+def _bare(thing: str) -> str:
+    """Its name alone."""
+    return thing.removeprefix("pg_catalog.").partition("(")[0]
+
+
 class Asker:
     """Asks a link for statements by name, without what our role may not use; that is looked for once it is missed."""
 
@@ -89,11 +95,11 @@ class Asker:
             before = self.text(name)
             await self.look_again()
             if self.text(name) == before:
-                raise self._helped(error) from None
+                raise self._helped(error, before) from None
         try:
             return await self._link.read(self.text(name), *arguments)
         except NotPermitted as error:
-            raise self._helped(error) from None
+            raise self._helped(error, self.text(name)) from None
 
     async def look_again(self) -> None:
         """See what is missing now: it may have been granted meanwhile."""
@@ -109,11 +115,12 @@ class Asker:
             return ()
         return tuple(f"{MISSED[one]}: {grant(one, role)}" for one in MISSED if one in self.missing and MISSED[one])
 
-    async def explained(self, error: NotPermitted) -> NotPermitted:
-        """The same, with the GRANTs that help."""
+    async def explained(self, error: NotPermitted, text: str) -> NotPermitted:
+        """The same, with the GRANTs that help the statement that was refused."""
         await self.look_again()
-        return self._helped(error)
+        return self._helped(error, text)
 
-    def _helped(self, error: NotPermitted) -> NotPermitted:
-        grants = "; ".join(grant(one, self._link.user) for one in MISSED if one in self.missing)
+    def _helped(self, error: NotPermitted, text: str) -> NotPermitted:
+        needed = [one for one in MISSED if one in self.missing and _bare(one) in re.findall(r"\w+", text)]
+        grants = "; ".join(grant(one, self._link.user) for one in needed)
         return NotPermitted(f"{error}; what helps: {grants}" if grants else str(error))

@@ -107,7 +107,7 @@ class Session:
                 try:
                     return await link.read(text, *arguments)
                 except NotPermitted as error:
-                    raise await self._reader.asker.explained(error) from None
+                    raise await self._reader.asker.explained(error, text) from None
                 except SourceLost as error:
                     raise self._lost(link, error) from None
 

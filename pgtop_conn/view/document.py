@@ -36,20 +36,33 @@ def document(
         "taken_at": iso(snapshot.taken_at),
         "server": _server(snapshot, budget),
         "slots": _slots(budget),
-        "limits": [
-            {"kind": limit.kind, "name": limit.name, "limit": limit.limit, "used": limit.used}
-            for limit in budget.limits
-        ],
+        "limits": _limits(snapshot, budget),
         # Who is refused next: further logins of each role that is connected, and what stops the one after them.
-        "rooms": [
-            {"role": room.role, "database": room.database, "free": room.free, "limited_by": room.limited_by}
-            for room in rooms(snapshot, budget)
-        ],
+        "rooms": _rooms(snapshot, budget),
         "states": dict(budget.states),
         "trend": _trend(snapshot, budget, history),
         "groups": [_group(found, history) for found in groups if not found.walsenders],
         "backends": [_backend(backend, snapshot, policy, tags) for backend in shown],
     }
+
+
+def _limits(snapshot: Snapshot, budget: SlotBudget) -> list[Document] | None:
+    """None where those of roles are not ours to read."""
+    if snapshot.server.lacks("pg_roles"):
+        return None
+    return [
+        {"kind": limit.kind, "name": limit.name, "limit": limit.limit, "used": limit.used} for limit in budget.limits
+    ]
+
+
+def _rooms(snapshot: Snapshot, budget: SlotBudget) -> list[Document] | None:
+    """As for the limits."""
+    if snapshot.server.lacks("pg_roles"):
+        return None
+    return [
+        {"role": room.role, "database": room.database, "free": room.free, "limited_by": room.limited_by}
+        for room in rooms(snapshot, budget)
+    ]
 
 
 def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
