@@ -30,6 +30,10 @@ _WANTED: Mapping[str, Callable[[bool, bool], bool]] = MappingProxyType(
     }
 )
 
+#: What PgBouncer says in statement mode, where a transaction ends the connection.
+_NO_TRANSACTIONS = "transaction blocks not allowed"
+_UNSET = "statements run under the role's own settings, since the pooler (statement mode) takes no transactions"
+
 
 async def connect(info: ConnInfo, kind: type[Link] = Link) -> Link:
     """The first host that answers and is wanted. Raises ConnectError, PasswordNeeded or SlotsExhausted.
@@ -72,10 +76,22 @@ def _nobody(failures: list[tuple[Host, ConnectError]]) -> ConnectError:
 
 
 async def _connect_to(info: ConnInfo, host: Host, wanted: str, kind: type[Link]) -> Link:
+    try:
+        return await _enter(info, host, wanted, kind)
+    except ConnectError as error:
+        if _NO_TRANSACTIONS not in str(error):
+            raise
+    link = await _enter(info, host, wanted, kind, transactions=False)
+    link.notes = (*link.notes, _UNSET)
+    return link
+
+
+async def _enter(info: ConnInfo, host: Host, wanted: str, kind: type[Link], *, transactions: bool = True) -> Link:
     link: Link | None = None
     try:
         async with asyncio.timeout(info.connect_timeout_s):
             link = await login(info, host, kind)
+            link.transactions = transactions
             await _prepare(link, wanted)
     except BaseException as error:
         if isinstance(error, ConnectError) and link is not None:

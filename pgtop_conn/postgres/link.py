@@ -83,6 +83,8 @@ class Link:
     def __init__(self, connection: Connection, host: Host) -> None:
         self.host = host
         self.pooled = True
+        #: Whether a pooler, while there may be one, lets us open a transaction.
+        self.transactions = True
         self.version_num = 0
         #: Who logged in; drawable.
         self.user = ""
@@ -170,7 +172,8 @@ class Link:
 
     async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
         if self.pooled:
-            return await self._ask_in_transaction(text, arguments)
+            ask = self._ask_in_transaction if self.transactions else self._ask_unnamed
+            return await ask(text, arguments)
         prepared = self._prepared.get(text)
         if prepared is None:
             name = f"pgtop_conn_{len(self._prepared)}"

@@ -174,6 +174,15 @@ async def test_ssl(cluster: Cluster, bouncer: StartBouncer, certificate: Path) -
     assert str(caught.value).isprintable()
 
 
+async def test_statement_pooling_takes_no_transactions_and_is_looked_at_without(bouncer: StartBouncer) -> None:
+    session = await Session.open(resolve(await bouncer(pool_mode="statement"), environ={}))
+    assert session.pooled
+    for _ in range(5):
+        snapshot = await session.poll()
+    assert "statement mode" in snapshot.server.notes[-1]
+    await session.close()
+
+
 async def test_settings_of_the_role_keep_nothing_from_us_and_stay_with_the_others(
     cluster: Cluster, bouncer: StartBouncer, admin: Connection
 ) -> None:
