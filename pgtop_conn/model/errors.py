@@ -8,6 +8,7 @@
     │   └── SlotsExhausted      no slot is left for us, at the server or at a pooler before it
     ├── SourceLost              a session that was open is gone; the next poll() reconnects
     └── PollFailed              this refresh failed, the session lives (a timeout, a lock)
+        └── NotPermitted        the server does not let our role read something
 
 Every message is cleaned text: it may hold role names and server texts, and is safe to print as it is.
 """
@@ -126,3 +127,7 @@ class SourceLost(PgtopError):
 
 class PollFailed(PgtopError):
     """One refresh could not be read; the session is still there and the next poll() may succeed."""
+
+
+class NotPermitted(PollFailed):
+    """The server does not let our role read something."""

@@ -242,6 +242,8 @@ class Server:
     tls: str | None = None
     #: What of the conninfo was left out or read in another way, a line each.
     notes: tuple[str, ...] = ()
+    #: What our role may not read, and the GRANT that gives it back, a line each.
+    missing: tuple[str, ...] = ()
     #: Postmaster start: tells a restart from a lost connection.
     started_at: float | None = None
     #: Digits that a server shares with its standbys and copies alone; "" where they can't be read.
@@ -253,6 +255,10 @@ class Server:
     def all_reserved(self) -> int:
         """reserved_connections and every reserve a provider adds."""
         return self.reserved + sum(self.provider_reserved.values())
+
+    def lacks(self, name: str) -> bool:
+        """Whether a relation or function of this name is not ours to use, as far as it was needed."""
+        return any(f" pg_catalog.{name}" in line for line in self.missing)
 
     @property
     def ordinary_capacity(self) -> int:

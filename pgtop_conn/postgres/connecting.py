@@ -6,8 +6,19 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
-from pgtop_conn.model.errors import BadInput, ConnectError, Failure, PasswordNeeded, SlotsExhausted, SourceLost
+import asyncpg
+
+from pgtop_conn.model.errors import (
+    BadInput,
+    ConnectError,
+    Failure,
+    PasswordNeeded,
+    PollFailed,
+    SlotsExhausted,
+    SourceLost,
+)
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.dialling import Address, addresses
@@ -16,6 +27,7 @@ from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.login import login
 from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS
 from pgtop_conn.postgres.pooler_refusals import pooler_text
+from pgtop_conn.postgres.privileges import Asker
 from pgtop_conn.postgres.statements import statement
 
 #: Whether a server in recovery, and one that is read-only by default, is acceptable.
@@ -28,6 +40,10 @@ _WANTED: Mapping[str, Callable[[bool, bool], bool]] = MappingProxyType(
         "standby": lambda recovery, _read_only: recovery,
     }
 )
+
+#: What PgBouncer says in statement mode, where a transaction ends the connection.
+_NO_TRANSACTIONS = "transaction blocks not allowed"
+_UNSET = "statements run under the role's own settings, since the pooler (statement mode) takes no transactions"
 
 
 async def read_again(info: ConnInfo) -> tuple[ConnInfo, str]:
@@ -120,10 +136,31 @@ async def _addresses(info: ConnInfo, host: Host) -> tuple[Address, ...]:
 async def _connect_at(
     info: ConnInfo, host: Host, address: Address, wanted: str, kind: type[Link], seconds: float
 ) -> Link:
+    try:
+        return await _enter(info, host, address, wanted, kind, seconds)
+    except ConnectError as error:
+        if _NO_TRANSACTIONS not in str(error):
+            raise
+    link = await _enter(info, host, address, wanted, kind, seconds, transactions=False)
+    link.notes = (*link.notes, _UNSET)
+    return link
+
+
+async def _enter(
+    info: ConnInfo,
+    host: Host,
+    address: Address,
+    wanted: str,
+    kind: type[Link],
+    seconds: float,
+    *,
+    transactions: bool = True,
+) -> Link:
     link: Link | None = None
     try:
         async with asyncio.timeout(seconds):
             link = await login(info, host, address, kind)
+            link.transactions = transactions
             await _prepare(link, wanted)
     except BaseException as error:
         if isinstance(error, ConnectError) and link is not None:
@@ -165,7 +202,7 @@ async def _prepare(link: Link, wanted: str) -> None:
         assert isinstance(link, WalsenderLink)
         await link.prepare_output()
         await _leave_one_sender(link)
-    facts = (await link.fetch(statement("detect")))[0]
+    facts = await _first(link, "detect")
     if not _WANTED[wanted](facts["in_recovery"], facts["read_only"]):
         kind = "a standby" if facts["in_recovery"] else "read-only" if facts["read_only"] else "a primary"
         text = f"the server at {link.host} is {kind}, and target_session_attrs={wanted}"
@@ -173,15 +210,25 @@ async def _prepare(link: Link, wanted: str) -> None:
     link.version_num = facts["version_num"]
     if facts["pid"] != link.announced_pid:
         return
-    await link.fetch(statement("settings"))
-    if link.encoding != "UTF8":
-        await link.fetch(statement("raw_encoding"))
+    await link.prepare()
     link.pooled = False
+
+
+async def _first(link: Link, name: str) -> Any:
+    """The row of a statement; what was revoked is gone without, or named in the ConnectError."""
+    try:
+        return (await link.fetch(statement(name)))[0]
+    except asyncpg.InsufficientPrivilegeError as error:
+        code = error.sqlstate
+    try:
+        return (await Asker(link).ask(name))[0]
+    except PollFailed as error:
+        raise ConnectError(f"in at {link.host}, but {error}", code, failure=Failure.LOGIN) from None
 
 
 async def _leave_one_sender(link: Link) -> None:
     """A standby that lost its connection must find one; ours is counted already."""
-    senders = (await link.fetch(statement("senders")))[0]
+    senders = await _first(link, "senders")
     if senders["used"] >= senders["most"]:
         raise ConnectError(
             f"the walsender door stays shut: {senders['used']} of max_wal_senders = {senders['most']} would be in use,"

@@ -24,6 +24,7 @@ from pgtop_conn.postgres.authentication import (
     unanswerable,
 )
 from pgtop_conn.postgres.message_limits import LOGIN_MOST_BYTES, Watched
+from pgtop_conn.postgres.server_messages import Mending, mended
 from pgtop_conn.postgres.tls import ALPN
 
 METHODS = ("password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none")
@@ -108,7 +109,7 @@ class Gate(asyncio.Protocol):
             if done:
                 self._step_aside(message)
                 return
-            self.inner.data_received(message)
+            self.inner.data_received(mended(message))
 
     def _judge(self, code: int, body: bytes) -> bool:
         """Whether the login is done."""
@@ -137,10 +138,10 @@ class Gate(asyncio.Protocol):
             self._refuse(f"require_auth does not allow what the server wanted: it {asked}")
 
     def _step_aside(self, message: bytes) -> None:
-        """From here on the lengths of messages are watched, and nothing else."""
+        """From here on the lengths of messages are watched and texts are made valid; nothing is judged."""
         assert self.transport is not None
         rest, self._waiting = self._waiting, b""
-        self.watched = Watched(self.inner, self.transport, by_door=self._by_door)
+        self.watched = Watched(Mending(self.inner), self.transport, by_door=self._by_door)
         self.transport.set_protocol(self.watched)
         self.watched.data_received(message + rest)
 

@@ -19,17 +19,17 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from pgtop_conn.model.errors import PollFailed, SourceLost
+from pgtop_conn.model.errors import NotPermitted, PollFailed, SourceLost
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import Host
 from pgtop_conn.postgres.message_limits import Watched
+from pgtop_conn.postgres.own_settings import Connection, Runner, begin, insist, settle
 from pgtop_conn.postgres.tls import described
 
 #: Above statement_timeout, so that a living server answers first.
 ANSWER_S = 5.0
 CLOSE_S = 1.0
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 #: Each row gives its columns by name: the driver's records, or a dict where the driver gives none.
 Rows: TypeAlias = Sequence[Any]
 
@@ -43,6 +43,7 @@ _WENT_AWAY = (
     asyncpg.InternalClientError,
     *GARBLED,
 )
+_NO_TEXT = "the server sent a name that is not in the encoding it announced"
 _FAILED = {
     "57014": "the server took longer than the statement timeout of 3 s to answer",
     "22021": "this database's encoding keeps foreign query texts from being read: connect to a database in UTF8",
@@ -93,7 +94,11 @@ class Link:
     def __init__(self, connection: Connection, host: Host) -> None:
         self.host = host
         self.pooled = True
+        #: Whether a pooler, while there may be one, lets us open a transaction.
+        self.transactions = True
         self.version_num = 0
+        #: Who logged in; drawable.
+        self.user = ""
         #: What was left out or read in another way at the login, a line each.
         self.notes: tuple[str, ...] = ()
         #: The pid told at the login; a pooler makes one up.
@@ -103,6 +108,8 @@ class Link:
         #: The error with which the server ended the session.
         self.last_word: asyncpg.PostgresError | None = None
         self._connection = connection
+        #: What our settings are made with.
+        self.settings: Runner = connection
         self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
         self._turn = asyncio.Lock()
         self._running: asyncio.Task[Rows] | None = None
@@ -155,22 +162,56 @@ class Link:
             raise
         except _WENT_AWAY as error:
             raise self._gone(error) from None
+        except UnicodeDecodeError:
+            # What the driver has read of the answer is not known.
+            self.cut(_NO_TEXT)
+            raise SourceLost(self._why) from None
 
     async def read(self, text: str, *arguments: object) -> Rows:
-        """As fetch(), for polls: a server's refusal is PollFailed."""
+        """As fetch(), for polls: a server's refusal is PollFailed, NotPermitted where our role may not read it."""
         try:
             return await self.fetch(text, *arguments)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise NotPermitted(server_text(error)) from None
         except asyncpg.PostgresError as error:
             raise PollFailed(_FAILED.get(error.sqlstate or "", "") or server_text(error)) from None
 
+    async def prepare(self) -> None:
+        """Our settings for the whole session, when it is known that no pooler is between."""
+        await self.prepare_output()
+        await settle(self.settings, self.version_num)
+        if self.encoding != "UTF8":
+            # Bytes as they are stored, instead of a conversion that fails or garbles them.
+            await insist(self.settings, "SET client_encoding = 'SQL_ASCII'")
+
+    async def prepare_output(self) -> None:
+        """The driver needs no notices, and debug output may be long."""
+        await insist(self.settings, "SET client_min_messages = warning")
+
     async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
         if self.pooled:
-            return await self._connection.fetch(text, *arguments)
+            ask = self._ask_in_transaction if self.transactions else self._ask_unnamed
+            return await ask(text, arguments)
         prepared = self._prepared.get(text)
         if prepared is None:
             name = f"pgtop_conn_{len(self._prepared)}"
             prepared = self._prepared[text] = await self._connection.prepare(text, name=name)
         return await prepared.fetch(*arguments)
+
+    async def _ask_in_transaction(self, text: str, arguments: Sequence[Any]) -> Rows:
+        """With our settings for this statement alone, since another client may have the server's session next."""
+        await begin(self.settings)
+        try:
+            rows = await self._ask_unnamed(text, arguments)
+        except asyncpg.PostgresError:
+            if not self._connection.is_closed():
+                await self.settings.execute("ROLLBACK")
+            raise
+        await self.settings.execute("COMMIT")
+        return rows
+
+    async def _ask_unnamed(self, text: str, arguments: Sequence[Any]) -> Rows:
+        return await self._connection.fetch(text, *arguments)
 
     async def _settle(self) -> None:
         """Wait until the running statement has ended; cut the connection when it does not end in time."""

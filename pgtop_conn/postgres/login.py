@@ -19,12 +19,16 @@ from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.dialling import Address, HandedOver, NoTls, ask_for_tls, check_peer, dial
 from pgtop_conn.postgres.failures import explained, is_trouble
 from pgtop_conn.postgres.gate import Gate
-from pgtop_conn.postgres.link import Connection, Link
+from pgtop_conn.postgres.link import Link
+from pgtop_conn.postgres.own_settings import Connection
 
 #: The server has no pg_hba line for a login of this kind: one of the other kind may have one.
 NOT_PERMITTED = "28000"
 #: Refusals that have nothing to do with TLS: wrong password, no slot, no such database, starting up.
 _FINAL = ("28P01", "53300", "3D000", "57P03")
+#: The server can't put its database's encoding (MULE_INTERNAL), or what a trigger says there at a login (SQL_ASCII),
+#: into UTF-8: it is asked for the bytes as they are.
+_NO_CONVERSION = ("0A000", "22021")
 #: What a pooler says of startup parameters that it does not know.
 _UNSUPPORTED = "unsupported startup parameter"
 #: What the driver puts before the reason.
@@ -45,6 +49,7 @@ class _Login:
     address: Address
     kind: type[Link]
     options: str
+    encoding: str = ""
     notes: list[str] = field(default_factory=list)
 
 
@@ -54,6 +59,9 @@ async def login(info: ConnInfo, host: Host, address: Address, kind: type[Link]) 
     try:
         return await _try_each(trying)
     except ConnectError as error:
+        if error.sqlstate in _NO_CONVERSION:
+            trying.encoding = "SQL_ASCII"
+            return await _try_each(trying)
         if not trying.options or _UNSUPPORTED not in str(error):
             raise
     # A monitor gets in where a client that needs its options would not.
@@ -129,6 +137,7 @@ async def _attempt(trying: _Login, with_tls: bool) -> Link:
         raise
     assert handed.gate is not None
     link = trying.kind(connection, trying.host)
+    link.user = clean(trying.info.user)
     link.watched = handed.gate.watched
     return link
 
@@ -191,6 +200,9 @@ def _arguments(trying: _Login, with_tls: bool) -> dict[str, Any]:
     """Everything said outright, since what is left out the driver reads from PG* variables and password files."""
     info, host = trying.info, trying.host
     settings = {"options": trying.options} if trying.options else {}
+    if trying.encoding:
+        # The driver asks for UTF-8 before this one, and the last one counts.
+        settings["client_encoding"] = trying.encoding
     return {
         "host": [host.dialled],
         "port": [host.port],

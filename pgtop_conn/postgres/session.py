@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
-from pgtop_conn.model.errors import ConnectError, Failure, PollFailed, SourceLost
+from pgtop_conn.model.errors import (
+    ConnectError,
+    Failure,
+    NotPermitted,
+    PollFailed,
+    SourceLost,
+)
 from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
@@ -117,6 +123,8 @@ class Session:
             async with self._turn:
                 try:
                     return await link.read(text, *arguments)
+                except NotPermitted as error:
+                    raise await self._reader.asker.explained(error, text) from None
                 except SourceLost as error:
                     raise self._lost(link, error) from None
 

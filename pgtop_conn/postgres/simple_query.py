@@ -63,6 +63,12 @@ class SimpleQuery(asyncio.Protocol):
         self._error: asyncpg.PostgresError | None = None
         #: Why there is no connection any more; "" while there is one.
         self._lost = ""
+        #: Whether a transaction is open, also one that failed.
+        self.in_transaction = False
+
+    @property
+    def lost(self) -> bool:
+        return bool(self._lost)
 
     async def query(self, text: str, timeout_s: float | None = None) -> list[Table]:
         """A Table for each statement of the text. A refusal is asyncpg.PostgresError.
@@ -152,6 +158,7 @@ class SimpleQuery(asyncio.Protocol):
             case b"E":
                 self._error = _refusal(body)
             case b"Z":
+                self.in_transaction = body != b"I"
                 self._answer()
             case _:
                 raise Nonsense("it is of another protocol")

@@ -29,11 +29,15 @@ from pgtop_conn.model.snapshot import (
 from pgtop_conn.model.text import decode
 from pgtop_conn.postgres.conninfo import Host
 from pgtop_conn.postgres.facts import SETTINGS
-from pgtop_conn.postgres.link import Connection, Link, Rows
-from pgtop_conn.postgres.simple_query import take_over
+from pgtop_conn.postgres.link import Link, Rows
+from pgtop_conn.postgres.own_settings import Connection, insist
+from pgtop_conn.postgres.simple_query import SimpleQuery, take_over
 
 #: What makes the JSON the same on every server, whatever the role or the database has set.
-OUTPUT = "SET bytea_output = hex; SET extra_float_digits = 1"
+OUTPUT = (
+    "SET statement_timeout = '3s'; SET exit_on_error = off; SET client_min_messages = warning;"
+    " SET bytea_output = hex; SET extra_float_digits = 1"
+)
 
 #: Words that may stand in a statement: states and types that can be signalled.
 _WORDS = frozenset({ACTIVE, IDLE, IN_TRANSACTION, ABORTED, FASTPATH, DISABLED, CLIENT_BACKEND, WALSENDER})
@@ -50,6 +54,26 @@ FROM (
 ) AS one"""
 
 
+class _Simple:
+    """Runs statements without rows over the connection that was taken over (own_settings.Runner)."""
+
+    def __init__(self, connection: Connection, simple: SimpleQuery) -> None:
+        self._connection = connection
+        self._simple = simple
+
+    async def execute(self, query: str, /) -> None:
+        await self._simple.query(query)
+
+    def is_closed(self) -> bool:
+        return self._simple.lost or self._connection.is_closed()
+
+    def is_in_transaction(self) -> bool:
+        return self._simple.in_transaction
+
+    def get_server_version(self) -> Any:
+        return self._connection.get_server_version()
+
+
 class WalsenderLink(Link):
     """A Link whose session is a walsender."""
 
@@ -59,14 +83,20 @@ class WalsenderLink(Link):
     def __init__(self, connection: Connection, host: Host) -> None:
         super().__init__(connection, host)
         self._simple = take_over(connection)
+        self.settings = _Simple(connection, self._simple)
 
     async def prepare_output(self) -> None:
         """Before the first statement."""
-        await self._simple.query(OUTPUT)
+        await insist(self.settings, OUTPUT)
 
-    async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
+    async def _ask_unnamed(self, text: str, arguments: Sequence[Any]) -> Rows:
         tables = await self._simple.query(written(text, arguments))
         return [_row(*values) for table in tables for values in table.rows]
+
+    async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
+        """The simple protocol names no statement."""
+        ask = self._ask_in_transaction if self.pooled else self._ask_unnamed
+        return await ask(text, arguments)
 
 
 def written(text: str, arguments: Sequence[object]) -> str:

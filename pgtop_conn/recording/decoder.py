@@ -329,7 +329,7 @@ def _status(document: object) -> Status:
         text(wait_event),
         flag(holds_xmin),
         flag(wrote),
-        tuple(map(whole, several(blocked_by))),
+        tuple(dict.fromkeys(map(whole, several(blocked_by)))),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from pgtop_conn.model.guards import Care, judge
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, HIDDEN_STATE, IDLE, IN_TRANSACTION, Backend
 from pgtop_conn.model.text import one_line
+from pgtop_conn.model.waits import blocker_name
 from pgtop_conn.view import fitting, format
 from pgtop_conn.view.groups import Group
 from pgtop_conn.view.table import Frame
@@ -205,7 +206,7 @@ def _xact(backend: Backend, frame: Frame) -> Cell:
 
 def _wait(backend: Backend, _frame: Frame) -> Cell:
     if backend.blocked_by:
-        return Cell("by " + ",".join(str(pid) for pid in backend.blocked_by[:3]), "blocked")
+        return Cell("by " + ",".join(map(blocker_name, backend.blocked_by[:3])), "blocked")
     return Cell(backend.wait, "faint" if backend.wait_event_type == "Client" else "")
 
 

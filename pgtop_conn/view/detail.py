@@ -9,6 +9,7 @@ from pgtop_conn.model.guards import Care, Policy, Verdict, judge, refused
 from pgtop_conn.model.snapshot import Backend, Role, Snapshot, age
 from pgtop_conn.model.source import Action
 from pgtop_conn.model.text import one_line
+from pgtop_conn.model.waits import blocker_name
 from pgtop_conn.view import format, sqltext
 from pgtop_conn.view.columns import STATE_STYLES, Cell
 
@@ -137,7 +138,7 @@ def _named(pids: list[int] | tuple[int, ...], snapshot: Snapshot) -> str:
     parts = []
     for pid in pids[:5]:
         found = snapshot.find(pid)
-        parts.append(f"{pid} ({found.role}, {found.state})" if found else str(pid))
+        parts.append(f"{pid} ({found.role}, {found.state})" if found else blocker_name(pid))
     rest = len(pids) - len(parts)
     return ", ".join(parts) + (f" and {rest} others" if rest else "")
 

@@ -9,6 +9,7 @@ from pgtop_conn.model.guards import Policy, judge
 from pgtop_conn.model.history import History, Trend
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot, rooms
 from pgtop_conn.model.snapshot import HIDDEN_STATE, Backend, Snapshot
+from pgtop_conn.model.waits import PREPARED
 from pgtop_conn.view.format import iso
 from pgtop_conn.view.groups import GROUPINGS, Group, group, rate_key
 
@@ -35,20 +36,33 @@ def document(
         "taken_at": iso(snapshot.taken_at),
         "server": _server(snapshot, budget),
         "slots": _slots(budget),
-        "limits": [
-            {"kind": limit.kind, "name": limit.name, "limit": limit.limit, "used": limit.used}
-            for limit in budget.limits
-        ],
+        "limits": _limits(snapshot, budget),
         # Who is refused next: further logins of each role that is connected, and what stops the one after them.
-        "rooms": [
-            {"role": room.role, "database": room.database, "free": room.free, "limited_by": room.limited_by}
-            for room in rooms(snapshot, budget)
-        ],
+        "rooms": _rooms(snapshot, budget),
         "states": dict(budget.states),
         "trend": _trend(snapshot, budget, history),
         "groups": [_group(found, history) for found in groups if not found.walsenders],
         "backends": [_backend(backend, snapshot, policy, tags) for backend in shown],
     }
+
+
+def _limits(snapshot: Snapshot, budget: SlotBudget) -> list[Document] | None:
+    """None where those of roles are not ours to read."""
+    if snapshot.server.lacks("pg_roles"):
+        return None
+    return [
+        {"kind": limit.kind, "name": limit.name, "limit": limit.limit, "used": limit.used} for limit in budget.limits
+    ]
+
+
+def _rooms(snapshot: Snapshot, budget: SlotBudget) -> list[Document] | None:
+    """As for the limits."""
+    if snapshot.server.lacks("pg_roles"):
+        return None
+    return [
+        {"role": room.role, "database": room.database, "free": room.free, "limited_by": room.limited_by}
+        for room in rooms(snapshot, budget)
+    ]
 
 
 def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
@@ -68,6 +82,7 @@ def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
         "slot": str(budget.own_slot),
         "door": server.door or None,
         "tls": server.tls or None,
+        "missing": list(server.missing),
     }
 
 
@@ -129,7 +144,9 @@ def _backend(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -
         "xact_s": _rounded(backend.xact_s(at)),
         "query_s": _rounded(backend.query_s(at)),
         "wait": backend.wait or None,
-        "blocked_by": list(backend.blocked_by),
+        "blocked_by": _blockers(backend),
+        # It has no session, and so no pid.
+        "blocked_by_prepared": PREPARED in backend.blocked_by,
         "ssl": backend.ssl,
         "holds_xmin": backend.holds_xmin,
         "wrote": backend.wrote,
@@ -139,6 +156,13 @@ def _backend(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -
         "leak": tags.leak.get(backend.key),
         "guard": {"level": verdict.level, "reasons": list(verdict.reasons)},
     }
+
+
+def _blockers(backend: Backend) -> list[int] | None:
+    """Pids; None where it waits for a lock, and for whom could not be asked."""
+    if backend.wait_event_type == "Lock" and not backend.blocked_by:
+        return None
+    return [pid for pid in backend.blocked_by if pid != PREPARED]
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -177,6 +201,7 @@ CSV_COLUMNS = (
     "query_s",
     "wait",
     "blocked_by",
+    "blocked_by_prepared",
     "ssl",
     "holds_xmin",
     "wrote",

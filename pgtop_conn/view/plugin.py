@@ -74,8 +74,9 @@ def _oldest_idle(checked: Checked) -> float | None:
 
 
 def _limit_percent(checked: Checked) -> float | None:
-    """0 where there is no limit; from the host none is known."""
-    if checked.snapshot.server.door == HOST_DOOR:
+    """0 where there is no limit; from the host none is known, nor where limits are not ours to read."""
+    server = checked.snapshot.server
+    if server.door == HOST_DOOR or server.lacks("pg_roles") or server.lacks("pg_database"):
         return None
     return max((100.0 * limit.share for limit in _open_limits(checked)), default=0.0)
 

@@ -150,6 +150,7 @@ def cautions(snapshot: Snapshot) -> list[str]:
     elif server.tls:
         found.append(f"Our own connection: {server.tls}.")
     found += [f"Of the conninfo: {note}." for note in server.notes]
+    found += [f"Our role may not read {line}." for line in server.missing]
     found.append(
         "A login refused with 'sorry, too many clients already' while there is room here means connections that never"
         " finish logging in (port scans, stalled TLS, health checks): they take no slot and no row, but the postmaster"

@@ -115,10 +115,10 @@ def passed(require_auth: str, sent: bytes, piece: int) -> tuple[Gate, Inner, Wir
     ("require_auth", "sent"),
     [
         ("", OK + b"Z\0\0\0\5I"),
-        ("", NOTICE + MD5 + OK + b"rest"),
+        ("", NOTICE + MD5 + OK + b"Z\0\0\0\5I"),
         ("none", OK),
         ("md5", MD5 + OK),
-        ("scram-sha-256", SASL + CONTINUE + FINAL + OK + b"rest"),
+        ("scram-sha-256", SASL + CONTINUE + FINAL + OK + b"Z\0\0\0\5I"),
         ("!md5,!password", SASL + CONTINUE + FINAL + OK),
     ],
 )

@@ -311,3 +311,48 @@ async def test_a_host_that_the_pooler_appends_is_no_part_of_the_name(
     assert [row["signalled"] for row in ended] == [True]
     for other in others:
         other.terminate()
+
+
+async def test_statement_pooling_takes_no_transactions_and_is_looked_at_without(bouncer: StartBouncer) -> None:
+    session = await Session.open(resolve(await bouncer(pool_mode="statement"), environ={}))
+    assert session.pooled
+    for _ in range(5):
+        snapshot = await session.poll()
+    assert "statement mode" in snapshot.server.notes[-1]
+    await session.close()
+
+
+async def test_settings_of_the_role_keep_nothing_from_us_and_stay_with_the_others(
+    cluster: Cluster, bouncer: StartBouncer, admin: Connection
+) -> None:
+    """Each statement has our settings for itself alone."""
+    bad = {
+        "default_transaction_isolation": "serializable",
+        "default_transaction_deferrable": "on",
+        "default_transaction_read_only": "on",
+        "statement_timeout": "59s",
+        "lock_timeout": "58s",
+        "debug_parallel_query" if cluster.major >= 16 else "force_parallel_mode": "regress",
+        "search_path": "nowhere",
+        "client_min_messages": "debug5",
+    }
+    try:
+        for name, value in bad.items():
+            await admin.execute(f"ALTER ROLE postgres SET {name} = '{value}'")
+        uri = await bouncer()
+        other = await asyncpg.connect(uri, statement_cache_size=0)
+        session = await Session.open(resolve(uri, environ={}))
+        assert session.pooled
+        names = ["transaction_isolation", "transaction_deferrable", "statement_timeout", "lock_timeout", "search_path"]
+        (ours,) = await Recorder(session).link.fetch(
+            "SELECT " + ", ".join(f"pg_catalog.current_setting('{name}')" for name in names)
+        )
+        assert tuple(ours) == ("read committed", "off", "3s", "500ms", "pg_catalog, pg_temp")
+        for _ in range(20):
+            assert (await session.poll()).backends
+            assert await other.fetchval("SHOW statement_timeout") == "59s"
+            assert await other.fetchval("SHOW search_path") == "nowhere"
+        await session.close()
+        await other.close()
+    finally:
+        await admin.execute("ALTER ROLE postgres RESET ALL")
