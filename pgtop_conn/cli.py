@@ -137,8 +137,9 @@ def _journal(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     found = vars(arguments)
     last = count(found, "last", 0) if "last" in found else None
-    out, remark = journal(config.journal_file(), last, as_json=found.get("json", False))
-    return running.answer(out, remark, DONE)
+    remark = journal(config.journal_file(), last, sys.stdout.write, as_json=found.get("json", False))
+    sys.stdout.flush()
+    return running.answer("", remark, DONE)
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from pgtop_conn.config import (
 from pgtop_conn.layout import FILE as LAYOUT
 from pgtop_conn.model.errors import BadInput, FilterError
 from pgtop_conn.model.text import clean
+from pgtop_conn.storage import private_files
 
 #: What the screen says of remapped keys, a line each.
 KeyProblems = Callable[[Mapping[str, str]], Sequence[str]]
@@ -92,9 +92,8 @@ def written(value: object) -> str:
 def init(path: Path) -> str:
     """Write the commented file; raises BadInput where there is one already, or none can be written."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(template())
+        private_files.make_folder(path.parent)
+        private_files.create(path, template())
     except FileExistsError:
         raise BadInput(
             f"there is a configuration already, and it is left as it is: {clean(str(path))}"

@@ -29,6 +29,7 @@ from pgtop_conn.recording.framing import HEAD, ITEM_MOST, TIME, Frame, Gap, Kind
 from pgtop_conn.recording.numbers import Damaged
 from pgtop_conn.recording.player import Player
 from pgtop_conn.recording.summary import mark_unpacked, totals_count, totals_unpacked
+from pgtop_conn.storage import private_files
 from pgtop_conn.view.format import iso
 
 THIS_IS_A_RECORDING = "this is a recording"
@@ -68,8 +69,8 @@ class Recording:
     def open(cls, path: Path) -> Recording:
         """Read what is there. Raises BadInput for what is no recording, of another version, or has no moment."""
         try:
-            recording = cls(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-            with os.fdopen(os.dup(recording._descriptor), "rb") as file:
+            with private_files.open_to_read(path) as file:
+                recording = cls(path, os.dup(file.fileno()))
                 recording._read(file)
         except OSError as error:
             raise BadInput(f"{path}: {error.strerror or error}") from None
