@@ -14,6 +14,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from pgtop_conn import streams
 from pgtop_conn.campaign import PER_SECOND, Campaign, Progress, as_wanted
 from pgtop_conn.commands.looking import WATCH_S, look
 from pgtop_conn.commands.order import Order
@@ -140,10 +141,10 @@ def _stopped_by_signals(campaign: Campaign) -> Iterator[None]:
 def _show_progress(progress: Progress) -> None:
     """One line on the terminal that writes over itself."""
     known = len(progress.outcomes)
-    sys.stderr.write(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
+    # A terminal that is gone must not end what is being sent.
+    streams.say(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
     if known == progress.total:
-        sys.stderr.write("\r\x1b[K")
-    sys.stderr.flush()
+        streams.say("\r\x1b[K")
 
 
 async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outcomes: tuple[Outcome, ...]) -> Answer:

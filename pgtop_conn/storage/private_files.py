@@ -87,8 +87,12 @@ def set_aside(path: Path) -> Path:
 
 def open_to_read(path: Path) -> BinaryIO:
     """Open a regular file of whoever it is, also through a link. Raises OSError."""
-    # A device may do something as soon as it is opened.
-    _regular(path.stat())
+    try:
+        # A device may do something as soon as it is opened.
+        _regular(path.stat())
+    except NotADirectoryError:
+        # HOME=/dev/null, as accounts of services have it: nothing can be there.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
     descriptor = os.open(path, os.O_RDONLY | _NEVER_WAIT)
     try:
         _regular(os.fstat(descriptor))
