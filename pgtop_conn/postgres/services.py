@@ -12,9 +12,12 @@ from pathlib import Path
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.keywords import KEYWORDS
+from pgtop_conn.storage import private_files
 
 #: Bytes of a line, its end included.
 LONGEST_LINE = 1022
+#: More than any file of services has.
+MOST_BYTES = 16 * 2**20
 
 #: Where the system's file is when PGSYSCONFDIR does not say, since each packager builds its own folder into libpq:
 #: Debian and Ubuntu, Red Hat and SUSE, a build from source, Homebrew on ARM and on Intel.
@@ -54,7 +57,7 @@ def _files(file: str | None, environ: Mapping[str, str]) -> Iterator[Path]:
 def _read(path: Path, name: str) -> dict[str, str] | None:
     """The section of that name, None where the file has none. A line that stands in it twice counts the first time."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = private_files.read(path, MOST_BYTES).split(b"\n")
     except FileNotFoundError:
         raise BadInput(f'service file "{clean(str(path))}" not found') from None
     except OSError as error:
