@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pgtop_conn import __version__
@@ -19,6 +18,7 @@ from pgtop_conn.view.report import ACTIONS_S, Report, report
 
 #: Names that are tried before giving up: several reports may be written in one second.
 TRIES = 100
+_NO_SIGNS = str.maketrans("", "", "-+:")
 
 
 class ReportNotWritten(PgtopError):
@@ -95,8 +95,9 @@ def stem_of(snapshot: Snapshot) -> str:
     """Only characters that a file name may hold anywhere; a socket's folder is `local`."""
     host = "local" if snapshot.server.is_unix_socket else snapshot.server.host
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in host)[:100]
-    at = datetime.fromtimestamp(snapshot.taken_at, UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"pgtop-conn-{safe.strip('-') or 'server'}-{at}"
+    # A server may say that it is any time.
+    at = iso(snapshot.taken_at).partition(".")[0].translate(_NO_SIGNS)
+    return f"pgtop-conn-{safe.strip('-') or 'server'}-{at}Z"
 
 
 def _written(folder: Path, stem: str, text: str) -> Path:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from pgtop_conn import streams
 from pgtop_conn.campaign import PER_SECOND, Campaign, Progress, as_wanted
+from pgtop_conn.commands.drawing import capturing_console
 from pgtop_conn.commands.looking import WATCH_S, look
 from pgtop_conn.commands.order import Order
 from pgtop_conn.config import Settings
@@ -200,7 +201,7 @@ def _began(target: Target) -> str | None:
 def _table(order: Order, plan: Plan, seen: Snapshot, headroom: int | None, outcomes: tuple[Outcome, ...]) -> str:
     """The plan, or what became of it, for people."""
     width = None if sys.stdout.isatty() else WIDE
-    console = Console(file=None, width=width, highlight=False, markup=False, emoji=False)
+    console = capturing_console(width)
     ends = {outcome.target.key: outcome for outcome in outcomes}
     done = "cancelled" if order.action is Action.CANCEL else "terminated"
     with console.capture() as captured:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from math import isfinite
 from pathlib import Path
 
 from pgtop_conn.model.errors import BadInput, PgtopError
@@ -96,6 +97,8 @@ class Recorder:
         Raises PgtopError where it could not be written; the next one may be. Nothing that was written before is lost.
         """
         at = moment.snapshot.taken_at
+        if not isfinite(at):
+            raise PgtopError(f"{self.path}: not recorded: the server gives no time")
         if self._failure is not None and 0 <= at - self._failure[0] < RETRY_S:
             raise PgtopError(self._failure[1])
         try:
