@@ -48,6 +48,10 @@ async def shell(
     return process.returncode, out.decode(), err.decode()
 
 
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 @pytest.mark.parametrize("where", [">&-", ">/dev/full", ">&- 2>&-", ">/dev/full 2>/dev/full", "<&- >&- 2>&-"])
 async def test_a_check_that_can_not_say_it_is_unknown(cluster: Cluster, where: str) -> None:
     for arguments in (("check", cluster.uri()), ("check", *NOBODY), ("check", "--warning", "x")):
@@ -108,7 +112,7 @@ async def test_no_environment_stops_a_command(cluster: Cluster, tmp_path: Path, 
     code, out, _ = await shell('"$@"', "journal", "--json", environ=environ, folder=tmp_path)
     assert (code, out) == (0, "[]\n")
     # Nothing is left in the folder that we were started in.
-    assert list(tmp_path.iterdir()) == []
+    assert names_in(tmp_path) == []
 
 
 async def test_a_million_columns_are_a_thousand(cluster: Cluster) -> None:
@@ -175,7 +179,7 @@ async def test_no_configuration_ends_in_a_defect(tmp_path: Path, content: bytes,
     assert expected in err
     assert len(err) < 1000
     assert ("no server at" in err) == (not expected)
-    code, out, err = await shell('"$@"', "config", "--check", str(path))
+    code, _, _ = await shell('"$@"', "config", "--check", str(path))
     assert code == (2 if expected and "null" not in expected else 0)
 
 
@@ -194,7 +198,7 @@ async def test_a_fifo_in_the_place_of_a_file_holds_nobody(tmp_path: Path, name: 
 
 
 _values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just(16**5000), st.dates()),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.dates()),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)),
 )
 
@@ -218,7 +222,7 @@ async def test_files_of_others_are_not_written(cluster: Cluster, clients: Client
     uri = cluster.uri()
     await clients(cluster, app="web")
     for name, arguments in {
-        "record": ("record", "{}", uri, "--duration", "0.1s"),
+        "record": ("record", "{}", uri, "--interval", "0.25", "--duration", "3s"),
         "log": ("snapshot", "--log-file", "{}", uri),
         "config": ("config", "--init", "--config", "{}"),
     }.items():
@@ -241,7 +245,7 @@ async def test_files_of_others_are_not_written(cluster: Cluster, clients: Client
 async def test_a_kill_behind_a_torn_line_is_in_the_journal(
     cluster: Cluster, clients: Clients, scrubbed_environment: Path
 ) -> None:
-    await clients(cluster, app="leaver")
+    await clients(cluster, app="leaver", role=await clients.role(cluster, "leaver"))
     journal = scrubbed_environment / "state" / "pgtop-conn" / "journal.jsonl"
     journal.parent.mkdir(parents=True)
     journal.write_text('{"at": "2026-11-30T20:00:00.000000Z", "event": "asked", "pid": 5, "acti')
