@@ -73,7 +73,9 @@ def _ended(complain: Callable[[str], int], command: Callable[[], int]) -> int:
 def _log_defect(error: Exception) -> None:
     import logging
 
-    logging.getLogger(__name__).critical("unexpected error", exc_info=error)
+    # Before the log is open, Python would write the traceback to stderr.
+    if logging.getLogger().handlers:
+        logging.getLogger(__name__).critical("unexpected error", exc_info=error)
 
 
 def _complain(message: str) -> int:
