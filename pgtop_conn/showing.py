@@ -87,4 +87,4 @@ def _write_report(case: Case, findings: Sequence[Finding]) -> Path:
     """Into the folder we were started in, or where that can't be written beside the journal."""
     from pgtop_conn.reports import write_report
 
-    return write_report(case, findings, config.journal_file(), (Path.cwd(), config.state_folder()))
+    return write_report(case, findings, config.journal_file(), (*config.work_folders(), config.state_folder()))

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from pgtop_conn import streams
 from pgtop_conn.commands.checking import TIMEOUT_S, Demand, watches
 from pgtop_conn.commands.looking import WATCH_S, look
 from pgtop_conn.config import Settings
@@ -56,8 +56,10 @@ def alarm(timeout_s: float) -> Iterator[None]:
 
     def give_up(_number: int, _frame: object) -> NoReturn:
         line, status = _too_late(timeout_s)
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        try:
+            streams.write(f"{line}\n")
+        except streams.OutputLost:
+            status = Status.UNKNOWN
         os._exit(status)
 
     before = signal.signal(signal.SIGALRM, give_up)

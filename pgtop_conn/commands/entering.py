@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pgtop_conn import streams
 from pgtop_conn.commands.connecting import told
 from pgtop_conn.model.errors import ConnectError, Failure, PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.snapshot import HOST_DOOR, WALSENDER_DOOR
@@ -153,5 +153,4 @@ async def waited(opening: Opening, error: ConnectError) -> Source:
 
 def tell(text: str) -> None:
     """A line for the user that is no output of the command."""
-    sys.stderr.write(f"pgtop-conn: {text}\n")
-    sys.stderr.flush()
+    streams.say(f"pgtop-conn: {text}\n")

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from pgtop_conn import streams
 from pgtop_conn.campaign import PER_SECOND, Campaign, Progress, as_wanted
+from pgtop_conn.commands.drawing import capturing_console
 from pgtop_conn.commands.looking import WATCH_S, look
 from pgtop_conn.commands.order import Order
 from pgtop_conn.config import Settings
@@ -156,10 +158,10 @@ def _stopped_by_signals(campaign: Campaign) -> Iterator[None]:
 def _show_progress(progress: Progress) -> None:
     """One line on the terminal that writes over itself."""
     known = len(progress.outcomes)
-    sys.stderr.write(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
+    # A terminal that is gone must not end what is being sent.
+    streams.say(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
     if known == progress.total:
-        sys.stderr.write("\r\x1b[K")
-    sys.stderr.flush()
+        streams.say("\r\x1b[K")
 
 
 async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outcomes: tuple[Outcome, ...]) -> Answer:
@@ -229,7 +231,7 @@ def _began(target: Target) -> str | None:
 def _table(order: Order, plan: Plan, seen: Snapshot, headroom: int | None, outcomes: tuple[Outcome, ...]) -> str:
     """The plan, or what became of it, for people."""
     width = None if sys.stdout.isatty() else WIDE
-    console = Console(file=None, width=width, highlight=False, markup=False, emoji=False)
+    console = capturing_console(width)
     ends = {outcome.target.key: outcome for outcome in outcomes}
     done = "cancelled" if order.action is Action.CANCEL else "terminated"
     with console.capture() as captured:

@@ -14,10 +14,10 @@ from typing import NoReturn
 
 from pgtop_conn import config
 from pgtop_conn.audit import Audited
-from pgtop_conn.commands.entering import Way, enter
+from pgtop_conn.commands.entering import Way, enter, tell
 from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
 from pgtop_conn.model.source import Source
-from pgtop_conn.remembering import Remembered
+from pgtop_conn.remembering import Remembered, trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ async def open_source(
     way = Way(info, _ask if may_ask else None, config.state_folders(environ), login.typed)
     # -w asks for a monitor that puts no question.
     may_offer = offers and not login.never_ask and sys.stdin.isatty() and _can_ask()
+    if said := trouble(config.state_folders(environ)):
+        tell(f"{said}; the host door protects every role until it is deleted, and what is seen now goes to a new one")
     try:
         source = await enter(way, door=settings.door, wait=settings.wait, offer=_yes if may_offer else None)
     except SlotsExhausted as error:

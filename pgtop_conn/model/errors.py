@@ -18,6 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+#: Characters of a value that a message repeats.
+_NAMED_MOST = 100
+
 
 class PgtopError(Exception):
     """Base of every error this program raises on purpose; `str(error)` is one line for the user."""
@@ -131,3 +134,18 @@ class PollFailed(PgtopError):
 
 class NotPermitted(PollFailed):
     """The server does not let our role read something."""
+
+
+def named(value: object) -> str:
+    """A value that does not fit, as a message shows it: on one line, not at any length, never a reason to fail.
+
+    >>> named("secret"), named(7), named(10**5000), len(named(["x"] * 50))
+    ("'secret'", '7', 'a number of 16,610 bits', 100)
+    """
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"a number of {value.bit_length():,} bits"
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _NAMED_MOST else f"{text[: _NAMED_MOST - 1]}…"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: Anything outside the blocks that are printable throughout: looked for first, because nearly every text has none.
 _SUSPECT = re.compile(
-    r"[^\x20-\x7e\xa1-\xac\xae-\u02ff\u03a3-\u0481\u048a-\u052f\u3041-\u3096\u309d-\u30ff\u4e00-\u9fff\uac00-\ud7a3]"
+    r"[^\x20-\x7e\xa1-\xac\xae-\u02ff\u03a3-\u0481\u048a-\u052f\u3041-\u3096\u309d-\u30ff\u4e00-\u9fff\uac00-\ud7a3]+"
 )
 #: The same, where newline and tab may stay.
 _SUSPECT_IN_QUERY = re.compile(_SUSPECT.pattern.replace(r"[^", r"[^\n\t"))
@@ -19,6 +20,7 @@ _INVISIBLE = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def _visible(char: str) -> str:
     """A drawable stand-in for a character that must not reach a terminal."""
     code = ord(char)
@@ -32,7 +34,7 @@ def _visible(char: str) -> str:
 
 
 def _replace(match: re.Match[str]) -> str:
-    return _visible(match.group())
+    return "".join(map(_visible, match.group()))
 
 
 def clean(text: str) -> str:

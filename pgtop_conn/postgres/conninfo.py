@@ -186,7 +186,8 @@ def _judge(given: Mapping[str, str]) -> list[str]:
         if not value:
             continue
         if keyword.values and value not in keyword.values:
-            raise BadInput(f'{name} is one of {", ".join(keyword.values)}, not "{clean(value)}"')
+            # What stands in a wrong place may be a password: no value is echoed.
+            raise BadInput(f"{name} is one of {', '.join(keyword.values)}")
         if value not in keyword.harmless:
             notes += _unmet(keyword, value)
     return notes
@@ -194,8 +195,7 @@ def _judge(given: Mapping[str, str]) -> list[str]:
 
 def _unmet(keyword: Keyword, value: str) -> list[str]:
     if keyword.use is Use.REFUSED:
-        # A key is a secret.
-        shown = "" if keyword.name.startswith("scram_") else f"={clean(value)}"
+        shown = f"={value}" if value in keyword.values else ""
         raise BadInput(f"{keyword.name}{shown} cannot be honoured: {keyword.why}")
     return [f"{keyword.name} is left out: {keyword.why}"] if keyword.use is Use.DROPPED and keyword.why else []
 
@@ -302,7 +302,7 @@ def _port(text: str) -> int:
 
 def _number(name: str, text: str) -> int:
     if not _WHOLE_NUMBER.fullmatch(text):
-        raise BadInput(f'{name} is a whole number, not "{clean(text)}"')
+        raise BadInput(f"{name} is a whole number")
     return int(text)
 
 

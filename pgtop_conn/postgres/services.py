@@ -16,7 +16,6 @@ from pgtop_conn.postgres.small_files import read
 
 #: Bytes of a line, its end included.
 LONGEST_LINE = 1022
-
 #: Where the system's file is when PGSYSCONFDIR does not say, since each packager builds its own folder into libpq:
 #: Debian and Ubuntu, Red Hat and SUSE, a build from source, Homebrew on ARM and on Intel.
 SYSTEM_FOLDERS = (

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pgtop_conn.model.errors import BadInput, ConnectError, Failure
 from pgtop_conn.model.text import clean, one_line
+from pgtop_conn.storage import private_files
 
 #: The trusted certificates of the machine instead of a file's.
 SYSTEM = "system"
@@ -87,7 +88,7 @@ def judge(tls: Tls) -> None:
 def _version(text: str) -> ssl.TLSVersion:
     version = _VERSIONS.get(text.casefold())
     if version is None:
-        raise BadInput(f'a TLS version is one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3, not "{clean(text)}"')
+        raise BadInput("a TLS version is one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3")
     return version
 
 
@@ -171,6 +172,8 @@ def _revoke(made: ssl.SSLContext, tls: Tls) -> None:
 
 def _load(made: ssl.SSLContext, path: Path, keyword: str) -> None:
     try:
+        # The library would wait for a writer.
+        private_files.open_to_read(path).close()
         made.load_verify_locations(cafile=str(path))
     except ssl.SSLError as error:
         said = one_line(error.reason or str(error))
@@ -190,6 +193,7 @@ def _identify(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
     if key is not None:
         _judge_key(key)
     try:
+        private_files.open_to_read(certificate).close()
         made.load_cert_chain(certificate, keyfile=key, password=lambda: tls.key_password)
     except ssl.SSLError as error:
         # The library says nothing at all of a key that the password does not open.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags
 from pgtop_conn.model.guards import Policy, judge
@@ -152,6 +153,8 @@ def _backend(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -
         "wrote": backend.wrote,
         "query": backend.query,
         "query_id": backend.query_id,
+        # A number of 64 bits, of which JavaScript and jq 1.6 keep 53.
+        "query_id_text": str(backend.query_id) if backend.query_id is not None else None,
         "source": tags.source(backend) or None,
         "leak": tags.leak.get(backend.key),
         "guard": {"level": verdict.level, "reasons": list(verdict.reasons)},
@@ -166,7 +169,8 @@ def _blockers(backend: Backend) -> list[int] | None:
 
 
 def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
+    """JSON has no infinity, and no time since one."""
+    return round(seconds, 3) if seconds is not None and isfinite(seconds) else None
 
 
 def csv_rows(snapshot: Snapshot, policy: Policy, backends: Sequence[Backend], tags: Tags = NO_TAGS) -> list[list[str]]:
@@ -181,6 +185,8 @@ def csv_rows(snapshot: Snapshot, policy: Policy, backends: Sequence[Backend], ta
 def _csv_fields(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -> list[object]:
     """The fields of the JSON, the guard in two columns."""
     fields = _backend(backend, snapshot, policy, tags)
+    # Here each number is a text.
+    del fields["query_id_text"]
     verdict = fields.pop("guard")
     assert isinstance(verdict, dict)
     return [*fields.values(), verdict["level"], "; ".join(verdict["reasons"])]
