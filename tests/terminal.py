@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import pty
@@ -10,15 +11,19 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import pyte
 
+from pgtop_conn.tui.deciding import QUIET_S
 from tests.waiting import wait_until
 
 ENTER_ALTERNATE_SCREEN = b"\x1b[?1049h"
 LEAVE_ALTERNATE_SCREEN = b"\x1b[?1049l"
+#: The key that sends: Ctrl-Y.
+YES = "\x19"
 PROGRAM = (sys.executable, "-m", "pgtop_conn")
 
 
@@ -103,6 +108,16 @@ class Terminal:
     def type(self, keys: str) -> None:
         """Send keys; arrows and the like as escape sequences."""
         os.write(self._master, keys.encode())
+
+    async def answers_yes(self) -> None:
+        """Send what the dialog on the screen asks about, once it takes keys; until then it drops them, and says so."""
+        deadline = time.monotonic() + 20.0
+        while "Press Ctrl-Y" in self.text:
+            assert time.monotonic() < deadline, f"the dialog takes no answer; it shows:\n{self.text}"
+            await asyncio.sleep(QUIET_S + 0.1)
+            self.type(YES)
+            with contextlib.suppress(AssertionError):
+                await wait_until(lambda: "Press Ctrl-Y" not in self.text, "the dialog is left", within_s=1.0)
 
     async def shows(self, *texts: str, within_s: float = 20.0) -> None:
         """Wait until every text is on the screen."""

@@ -121,8 +121,8 @@ def relief_of(plan: Plan, snapshot: Snapshot) -> Relief | None:
     return relief([item.backend for item in plan.planned], SlotBudget.of(snapshot))
 
 
-def prompt(plan: Plan) -> str:
-    """What the user is asked to do."""
+def prompt(plan: Plan, yes: str = "Ctrl-Y", no: str = "n or Esc") -> str:
+    """What the user is asked to do; `yes` and `no` are the keys for it."""
     if plan.ask is Ask.TYPE_ROLE:
         roles = len({item.target.role for item in plan.planned})
         if roles > 1:
@@ -130,7 +130,7 @@ def prompt(plan: Plan) -> str:
         return f"Type the role's name to confirm: {plan.answer}"
     if plan.ask is Ask.TYPE_COUNT:
         return f"Type the number of sessions to confirm: {plan.answer}"
-    return "Press y to do it, Esc or n to leave everything as it is"
+    return f"Press {yes} to {plan.action}, {no} to leave everything as it is"
 
 
 def summary(action: Action, outcomes: Iterable[Outcome]) -> str:
