@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import ClassVar
 
 from rich.console import Console
@@ -23,18 +24,22 @@ from textual.theme import Theme
 
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui import themes, toosmall
-from pgtop_conn.tui.deciding import INPUT, Deciding, Quiet, is_harmless
+from pgtop_conn.tui.deciding import INPUT, Deciding, Quiet
 from pgtop_conn.tui.garbage import seldom_collected
 from pgtop_conn.tui.held import Held
 from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.onlychanged import OnlyChangedApp
 from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.remapping import remapped, scopes, split
 from pgtop_conn.tui.replay import ReplayScreen
-from pgtop_conn.tui.stopping import NO_JOB_CONTROL, Stopping, in_foreground
+from pgtop_conn.tui.stopping import IGNORED, NO_JOB_CONTROL, Stopping, in_foreground
 from pgtop_conn.tui.takingover import taking_over
 from pgtop_conn.tui.terminal import Colours, colours, given_back, watched
 from pgtop_conn.tui.writing import Writer
+
+#: Bindings that leave things as they are. They work before a dialog takes answers, where their key types nothing.
+HARMLESS = frozenset({"quit_everywhere", "repaint", "stop_signals", "suspend", "confirm_no", "free_leave"})
 
 log = logging.getLogger(__name__)
 
@@ -126,11 +131,14 @@ class MonitorApp(OnlyChangedApp[int]):
 
     async def _take(self, event: events.Event) -> None:
         """Keys that were typed for a shell, or before there was a dialog that decides something, are for nobody."""
-        if isinstance(event, INPUT) and not event.is_forwarded:
-            if self._back is not None and not self._back.takes(event.time):
-                if not (isinstance(event, events.Key) and is_harmless(self.screen, event)):
-                    return
-            elif isinstance(self.screen, Deciding) and not self.screen.takes(event):
+        # A key comes here twice: as it was typed, and from the screen of that time when that had no use for it. By then
+        # the key before it may have opened a dialog, whose bindings would be asked.
+        if isinstance(event, INPUT):
+            harmless = isinstance(event, events.Key) and not event.is_printable and event.key in self._harmless_keys
+            if self._back is not None and not (self._back.takes(event.time) or harmless):
+                self.main.tell(IGNORED, "warning")
+                return
+            if isinstance(self.screen, Deciding) and not self.screen.takes(event, harmless):
                 return
         await super().on_event(event)
 
@@ -138,6 +146,11 @@ class MonitorApp(OnlyChangedApp[int]):
         """Take what was typed too early."""
         while self._early:
             await self._take(self._early.pop(0))
+
+    @cached_property
+    def _harmless_keys(self) -> frozenset[str]:
+        bindings = [binding for place in scopes().values() for binding in place if binding.id in HARMLESS]
+        return frozenset(key for binding in remapped(bindings, self.main.keymap) for key in split(binding.key))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.inks(self.current_theme)
@@ -166,7 +179,10 @@ class MonitorApp(OnlyChangedApp[int]):
 
     def action_suspend_process(self) -> None:
         """Stop as every program of a shell does; what is being sent is not sent when we come back."""
-        self._stop(self._stopping.stop)
+        if self._stopping.possible:
+            self._stop(self._stopping.stop)
+        else:
+            self.main.tell(NO_JOB_CONTROL, "warning")
 
     def _stop(self, stop: Callable[[int], bool]) -> None:
         if self.writer is None or sys.__stdin__ is None or not sys.__stdin__.isatty():

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual import events
 from textual.await_complete import AwaitComplete
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Button
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 #: Seconds without input, after the terminal has got the frame, from which on an answer counts.
 QUIET_S = 0.4
 IGNORED = "Ignored keys typed before this dialog was shown. Press again."
-#: Bindings that leave things as they are. They work from the start, where their key types nothing.
-HARMLESS = frozenset({"quit_everywhere", "repaint", "stop_signals", "suspend", "confirm_no", "free_leave"})
 #: What a user decides with. The mouse that only moves, and what the terminal says by itself, are none.
 INPUT = (events.Key, events.Paste, events.MouseDown, events.MouseUp, events.Click)
 
@@ -59,18 +56,14 @@ class Quiet:
         return self.over
 
 
-def is_harmless(screen: Screen[Any], key: events.Key) -> bool:
-    """Whether a key leaves things as they are and is none of a text."""
-    found = screen.active_bindings.get(key.key)
-    return found is not None and found.binding.id in HARMLESS and not key.is_printable
-
-
 class Deciding(Dialog[Result]):
     """A dialog that ignores whatever was typed before it was shown, and says so."""
 
     def __init__(self, body: RowList) -> None:
         super().__init__(body)
         self._quiet = Quiet()
+        #: The newest event, which may come again, and whether it was handed on.
+        self._judged: tuple[events.Event | None, bool] = (None, False)
         self._ignored = CellBlock(id="dialog-ignored")
 
     def above_hint(self) -> Iterator[Widget]:
@@ -87,15 +80,19 @@ class Deciding(Dialog[Result]):
         app = cast("OnlyChangedApp[Any]", self.app)
         self.call_after_refresh(app.when_on_terminal, quiet.shown)
 
-    def takes(self, event: events.Event) -> bool:
-        """Whether the application may hand this event on."""
+    def takes(self, event: events.Event, harmless: bool) -> bool:
+        """Whether the application may hand this event on; what is `harmless` works from the start."""
         if not isinstance(event, INPUT):
             return True
-        taken = self._quiet.takes(event.time)
-        if isinstance(event, events.Key):
+        if event is not self._judged[0]:
+            self._judged = event, self._judge(event, harmless)
+        return self._judged[1]
+
+    def _judge(self, event: events.Event, harmless: bool) -> bool:
+        taken = self._quiet.takes(event.time) or harmless
+        if isinstance(event, events.Key) and event.key == "enter" and isinstance(self.focused, Button):
             # A tab and the end of a line, as a paste has them, are no decision either.
-            hasty = event.key == "enter" and isinstance(self.focused, Button) and not self._quiet.paused
-            taken = (taken and not hasty) or is_harmless(self, event)
+            taken = taken and self._quiet.paused
         if not taken:
             self._say_ignored()
         return taken

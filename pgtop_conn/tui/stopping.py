@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 #: How long after the signal the stop is waited for. Where it does not come there is no shell to go back to.
 STOPS_WITHIN_S = 0.5
+IGNORED = "Ignored keys typed before the screen was back"
 NO_JOB_CONTROL = "Ctrl-Z: no shell here would bring pgtop-conn back, so it goes on"
 
 
@@ -18,8 +19,8 @@ class Stopping:
 
     def __init__(self, continued: Callable[[], None]) -> None:
         self._continued = continued
-        #: A shell without job control starts its children so.
-        self._ignored = signal.getsignal(signal.SIGTSTP) is signal.SIG_IGN
+        #: False under a shell without job control, which starts its children with the signal ignored.
+        self.possible = signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN
         self._continues = 0
         self._stopping = False
 
@@ -27,7 +28,7 @@ class Stopping:
         """From here on the signals are ours: `stop` is called for one that asks us to stop."""
         taken = {
             signal.SIGCONT: self._on_continue,
-            signal.SIGTSTP: signal.SIG_IGN if self._ignored else lambda _number, _frame: stop(),
+            signal.SIGTSTP: (lambda _number, _frame: stop()) if self.possible else signal.SIG_IGN,
         }
         for number, handler in taken.items():
             signal.signal(number, handler)
@@ -35,7 +36,7 @@ class Stopping:
     def give_back(self) -> None:
         """The signals do what they did."""
         signal.signal(signal.SIGCONT, signal.SIG_DFL)
-        signal.signal(signal.SIGTSTP, signal.SIG_IGN if self._ignored else signal.SIG_DFL)
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL if self.possible else signal.SIG_IGN)
 
     def _on_continue(self, _number: int, _frame: object) -> None:
         self._continues += 1
@@ -47,8 +48,6 @@ class Stopping:
 
         `descriptor` is the terminal, in the shell's modes. What was typed on it meanwhile is thrown away.
         """
-        if self._ignored:
-            return False
         return self._until_foreground(descriptor, signal.SIGTSTP)
 
     def stay_in_foreground(self, descriptor: int) -> bool:
