@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 
 from pgtop_conn import __version__
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.findings import Case, Finding
+from pgtop_conn.model.instants import moment
 from pgtop_conn.model.journal import Entry, read
 from pgtop_conn.model.sizing import sizing
 from pgtop_conn.model.snapshot import Snapshot
@@ -100,7 +101,7 @@ def stem_of(snapshot: Snapshot) -> str:
     """Only characters that a file name may hold anywhere; a socket's folder is `local`."""
     host = "local" if snapshot.server.is_unix_socket else snapshot.server.host
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in host)[:100]
-    at = datetime.fromtimestamp(snapshot.taken_at, UTC).strftime("%Y%m%dT%H%M%SZ")
+    at = moment(snapshot.taken_at, UTC).strftime("%Y%m%dT%H%M%SZ")
     return f"pgtop-conn-{safe.strip('-') or 'server'}-{at}"
 
 

@@ -10,6 +10,7 @@ import shlex
 from datetime import UTC, datetime, timedelta
 from math import floor
 
+from pgtop_conn.model.instants import within_calendar
 from pgtop_conn.model.patterns import later
 
 #: What clean() puts in the place of a character; a name that has one of these by nature is not typed either.
@@ -47,6 +48,8 @@ def timestamp(epoch: float) -> str:
     >>> timestamp(1772366400.25)
     "'2026-03-01 12:00:00.250000+00'"
     """
+    # Beyond the calendar it equals nothing, so whoever is bound to it is not signalled.
+    epoch = within_calendar(epoch)
     whole = floor(epoch)
     instant = _EPOCH + timedelta(seconds=whole, microseconds=round((epoch - whole) * 1_000_000))
     return literal(f"{instant.replace(tzinfo=None).isoformat(sep=' ', timespec='microseconds')}+00")

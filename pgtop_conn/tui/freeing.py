@@ -17,7 +17,7 @@ from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
-from pgtop_conn.model.text import one_line
+from pgtop_conn.model.text import beginning, one_line
 from pgtop_conn.tui.deciding import Deciding
 from pgtop_conn.tui.dialogs import SCROLLING, Answer
 from pgtop_conn.tui.lines import Row
@@ -243,7 +243,7 @@ def _picked(pick: Pick, at: float) -> Row:
         Cell(f"{format.duration(backend.idle_s(at)):>6}  ", "idle"),
         Cell(f"{one_line(pick.why)}  "),
         Cell(f"{one_line(backend.role)}  {backend.client}  ", "dim"),
-        Cell(one_line(backend.query)[:120], "query"),
+        Cell(beginning(backend.query)[:120], "query"),
     ]
 
 

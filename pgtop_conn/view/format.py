@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from math import floor, isnan
 from unicodedata import category, east_asian_width
 
+from pgtop_conn.model.instants import within_calendar
+
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _MOST_DAYS = 99_999
 
@@ -179,6 +181,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def iso(epoch: float) -> str:
     """UTC, always with six decimals: PostgreSQL's microseconds survive the way through a float8 unchanged."""
+    epoch = within_calendar(epoch)
     whole = floor(epoch)
     # The difference is exact; the product of the whole number would round a second time.
     instant = _EPOCH + timedelta(seconds=whole, microseconds=round((epoch - whole) * 1_000_000))

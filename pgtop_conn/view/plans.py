@@ -10,7 +10,7 @@ from pgtop_conn.model.relief import Relief, relief
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.model.text import one_line
+from pgtop_conn.model.text import beginning, one_line
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import STATE_SHORT, Cell
 
@@ -79,7 +79,7 @@ def session_line(item: Planned, at: float) -> list[Cell]:
         Cell(f"{backend.pid:>8}  ", "count"),
         Cell(f"{one_line(backend.role)}  {backend.app}  {backend.client}  "),
         Cell(f"{state} {format.duration(backend.state_s(at))}  ", "dim"),
-        Cell(one_line(backend.query)[:120], "query"),
+        Cell(beginning(backend.query)[:120], "query"),
     ]
     if item.cautions:
         cells.insert(3, Cell(f"{'; '.join(item.cautions)}  ", "warning"))
