@@ -9,6 +9,7 @@ from itertools import compress, repeat
 from operator import eq
 
 from pgtop_conn.model.errors import PollFailed
+from pgtop_conn.model.instants import within_calendar
 from pgtop_conn.model.snapshot import (
     BACKGROUND,
     CLIENT_BACKEND,
@@ -102,7 +103,7 @@ class Reader:
         await self._read_counters(began, reading)
         await self._read_locks(began)
         return Snapshot(
-            taken_at=own.taken_at or 0.0,
+            taken_at=within_calendar(own.taken_at or 0.0),
             server=server,
             backends=tuple(map(self._kept.backends.__getitem__, reading.pids)),
             roles=self._names.roles,

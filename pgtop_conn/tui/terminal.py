@@ -12,7 +12,7 @@ import signal
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
@@ -119,6 +119,22 @@ def give_up() -> None:
         if os.isatty(descriptor):
             os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+#: What a variable may say of a terminal that does not tell its size itself.
+MOST = {"COLUMNS": 1000, "LINES": 500}
+
+
+def drop_wrong_size(environ: MutableMapping[str, str]) -> None:
+    """The terminal's own size counts, which also changes; what a shell exported once counts where there is none."""
+    try:
+        told = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ is not None else 1)
+    except (OSError, ValueError):
+        told = os.terminal_size((0, 0))
+    for (name, most), size in zip(MOST.items(), told, strict=True):
+        said = environ.get(name, "")
+        if size or not (said.isdecimal() and len(said) < 6 and 0 < int(said) <= most):
+            environ.pop(name, None)
 
 
 class Colours(StrEnum):
