@@ -41,7 +41,7 @@ async def test_see_the_table_free_a_slot_and_leave(
         await terminal.shows("the oldest" if columns > 100 else "QUERY")
         terminal.type(DOWN + "x")
         await terminal.shows("Terminate session", "leaker")
-        terminal.type("y")
+        await terminal.answers_yes()
         await terminal.shows("gone")
         assert victim.is_closed()
         assert not any(other.is_closed() for other in others)

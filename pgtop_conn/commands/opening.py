@@ -6,6 +6,7 @@ import getpass
 import os
 import signal
 import sys
+import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,8 +119,10 @@ def _yes(question: str) -> bool:
         ):
             asks.write(f"{question} [y/N] ")
             asks.flush()
+            # What was typed before the question was there answers nothing.
+            termios.tcflush(answers.fileno(), termios.TCIFLUSH)
             return answers.readline().strip().lower() in ("y", "yes")
-    except OSError:
+    except (OSError, termios.error):
         return False
 
 

@@ -1,15 +1,21 @@
-"""Instants of any year: a server may say that it is the year 20000, 44 BC, or no time at all. Pure."""
+"""Instants of a server's clock: PostgreSQL's reach from 4713 BC to 294276 AD and to infinity, Python's do not. Pure.
+
+Whoever shows a time that came from a server takes it from here, and not from datetime.fromtimestamp().
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from math import floor, isfinite
+from datetime import UTC, datetime, timedelta, tzinfo
+from math import floor, isfinite, isnan
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: After so many seconds the Gregorian calendar begins again.
 _CYCLE_S, _CYCLE_YEARS = 12_622_780_800, 400
 #: The last year that has six digits, before and after year 0; PostgreSQL's own end is 294276.
 _LAST_YEAR_S = 999_998 * 31_556_952
+#: Seconds since 1970. A day off the ends of the calendar, so that every time zone has them.
+FIRST_S = (datetime(1, 1, 2, tzinfo=UTC) - _EPOCH).total_seconds()
+LAST_S = (datetime(9999, 12, 30, 23, 59, 59, tzinfo=UTC) - _EPOCH).total_seconds()
 
 
 def calendar(epoch: float) -> tuple[int, str] | None:
@@ -43,3 +49,17 @@ def utc(epoch: float) -> str:
     """
     found = calendar(epoch)
     return f"{found[0]:04}{found[1][:15].replace('T', ' ')} UTC" if found else endless(epoch)
+
+
+def within_calendar(at: float) -> float:
+    """Seconds since 1970, of the years 1 to 9999: what is beyond, or infinite, is the nearest end.
+
+    >>> [within_calendar(at) for at in (12.5, float("inf"), float("nan"))]
+    [12.5, 253402214399.0, 0.0]
+    """
+    return 0.0 if isnan(at) else min(max(at, FIRST_S), LAST_S)
+
+
+def moment(at: float, zone: tzinfo | None = None) -> datetime:
+    """The date and time of seconds since 1970, in the local time zone where none is given."""
+    return (_EPOCH + timedelta(seconds=within_calendar(at))).astimezone(zone)

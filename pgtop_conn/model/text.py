@@ -63,6 +63,19 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+#: Characters of a query that a line is made of. PostgreSQL gives up to 1 MiB (track_activity_query_size).
+LINE_CHARACTERS = 4000
+
+
+def beginning(text: str, most: int = LINE_CHARACTERS) -> str:
+    """one_line() of the first `most` characters, with an ellipsis where there are more.
+
+    >>> beginning("SELECT  1"), beginning("SELECT  1", 6)
+    ('SELECT 1', 'SELECT…')
+    """
+    return one_line(text) if len(text) <= most else f"{one_line(text[:most])}…"
+
+
 def decode(raw: bytes) -> str:
     """Bytes of any encoding as text; what is not UTF-8 shows as U+FFFD instead of failing the refresh."""
     return raw.decode("utf-8", errors="replace")

@@ -11,6 +11,7 @@ from operator import eq
 
 from pgtop_conn.model.errors import NotPermitted, PollFailed
 from pgtop_conn.model.identity import Place
+from pgtop_conn.model.instants import within_calendar
 from pgtop_conn.model.snapshot import (
     BACKGROUND,
     CLIENT_BACKEND,
@@ -117,7 +118,7 @@ class Reader:
         await self._read_locks(began)
         server = self._server = self._with_missing(server)
         return Snapshot(
-            taken_at=own.taken_at or 0.0,
+            taken_at=within_calendar(own.taken_at or 0.0),
             server=server,
             backends=tuple(map(self._kept.backends.__getitem__, reading.pids)),
             roles=self._names.roles,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgtop_conn.model.text import one_line
+from pgtop_conn.model.text import beginning, one_line
 from pgtop_conn.model.waits import PREPARED, Link, blocker_name
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import STATE_SHORT, STATE_STYLES, Cell
@@ -31,4 +31,4 @@ def link_line(link: Link, at: float) -> list[Cell]:
     ]
     if backend.blocked_by:
         cells.append(Cell(f"waits for {backend.wait}  ", "dim"))
-    return [*cells, Cell(one_line(backend.query)[:200], "query")]
+    return [*cells, Cell(beginning(backend.query)[:200], "query")]

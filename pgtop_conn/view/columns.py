@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from pgtop_conn.model.guards import Care, judge
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, HIDDEN_STATE, IDLE, IN_TRANSACTION, Backend
-from pgtop_conn.model.text import one_line
+from pgtop_conn.model.text import beginning, one_line
 from pgtop_conn.model.waits import blocker_name
 from pgtop_conn.view import fitting, format
 from pgtop_conn.view.groups import Group
@@ -233,7 +233,7 @@ SESSION_COLUMNS: tuple[Column[Backend], ...] = (
     Column("for", "FOR", 7, _for, right=True, leaves=2, least=6),
     Column("xact", "XACT", 7, _xact, right=True, leaves=3, least=6),
     Column("wait", "WAIT", 18, _wait, leaves=6, least=17, most=30),
-    Column("query", "QUERY", 0, lambda b, _: Cell(one_line(b.query), "query"), least=12, comfort=80),
+    Column("query", "QUERY", 0, lambda b, _: Cell(beginning(b.query), "query"), least=12, comfort=80),
 )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import attrgetter
 
 from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
+from pgtop_conn.model.instants import moment
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.quoting import identifier
 from pgtop_conn.model.slots import Level, Limit, SlotBudget, may_hold_slot
@@ -377,7 +377,7 @@ def _holds(largest: Group | None, per_minute: float | None, before: str, width: 
 
 def clock(at: float) -> str:
     """Local time of an instant of the server's clock."""
-    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S")
+    return moment(at).strftime("%H:%M:%S")
 
 
 def _about(seconds: float) -> str:

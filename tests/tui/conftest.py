@@ -9,8 +9,14 @@ from pgtop_conn.model.findings import Finding
 from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui import explaining
+from pgtop_conn.tui import deciding, explaining
 from tests.tui.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
+
+
+@pytest.fixture(autouse=True)
+def answers_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key counts as soon as the dialog is shown; test_deciding.py and the terminals' tests have the silence."""
+    monkeypatch.setattr(deciding, "QUIET_S", 0.0)
 
 
 @pytest.fixture
