@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
+import psutil
 import pytest
 
 from pgtop_conn.demo.launch import END_TIMEOUT_S, Stage, running_demo
@@ -181,14 +182,22 @@ async def assert_nothing_left(folder: Path, *pids: int) -> None:
 
 def processes_of(folder: Path) -> list[int]:
     """Every process with this folder in its command line: stage, server, pg_receivewal, guardian."""
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if str(folder) in line]
+    return [one.pid for one in running() if str(folder) in command_of(one)]
 
 
 def stage_of(folder: Path) -> int:
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
-    lines = [line for line in listed.stdout.splitlines() if str(folder) in line and "pgtop_conn.demo.stage" in line]
-    return int(lines[0].split()[0])
+    commands = ((one.pid, command_of(one)) for one in running())
+    found: int = next(pid for pid, command in commands if str(folder) in command and "pgtop_conn.demo.stage" in command)
+    return found
+
+
+def running() -> list[psutil.Process]:
+    """Every process, also where there is no program to list them."""
+    return list(psutil.process_iter(["ppid", "cmdline"]))
+
+
+def command_of(process: psutil.Process) -> str:
+    return " ".join(process.info["cmdline"] or ())
 
 
 @pytest.mark.parametrize(
@@ -227,9 +236,7 @@ async def test_a_signal_while_it_starts_leaves_nothing(start_headless: StartHead
 
 
 def started_by(parent: int) -> list[int]:
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
-    pairs = [line.split() for line in listed.stdout.splitlines()]
-    return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
+    return [one.pid for one in running() if one.info["ppid"] == parent]
 
 
 async def test_a_killed_stage_takes_everything_along_and_is_reported(start_headless: StartHeadless) -> None:
