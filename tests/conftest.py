@@ -10,6 +10,7 @@ clients           await clients(cluster, role="web", app="web") opens a session;
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from hypothesis import settings
 
 from pgtop_conn.demo.binaries import Binaries, find_binaries
 from pgtop_conn.demo.server import Cluster
+from tests import settling
 from tests.servers import Clients, Servers, server_versions, versions_folder
 
 SCRUBBED = ("PG", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLORFGBG", "TEXTUAL", "PGTOP_CONN_")
@@ -31,6 +33,11 @@ VERSIONS = server_versions(versions_folder())
 # Textual reads its variables when it is imported, which is before any fixture runs.
 for _name in [name for name in os.environ if name.startswith(SCRUBBED) and name not in FOR_TESTS]:
     del os.environ[_name]
+settling.install()
+
+# A shell's background job, or nohup, ignores them, and so would every program that is started and told to end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A slow moment of a shared machine is no failure of a property.
 settings.register_profile("pgtop-conn", deadline=None)

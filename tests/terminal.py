@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import pyte
 
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 ENTER_ALTERNATE_SCREEN = b"\x1b[?1049h"
 LEAVE_ALTERNATE_SCREEN = b"\x1b[?1049l"
@@ -104,7 +104,7 @@ class Terminal:
         """Send keys; arrows and the like as escape sequences."""
         os.write(self._master, keys.encode())
 
-    async def shows(self, *texts: str, within_s: float = 20.0) -> None:
+    async def shows(self, *texts: str, within_s: float = HANG_S) -> None:
         """Wait until every text is on the screen."""
 
         def visible() -> bool:
@@ -115,7 +115,7 @@ class Terminal:
         except AssertionError as error:
             raise AssertionError(f"{error}; it shows:\n{self.text}") from None
 
-    async def ends(self, within_s: float = 10.0) -> int:
+    async def ends(self, within_s: float = HANG_S) -> int:
         """Wait until the command has ended; its exit code."""
 
         def ended() -> bool:

@@ -16,7 +16,7 @@ from pgtop_conn.demo.server import Cluster
 from tests.faults.network import Proxy
 from tests.faults.sampler import reach
 from tests.pooling import configure, free_port, pooler_program, start
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 PASSWORD = "once typed"
 MAX_CONNECTIONS = 20
@@ -222,6 +222,6 @@ async def fill(cluster: Cluster, crowd: list[asyncpg.Connection[asyncpg.Record]]
     """Take every slot that an ordinary role can have."""
     while True:
         try:
-            crowd.append(await asyncpg.connect(cluster.uri(user="crowd"), timeout=5))
+            crowd.append(await asyncpg.connect(cluster.uri(user="crowd"), timeout=HANG_S))
         except asyncpg.TooManyConnectionsError:
             return

@@ -104,7 +104,7 @@ async def test_a_restart_behind_a_pooler_is_noticed(newest_binaries: Binaries) -
         async def noticed() -> bool:
             return (await poll_again(session)).server.max_connections == 30
 
-        await wait_until(noticed, "the new max_connections is shown", within_s=10.0)
+        await wait_until(noticed, "the new max_connections is shown")
         await session.close()
     finally:
         await stage.stop()

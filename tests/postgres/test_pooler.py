@@ -21,6 +21,7 @@ from tests.pooling import configure, free_port, pooler_program, start
 from tests.postgres.recorder import until_true
 from tests.postgres.traps import TRAPPED, drop_traps, lay_traps, sprung
 from tests.servers import Clients, Connection
+from tests.waiting import HANG_S
 
 StartBouncer = Callable[..., Awaitable[str]]
 
@@ -54,7 +55,7 @@ async def bouncer(cluster: Cluster) -> AsyncIterator[StartBouncer]:
 
 async def answers(uri: str) -> bool:
     try:
-        connection = await asyncpg.connect(uri, ssl="allow", statement_cache_size=0, timeout=5)
+        connection = await asyncpg.connect(uri, ssl="allow", statement_cache_size=0, timeout=HANG_S)
     except OSError:
         return False
     await connection.close()
