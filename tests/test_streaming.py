@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -93,13 +92,11 @@ async def test_csv_has_one_header_and_the_time_of_each_look(cluster: Cluster, cl
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_ends_it_between_two_looks(cluster: Cluster, clients: Clients, number: signal.Signals) -> None:
-    async with watching(cluster, every_s="60") as process:
+    async with watching(cluster, every_s="3600") as process:
         await line(process)
         process.send_signal(number)
-        began = time.monotonic()
         out, err = await asyncio.wait_for(process.communicate(), HANG_S)
         assert (process.returncode, out, err) == (0, b"", b"")
-        assert time.monotonic() - began < 3
     await none_of_ours(cluster, clients)
 
 
@@ -112,7 +109,7 @@ def first_line(reading: int) -> str:
 async def test_a_reader_who_leaves_ends_it_at_once(cluster: Cluster, clients: Clients) -> None:
     reading, writing = os.pipe()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pgtop_conn", "snapshot", "--watch", "60", cluster.uri()),
+        *(sys.executable, "-m", "pgtop_conn", "snapshot", "--watch", "3600", cluster.uri()),
         stdout=writing,
         stderr=subprocess.PIPE,
     )
@@ -146,10 +143,8 @@ async def test_a_reader_who_stops_reading_does_not_hold_it(cluster: Cluster, cli
 
         await wait_until(stuck, "it waits for its reader")
         process.terminate()
-        began = time.monotonic()
         _, err = await asyncio.wait_for(process.communicate(), HANG_S)
         assert (process.returncode, err) == (0, b"")
-        assert time.monotonic() - began < 4
     finally:
         os.close(reading)
         os.close(writing)

@@ -110,13 +110,14 @@ async def test_the_leak_grows_by_about_one_a_second_after_the_same_select(admin:
     leaked = "usename = 'billing' AND state = 'idle' AND query LIKE 'SELECT % FROM invoices WHERE %'"
     await admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {leaked}")
     before = await count(admin, leaked)
-    started = asyncio.get_running_loop().time()
 
     async def grown() -> bool:
         return await count(admin, leaked) >= before + 4
 
     await wait_until(grown, "four more sessions have leaked")
-    assert 2 < asyncio.get_running_loop().time() - started < 12
+    took = await admin.fetchval(f"SELECT max(backend_start) - min(backend_start) FROM pg_stat_activity WHERE {leaked}")
+    # Not all at once; a busy machine may make it longer.
+    assert took.total_seconds() > 2
 
 
 async def test_terminated_applications_come_back(admin: Connection) -> None:

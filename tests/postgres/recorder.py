@@ -44,7 +44,7 @@ class Recorder:
 
 
 async def until(session: Session, condition: Callable[[Snapshot], bool]) -> Snapshot:
-    """Poll until a snapshot fulfils the condition; fails after ten seconds."""
+    """Poll until a snapshot fulfils the condition; fails when it hangs."""
     async with asyncio.timeout(HANG_S):
         while True:
             snapshot = await session.poll()
@@ -54,7 +54,7 @@ async def until(session: Session, condition: Callable[[Snapshot], bool]) -> Snap
 
 
 async def until_true(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again until the answer is yes; fails after ten seconds."""
+    """Ask again until the answer is yes; fails when it hangs."""
     async with asyncio.timeout(HANG_S):
         while not await condition():  # noqa: ASYNC110  a server has no event to wait for
             await asyncio.sleep(0.01)
