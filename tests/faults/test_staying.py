@@ -22,7 +22,7 @@ from tests.faults.network import Proxy
 from tests.faults.sampler import connections_to, reach
 from tests.faults.stage import Pooled, execute, fill
 from tests.postgres.conftest import own_pids
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def open_through(proxy: Proxy) -> Session:
     return await Session.open(resolve(f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres", environ={}))
 
 
-async def poll_again(session: Session, within_s: float = 20.0) -> Snapshot:
+async def poll_again(session: Session, within_s: float = HANG_S) -> Snapshot:
     """Polls until one answers."""
     found: list[Snapshot] = []
 

@@ -18,6 +18,7 @@ from tests.psql.case import Case
 from tests.psql.cases import PASTED_CASES, SERVICES, SESSION, WHERE, WHO
 from tests.psql.cases_tls import TLS_CASES
 from tests.servers import versions_folder
+from tests.waiting import HANG_S
 
 CASES = (*WHERE, *WHO, *SESSION, *SERVICES, *TLS_CASES, *PASTED_CASES)
 
@@ -71,7 +72,13 @@ class Psql:
         # An empty conninfo must not hide PGDATABASE, and PGSERVICE's dbname.
         command = command if conninfo else command[:-2]
         done = subprocess.run(
-            command, env={**environ, **more}, capture_output=True, text=True, errors="replace", check=False, timeout=60
+            command,
+            env={**environ, **more},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=HANG_S,
         )
         if done.returncode == 0:
             return Outcome(True, done.stdout.strip())

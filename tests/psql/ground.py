@@ -18,6 +18,7 @@ import asyncpg
 from pgtop_conn.demo.binaries import Binaries
 from pgtop_conn.demo.server import Cluster
 from tests.certificates import Authority, encrypt_key
+from tests.waiting import HANG_S
 
 HBA = (
     "hostssl all with_tls all trust",
@@ -187,7 +188,7 @@ def _cluster(binaries: Binaries, files: Path | None) -> Iterator[Cluster]:
 
 async def make_roles(names: dict[str, str]) -> None:
     connection = await asyncpg.connect(
-        host=names["sockets"], port=int(names["tls"]), user="postgres", database="postgres", ssl=False, timeout=10
+        host=names["sockets"], port=int(names["tls"]), user="postgres", database="postgres", ssl=False, timeout=HANG_S
     )
     await connection.execute(ROLES)
     await connection.close()

@@ -87,7 +87,7 @@ async def test_a_real_pgbouncer_takes_it(server: Cluster, folder: Path) -> None:
 
 async def connect(port: int, key: str) -> Connection:
     connection: Connection = await asyncpg.connect(
-        host="127.0.0.1", port=port, user=ROLES[0], database=key, statement_cache_size=0, timeout=10
+        host="127.0.0.1", port=port, user=ROLES[0], database=key, statement_cache_size=0, timeout=HANG_S
     )
     return connection
 

@@ -15,7 +15,7 @@ from tests.shapes.table import CAUSES, HEALTHY, PAIRS, SHAPES
 from tests.shapes.watching import Results, look_at_all
 
 # All shapes are watched side by side before the first test, so one worker takes them all.
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("shapes")]
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.xdist_group("shapes")]
 
 NEWEST = max(VERSIONS)
 WANTED = [(major, shape) for major in sorted(VERSIONS) for shape in SHAPES if shape.everywhere or major == NEWEST]
