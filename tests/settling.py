@@ -13,9 +13,10 @@ from typing import Any
 
 #: Timers that are due sooner belong to what is waited for.
 QUIET_S = 0.02
-#: What comes again and again, such as a replay, is not waited for, nor a thread that hangs. Each round is as long as
-#: the machine makes it.
+#: What comes again and again, such as a replay, is not waited for. Each round is as long as the machine makes it.
 MOST_ROUNDS = 50
+#: Nor is a thread that hangs.
+MOST_ROUNDS_OF_THREADS = 15
 
 
 class Activity:
@@ -54,11 +55,15 @@ def activity() -> Activity:
 async def wait_for_idle(min_sleep: float = QUIET_S, max_sleep: float = 1) -> None:
     """Textual's own, with another measure; `min_sleep` and `max_sleep` are taken and not used."""
     seen = activity()
+    only_threads = 0
     for _ in range(MOST_ROUNDS):
         before = seen.calls
         await asyncio.sleep(QUIET_S)
         # Waking up is one call.
-        if not seen.in_threads and seen.calls - before <= 1:
+        if seen.calls - before > 1:
+            continue
+        only_threads += 1
+        if not seen.in_threads or only_threads >= MOST_ROUNDS_OF_THREADS:
             return
 
 
