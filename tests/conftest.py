@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from pgtop_conn.demo.binaries import Binaries, find_binaries
 from pgtop_conn.demo.server import Cluster
@@ -40,7 +40,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A slow moment of a shared machine is no failure of a property.
-settings.register_profile("pgtop-conn", deadline=None)
+settings.register_profile("pgtop-conn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pgtop-conn")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
