@@ -24,6 +24,8 @@ from tests.waiting import HANG_S, wait_until
 #: A line of many sessions with long queries is long.
 LONGEST = 64 * 1024 * 1024
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgtop-conn'"
+#: Much less than 60 s, the longest time between two looks.
+BEFORE_NEXT_LOOK_S = 45.0
 
 
 @asynccontextmanager
@@ -92,10 +94,10 @@ async def test_csv_has_one_header_and_the_time_of_each_look(cluster: Cluster, cl
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_ends_it_between_two_looks(cluster: Cluster, clients: Clients, number: signal.Signals) -> None:
-    async with watching(cluster, every_s="3600") as process:
+    async with watching(cluster, every_s="60") as process:
         await line(process)
         process.send_signal(number)
-        out, err = await asyncio.wait_for(process.communicate(), HANG_S)
+        out, err = await asyncio.wait_for(process.communicate(), BEFORE_NEXT_LOOK_S)
         assert (process.returncode, out, err) == (0, b"", b"")
     await none_of_ours(cluster, clients)
 
@@ -109,13 +111,13 @@ def first_line(reading: int) -> str:
 async def test_a_reader_who_leaves_ends_it_at_once(cluster: Cluster, clients: Clients) -> None:
     reading, writing = os.pipe()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pgtop_conn", "snapshot", "--watch", "3600", cluster.uri()),
+        *(sys.executable, "-m", "pgtop_conn", "snapshot", "--watch", "60", cluster.uri()),
         stdout=writing,
         stderr=subprocess.PIPE,
     )
     os.close(writing)
     look = await asyncio.to_thread(first_line, reading)
-    _, err = await asyncio.wait_for(process.communicate(), HANG_S)
+    _, err = await asyncio.wait_for(process.communicate(), BEFORE_NEXT_LOOK_S)
     assert (process.returncode, err) == (0, b"")
     assert "slots" in json.loads(look)
     await none_of_ours(cluster, clients)
