@@ -19,7 +19,8 @@ import asyncpg
 import psutil
 import pytest
 
-from pgtop_conn.demo.launch import END_TIMEOUT_S, Stage, running_demo
+from pgtop_conn.demo import launch
+from pgtop_conn.demo.launch import Stage, running_demo
 from pgtop_conn.model.errors import PgtopError
 from tests.servers import Connection, is_alive
 from tests.waiting import HANG_S, wait_until
@@ -262,14 +263,14 @@ async def test_parent_and_stage_killed_together_leave_nothing(start_headless: St
     await assert_nothing_left(folder, postmaster)
 
 
-async def test_a_killed_server_is_no_obstacle_to_the_end() -> None:
+async def test_a_killed_server_is_no_obstacle_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The end comes by what it waits for, and not because it waited for long enough.
+    monkeypatch.setattr(launch, "END_TIMEOUT_S", 3600.0)
     stage = Stage()
     try:
         os.kill(postmaster_of(await asyncio.to_thread(stage.uri)), signal.SIGKILL)
     finally:
-        started = asyncio.get_running_loop().time()
         await asyncio.to_thread(stage.end)
-    assert asyncio.get_running_loop().time() - started < END_TIMEOUT_S
     await assert_nothing_left(stage.folder, stage.pid)
 
 
