@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from pgtop_conn.model.diagnosis import diagnose
-from pgtop_conn.model.errors import ConnectError, SourceLost
+from pgtop_conn.model.errors import ConnectError, PollFailed, SourceLost
 from pgtop_conn.model.findings import Case, Cause, Finding
 from pgtop_conn.model.observation import Observation
 from pgtop_conn.model.slots import SlotBudget
@@ -25,7 +25,7 @@ from tests.shapes.shape import Promise, Shape
 from tests.waiting import HANG_S
 
 POLL_EVERY_S = 0.5
-LOOKS = 4
+LOOKS = 8
 #: Servers of the newest version that shapes are built on at the same time.
 LANES = 6
 #: What a shape may take beside its watch, to be built and taken down, at a bad moment.
@@ -154,7 +154,7 @@ async def watch(session: Session, watch_s: float, passing: dict[Cause, str]) -> 
     while last is None or time.monotonic() < ends:
         started = time.monotonic()
         # A server that restarts is polled again, as the program does.
-        with suppress(SourceLost, ConnectError):
+        with suppress(SourceLost, ConnectError, PollFailed):
             snapshot = await session.poll()
             last = (snapshot, SlotBudget.of(snapshot))
             observation.add(*last)
