@@ -24,7 +24,9 @@ SKIPPING = {
 def test_what_is_skipped_fails_where_nothing_may_be(tmp_path: Path, forbidden: bool, workers: str) -> None:
     for name, text in SKIPPING.items():
         (tmp_path / name).write_text(text)
-    environ = os.environ | ({"PGTOP_CONN_NO_SKIPS": "1"} if forbidden else {})
+    # Nothing that was said to the run around it.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environ = inherited | ({"PGTOP_CONN_NO_SKIPS": "1"} if forbidden else {})
     options = ["-p", "tests.conftest", "-c", os.devnull, "--rootdir", str(tmp_path), "-n", workers, "-rs"]
     options.append("--continue-on-collection-errors")
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
