@@ -20,7 +20,7 @@ from typing import Any, Self
 import pyte
 
 from pgtop_conn.tui.deciding import QUIET_S
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 ENTER_ALTERNATE_SCREEN = b"\x1b[?1049h"
 LEAVE_ALTERNATE_SCREEN = b"\x1b[?1049l"
@@ -129,7 +129,7 @@ class Terminal:
 
     async def answers_yes(self) -> None:
         """Send what the dialog on the screen asks about, once it takes keys; until then it drops them, and says so."""
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + HANG_S
         while "Press Ctrl-Y" in self.text:
             assert time.monotonic() < deadline, f"the dialog takes no answer; it shows:\n{self.text}"
             await asyncio.sleep(QUIET_S + 0.1)
@@ -137,7 +137,7 @@ class Terminal:
             with contextlib.suppress(AssertionError):
                 await wait_until(lambda: "Press Ctrl-Y" not in self.text, "the dialog is left", within_s=1.0)
 
-    async def shows(self, *texts: str, within_s: float = 20.0) -> None:
+    async def shows(self, *texts: str, within_s: float = HANG_S) -> None:
         """Wait until every text is on the screen."""
 
         def visible() -> bool:
@@ -148,14 +148,14 @@ class Terminal:
         except AssertionError as error:
             raise AssertionError(f"{error}; it shows:\n{self.text}") from None
 
-    async def hides(self, text: str, within_s: float = 20.0) -> None:
+    async def hides(self, text: str, within_s: float = HANG_S) -> None:
         """Wait until a text is on the screen no more."""
         try:
             await wait_until(lambda: text not in self.text, f"the screen hides {text}", within_s=within_s)
         except AssertionError as error:
             raise AssertionError(f"{error}; it shows:\n{self.text}") from None
 
-    async def ends(self, within_s: float = 10.0) -> int:
+    async def ends(self, within_s: float = HANG_S) -> int:
         """Wait until the command has ended; its exit code."""
 
         def ended() -> bool:

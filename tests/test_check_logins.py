@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -12,24 +11,23 @@ from pgtop_conn.commands.checking import demand_of
 from pgtop_conn.commands.opening import Login, open_source
 from pgtop_conn.config import Settings
 from pgtop_conn.demo.binaries import Binaries
+from tests.conftest import VERSIONS
 from tests.postgres.test_addresses import silent
 from tests.psql.case import PLAIN, TLS
-from tests.psql.comparing import server_with_tls
 from tests.psql.ground import ground, make_roles
 from tests.scripted import SCRAM, Part, error, request, scripted, server_first
+from tests.servers import has_tls
 from tests.test_check import check
 
+#: The oldest and the newest server with TLS.
+WITH_TLS = sorted(major for major, binaries in VERSIONS.items() if has_tls(binaries))
 
-@pytest.fixture(scope="module", params=[13, 18], ids=lambda major: f"pg{major}")
+
+@pytest.fixture(scope="module", params=sorted({*WITH_TLS[:1], *WITH_TLS[-1:]}), ids=lambda major: f"pg{major}")
 def names(
     tmp_path_factory: pytest.TempPathFactory, newest_binaries: Binaries, request: pytest.FixtureRequest
 ) -> Iterator[Mapping[str, str]]:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl here to make certificates with")
-    with_tls = server_with_tls(request.param)
-    if with_tls is None:
-        pytest.skip(f"no PostgreSQL {request.param} with TLS here")
-    with ground(tmp_path_factory.mktemp("check"), with_tls, newest_binaries) as found:
+    with ground(tmp_path_factory.mktemp("check"), VERSIONS[request.param], newest_binaries) as found:
         yield found
 
 

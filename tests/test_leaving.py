@@ -1,4 +1,4 @@
-"""Every way out, in calm and in trouble: the terminal as it was, and nothing left on the server within two seconds.
+"""Every way out, in calm and in trouble: the terminal as it was, and nothing left on the server.
 
 What a hung server does is its own affair; there it is the kernel's word that counts: our connection is closed.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +23,6 @@ from tests.faults.stage import children_of
 from tests.servers import is_alive
 from tests.terminal import ENTER_ALTERNATE_SCREEN, LEAVE_ALTERNATE_SCREEN, PROGRAM, Terminal
 from tests.waiting import wait_until
-
-#: From the key, the signal or the end of the terminal.
-GONE_WITHIN_S = 2.0
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="connections are counted in /proc/net/tcp")
 #: Each pair switches something on and off: cursor hidden, mouse in its four forms, pasting in brackets.
@@ -120,16 +116,14 @@ def unread(server: Cluster) -> bool:
 
 
 async def leaves(terminal: Terminal, server: Cluster, sampler: Sampler, way: Way, *, hanging: bool = False) -> int:
-    """Take the way out; its exit code, when everything is closed and ended in time."""
-    began = time.monotonic()
+    """Take the way out; its exit code, when everything is closed and ended. A server that hangs goes on hanging."""
     way(terminal)
 
     def closed() -> bool:
         return not connections_to([server.port]) and (hanging or not sampler.pids())
 
-    await wait_until(closed, "our session is closed", within_s=GONE_WITHIN_S, every_s=0.01)
-    code = await terminal.ends(within_s=max(0.1, began + GONE_WITHIN_S - time.monotonic()))
-    return code
+    await wait_until(closed, "our session is closed", every_s=0.01)
+    return await terminal.ends()
 
 
 def assert_restored(terminal: Terminal) -> None:
@@ -212,7 +206,7 @@ async def test_the_shell_above_is_killed(server: Cluster, sampler: Sampler, igno
         await up(terminal)
         (monitor,) = children_of(terminal.process.pid)
         await leaves(terminal, server, sampler, sent(signal.SIGKILL))
-        await wait_until(lambda: not is_alive(monitor), "the monitor ends", within_s=GONE_WITHIN_S)
+        await wait_until(lambda: not is_alive(monitor), "the monitor ends")
 
 
 async def fill(terminal: Terminal) -> None:

@@ -43,7 +43,7 @@ async def test_see_the_table_free_a_slot_and_leave(
         await terminal.shows("Terminate session", "leaker")
         await terminal.answers_yes()
         await terminal.shows("gone")
-        assert victim.is_closed()
+        await wait_until(victim.is_closed, "the client has heard of its end, too")
         assert not any(other.is_closed() for other in others)
         terminal.type("q")
         assert await terminal.ends() == 0

@@ -19,6 +19,7 @@ from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession
 from tests.postgres.recorder import Recorder, until
 from tests.servers import Clients
+from tests.waiting import HANG_S
 
 _ASKED = re.compile(rb"LOG:  (?:execute [^:]*|statement): ")
 _TEMPORARY = re.compile(rb"LOG:  temporary file: ")
@@ -170,7 +171,7 @@ async def test_a_reader_that_looks_at_changes_tells_what_a_new_one_tells(
         for one in opened[number + 2 : number + 4]:
             await one.execute("SELECT 'again'")
         # Until every one of them waits for its client, and who left has left.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             snapshot = await session.poll()
             while _clients(snapshot) != _clients(await (await sessions(every_cluster)).poll()):
                 snapshot = await session.poll()

@@ -24,6 +24,7 @@ from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import statement
+from tests.certificates import Authority
 from tests.conftest import MakeCluster
 from tests.pooling import configure, free_port, pooler_program, start
 from tests.postgres.conftest import OpenSession
@@ -31,6 +32,7 @@ from tests.postgres.recorder import Recorder, until_true
 from tests.postgres.traps import TRAPPED, drop_traps, lay_traps, sprung
 from tests.servers import Clients, Connection
 from tests.test_cli import run
+from tests.waiting import HANG_S
 
 StartBouncer = Callable[..., Awaitable[str]]
 
@@ -64,7 +66,7 @@ async def bouncer(cluster: Cluster) -> AsyncIterator[StartBouncer]:
 
 async def answers(uri: str) -> bool:
     try:
-        connection = await asyncpg.connect(uri, ssl="allow", statement_cache_size=0, timeout=5)
+        connection = await asyncpg.connect(uri, ssl="allow", statement_cache_size=0, timeout=HANG_S)
     except OSError:
         return False
     await connection.close()
@@ -255,22 +257,18 @@ async def settings_of(connection: Connection) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a certificate for 127.0.0.1 and its key."""
+    """A folder with a certificate for 127.0.0.1, its key, and who signed it."""
     folder = tmp_path_factory.mktemp("certificate")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=server.example"]
-    options = ["-keyout", str(folder / "key"), "-out", str(folder / "crt"), "-addext", "subjectAltName=IP:127.0.0.1"]
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl here")
-    subprocess.run([*command, *options], check=True, capture_output=True)
+    Authority(folder, "root").issue("server", "server.example", ["127.0.0.1"])
     return folder
 
 
 async def test_ssl(cluster: Cluster, bouncer: StartBouncer, certificate: Path) -> None:
     """The embedded servers are built without SSL; PgBouncer has it."""
     folder = cluster.folder / "bouncer"
-    files = {"client_tls_key_file": str(folder / "key"), "client_tls_cert_file": str(folder / "crt")}
+    files = {"client_tls_key_file": str(folder / "server.key"), "client_tls_cert_file": str(folder / "server.crt")}
     uri = await bouncer(certificate, client_tls_sslmode="require", **files)
-    root = certificate / "crt"
+    root = certificate / "root.crt"
     for query in ("sslmode=require", "sslmode=prefer", "sslmode=allow", f"sslmode=verify-full&sslrootcert={root}"):
         session = await Session.open(resolve(f"{uri}?{query}", environ={}))
         assert (await session.poll()).backends

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +23,7 @@ from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.facts import SETTINGS as NAMES
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.walsender import written
+from tests.certificates import Authority
 from tests.conftest import VERSIONS, MakeCluster
 from tests.servers import Clients, Connection
 from tests.waiting import wait_until
@@ -160,13 +158,8 @@ async def test_with_tls_and_a_password(
     make_cluster: MakeCluster, doors: list[Session], tmp_path: Path, major: int
 ) -> None:
     """What the driver logs in with is what is handed over."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl here")
     cluster = make_cluster(major=major, tcp=True, hba=("hostssl all replicator all scram-sha-256",), settings=SETTINGS)
-    names = ["-keyout", str(cluster.data_dir / "server.key"), "-out", str(cluster.data_dir / "server.crt")]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    made = await asyncio.create_subprocess_exec(*command, *names, stderr=subprocess.DEVNULL)
-    assert await made.wait() == 0
+    Authority(cluster.data_dir, "ca").issue("server", "localhost", ["localhost", "127.0.0.1"])
     owner = cluster.data_dir.stat()
     for name in ("server.key", "server.crt"):
         os.chown(cluster.data_dir / name, owner.st_uid, owner.st_gid)

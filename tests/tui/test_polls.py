@@ -24,6 +24,7 @@ from pgtop_conn.polling import (
     back_off_s,
     stretched_s,
 )
+from pgtop_conn.tui import main
 from pgtop_conn.tui.poller import Poller
 from pgtop_conn.view.table import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
@@ -80,16 +81,21 @@ async def test_trouble_keeps_the_data_the_marks_and_the_view(error: PgtopError) 
 async def test_the_age_of_stale_data_grows_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
     async with monitor(seen(1)) as (app, source, pilot):
         await source.tick(pilot, SourceLost("server went away"))
-        app.main._good_at = monotonic() - 75.0
+        stopped = monotonic()
+        monkeypatch.setattr(main, "monotonic", lambda: stopped)
+        app.main._good_at = stopped - 75.0
         app.main._tick()
         await pilot.pause()
         assert "STALE 1m15" in screen_text(app)[0]
 
 
-async def test_an_answer_that_does_not_come_makes_the_data_stale() -> None:
+async def test_an_answer_that_does_not_come_makes_the_data_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "SLOW_ANSWER_S", 4.0)
     async with monitor(seen(1)) as (app, _source, pilot):
         await until(lambda: app.main.poller.asking_since is not None)
-        app.main.poller.asking_since = app.main._good_at = monotonic() - 30.0
+        stopped = monotonic()
+        monkeypatch.setattr(main, "monotonic", lambda: stopped)
+        app.main.poller.asking_since = app.main._good_at = stopped - 30.0
         app.main._tick()
         await pilot.pause()
         text = screen_text(app)
