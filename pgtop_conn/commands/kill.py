@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from pgtop_conn import streams
 from pgtop_conn.campaign import PER_SECOND, Campaign, Progress, as_wanted
+from pgtop_conn.commands.drawing import capturing_console
 from pgtop_conn.commands.looking import look
 from pgtop_conn.commands.observing import UNTIL_STABLE, Watch
 from pgtop_conn.commands.order import Order
@@ -157,10 +159,10 @@ def _stopped_by_signals(campaign: Campaign) -> Iterator[None]:
 def _show_progress(progress: Progress) -> None:
     """One line on the terminal that writes over itself."""
     known = len(progress.outcomes)
-    sys.stderr.write(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
+    # A terminal that is gone must not end what is being sent.
+    streams.say(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
     if known == progress.total:
-        sys.stderr.write("\r\x1b[K")
-    sys.stderr.flush()
+        streams.say("\r\x1b[K")
 
 
 async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outcomes: tuple[Outcome, ...]) -> Answer:
@@ -168,12 +170,20 @@ async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outco
     errors = []
     headroom: int | None = None
     try:
-        headroom = SlotBudget.of(await source.poll()).ordinary_free
+        after = await source.poll()
+        relation = plan.place.relation(after)
+        if relation.tells:
+            headroom = SlotBudget.of(after).ordinary_free
+        else:
+            errors.append(f"the headroom afterwards is not known: {relation}")
     except PgtopError as error:
         errors.append(f"the headroom afterwards is not known: {error}")
     failed = [outcome for outcome in outcomes if not as_wanted(plan.action, outcome)]
-    if failed:
-        errors.append(f"{len(failed)} of {plans.plural(len(outcomes), 'session')} did not end as wanted")
+    unknown = [outcome for outcome in failed if outcome.status is Status.UNKNOWN]
+    if len(failed) > len(unknown):
+        errors.append(f"{len(failed) - len(unknown)} of {plans.plural(len(outcomes), 'session')} did not end as wanted")
+    if unknown:
+        errors.append(f"the end of {len(unknown)} of {plans.plural(len(outcomes), 'session')} is unknown")
     errors += dict.fromkeys(outcome.note for outcome in outcomes if outcome.note)
     errors += [_cautioned(plan)] if plan.cautioned else []
     code = NOT_ALL if failed or plan.cautioned else DONE
@@ -222,7 +232,7 @@ def _began(target: Target) -> str | None:
 def _table(order: Order, plan: Plan, seen: Snapshot, headroom: int | None, outcomes: tuple[Outcome, ...]) -> str:
     """The plan, or what became of it, for people."""
     width = None if sys.stdout.isatty() else WIDE
-    console = Console(file=None, width=width, highlight=False, markup=False, emoji=False)
+    console = capturing_console(width)
     ends = {outcome.target.key: outcome for outcome in outcomes}
     done = "cancelled" if order.action is Action.CANCEL else "terminated"
     with console.capture() as captured:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
 
+from pgtop_conn import streams
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import PollFailed, SourceLost
 from pgtop_conn.model.filters import NO_TAGS, Tags
@@ -100,5 +101,4 @@ async def observe(
 def tell(text: str) -> None:
     """One line on the terminal that writes over itself; a file or a pipe hears nothing of it."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r{text}\x1b[K")
-        sys.stderr.flush()
+        streams.say(f"\r{text}\x1b[K")

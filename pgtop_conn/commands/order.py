@@ -68,7 +68,8 @@ def notes() -> str:
     return f"""
 exit codes:
   0  every planned session ended as wanted, or nothing matched, or it was a dry run
-  1  some did not: changed, denied, still there, or not sent because of Ctrl-C; or a caution left some out
+  1  some did not: changed, denied, still there, unknown (another server answers now), or not sent; or a caution left
+     some out
   2  refused (guards exclude every match, more than --max, neither --yes nor --dry-run), bad input, no connection
 
 Ctrl-C stops between two signals; a second one also stops waiting for the ends of those that were signalled.

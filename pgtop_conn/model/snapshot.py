@@ -134,8 +134,8 @@ class Backend:
     kept_alive: bool = False
     #: Host and port that a pooler appended to the name of its client's application; "" as a rule.
     app_host: str = ""
-    #: Holds a slot, or may: a client backend, or a row whose type is hidden and that could be one. Every poll asks it
-    #: of every row, so it is found once, as `counted_as` is.
+    #: Holds a slot, or may: a client backend, or a row whose type is not known and that could be one. Every poll asks
+    #: it of every row, so it is found once, as `counted_as` is.
     holds_slot: bool = field(init=False, repr=False)
     #: The word a session is counted under: its state, `hidden` where we may not see it, or `unknown`.
     counted_as: str = field(init=False, repr=False)
@@ -148,8 +148,8 @@ class Backend:
             app, host = app_name(self.app)
             object.__setattr__(self, "app", app)
             object.__setattr__(self, "app_host", host)
-        unknown = self.hidden and self.backend_type is None
-        could = bool(self.role_oid and self.database_oid and not self.walsender)
+        unknown = (self.hidden or self.by_title) and self.backend_type is None
+        could = self.by_title or bool(self.role_oid and self.database_oid and not self.walsender)
         object.__setattr__(self, "holds_slot", could if unknown else self.backend_type == CLIENT_BACKEND)
         object.__setattr__(self, "counted_as", HIDDEN_STATE if self.hidden else self.state or NO_STATE)
         seen = self.backend_type == CLIENT_BACKEND and not self.hidden and self.key.backend_start is not None
@@ -294,13 +294,23 @@ class Server:
     tls: str | None = None
     #: What of the conninfo was left out or read in another way, a line each.
     notes: tuple[str, ...] = ()
+    #: What our role may not read, and the GRANT that gives it back, a line each.
+    missing: tuple[str, ...] = ()
     #: Postmaster start: tells a restart from a lost connection.
     started_at: float | None = None
+    #: Digits that a server shares with its standbys and copies alone; "" where they can't be read.
+    system_id: str = ""
+    #: A primary's timeline, 8 hexadecimal digits: no other server with this system_id writes on it. "" where unknown.
+    timeline: str = ""
 
     @property
     def all_reserved(self) -> int:
         """reserved_connections and every reserve a provider adds."""
         return self.reserved + sum(self.provider_reserved.values())
+
+    def lacks(self, name: str) -> bool:
+        """Whether a relation or function of this name is not ours to use, as far as it was needed."""
+        return any(f" pg_catalog.{name}" in line for line in self.missing)
 
     @property
     def ordinary_capacity(self) -> int:

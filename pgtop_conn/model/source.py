@@ -35,6 +35,8 @@ class Target:
     state_change: float | None
     query_start: float | None
     wrote: bool
+    #: When the server that it was judged on was started; on another one its absence tells nothing. None: unknown.
+    server_start: float | None = None
     #: What was confirmed for this one; without it the server-side guard leaves such a session alone.
     allow_superuser: bool = False
     allow_replication: bool = False
@@ -105,6 +107,8 @@ class Status(StrEnum):
     DENIED = "denied"
     #: Signalled, and 10 s later it is still there.
     STILL_THERE = "still there"
+    #: Signalled, and its end could be neither seen nor ruled out; `detail` says why.
+    UNKNOWN = "unknown"
     #: The user stopped before its turn came, or it could not be looked at again; `detail` says which.
     NOT_SENT = "not sent"
 

@@ -8,6 +8,7 @@ import asyncpg
 
 from pgtop_conn.model.appname import raw_name
 from pgtop_conn.model.errors import SourceLost
+from pgtop_conn.model.identity import Relation
 from pgtop_conn.model.source import BEFORE, Action, Outcome, Status, Target
 from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.link import Link, server_text
@@ -49,7 +50,8 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
             target.allow_unknown_role,
             target.allow_namesake,
             target.busy,
-            [raw_name(target.app, target.app_host).encode().hex()],
+            # Only where it is compared: by the walsender door a statement may be written into the server's log.
+            [raw_name(target.app, target.app_host).encode().hex()] if target.busy else [],
         )
         if rows:
             # False: it ended in the instant between the look and the signal.
@@ -70,9 +72,12 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
 async def _why_nobody(link: Link, target: Target) -> Outcome:
     """Nothing was sent: is the session gone, has it changed, or does a guard protect it?"""
     rows = await link.fetch(statement("still_there"), target.key.pid, target.key.backend_start)
-    if not rows:
-        return Outcome(target, Status.GONE, BEFORE)
     row = rows[0]
+    if target.server_start not in (None, row["server_start"]):
+        # Behind a pooler, or over a new connection after a failover: nobody of the first server is here.
+        return Outcome(target, Status.NOT_SENT, str(Relation.UNSURE))
+    if not row["there"]:
+        return Outcome(target, Status.GONE, BEFORE)
     if target.busy:
         if row["wrote"] and not target.wrote:
             return Outcome(target, Status.CHANGED, "its transaction has written since it was chosen")

@@ -16,9 +16,11 @@ from pgtop_conn.model.plan import GONE, Ask, Excluded, Plan, Planned, make_plan
 from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
 from pgtop_conn.model.source import WHATEVER, Action, Target
 from pgtop_conn.model.text import clean, one_line
-from pgtop_conn.tui.dialogs import SCROLLING, Answer, Dialog
+from pgtop_conn.tui.deciding import Deciding
+from pgtop_conn.tui.dialogs import SCROLLING, Answer
 from pgtop_conn.tui.lines import OneLine, Row
 from pgtop_conn.tui.lineview import CellBlock, RowList
+from pgtop_conn.tui.remapping import display
 from pgtop_conn.tui.signals import Decision
 from pgtop_conn.tui.toosmall import too_small
 from pgtop_conn.view import plans
@@ -31,7 +33,15 @@ OPTIONS = frozenset({"keep", "escalate", "reason", "busy"})
 
 
 KEYS = (
-    Binding("y", "yes", "yes", id="confirm_yes", key_display="y", tooltip="Send the signals."),
+    # Means nothing anywhere else, and no text that is pasted holds it.
+    Binding(
+        "ctrl+y",
+        "yes",
+        "yes",
+        id="confirm_yes",
+        key_display="Ctrl-Y",
+        tooltip="Send the signals. Only once the dialog was shown and no key was pressed for 0.4 s.",
+    ),
     Binding("n,escape", "no", "no", id="confirm_no", key_display="n Esc", tooltip="Leave everything as it is."),
     # Before the line for the answer takes them as text.
     Binding(
@@ -74,7 +84,7 @@ KEYS = (
 )
 
 
-class Confirm(Dialog[Decision | None]):
+class Confirm(Deciding[Decision | None]):
     """Dismissed with the plan as it stands when it is confirmed, or with None. Focus starts on No."""
 
     FRAME_LINES = 11
@@ -137,7 +147,10 @@ class Confirm(Dialog[Decision | None]):
     def renew(self, snapshot: Snapshot) -> None:
         """Strike out what left or changed; what was typed is asked anew when it is no longer what is needed."""
         self._snapshot = snapshot
+        before = self.plan
         self._take(self.plan.narrowed(snapshot, self._policy))
+        if _needed(before) != _needed(self.plan):
+            self.ask_again()
 
     def _take(self, plan: Plan) -> None:
         before, self.plan = self.plan, plan
@@ -212,8 +225,16 @@ class Confirm(Dialog[Decision | None]):
         self.show_rows(self._rows())
         given = plans.relief_of(plan, self._snapshot)
         self._headroom.show(lambda _width: [plans.headroom(plan, given) if plan.planned else []])
-        self._prompt.show(lambda _width: [[Cell(plans.prompt(plan) if plan.planned else "", "count")]])
+        self._prompt.show(lambda _width: [[Cell(self._asks() if plan.planned else "", "count")]])
         self.set_hint(*self._hint())
+
+    def _asks(self) -> str:
+        return plans.prompt(self.plan, *(self._key_of(name) for name in ("confirm_yes", "confirm_no")))
+
+    def _key_of(self, name: str) -> str:
+        """The keys of one of our bindings, as they are mapped now."""
+        keys = [key for key, bound in self.active_bindings.items() if bound.binding.id == name]
+        return " or ".join(display(key) for key in keys)
 
     def _hint(self) -> list[Cell]:
         """The keys that change what is sent, as far as they do something now."""
@@ -268,6 +289,8 @@ class Confirm(Dialog[Decision | None]):
             (answer if typed else no).focus()
 
     def action_yes(self) -> None:
+        if self._reason_input.has_focus:
+            self._keep_reason()
         if self.plan.planned and self.plan.ask is Ask.YES:
             self._decide()
 
@@ -306,7 +329,7 @@ class Confirm(Dialog[Decision | None]):
         elif plan.planned and plan.ask is not Ask.YES and event.value == plan.answer:
             self._decide()
         else:
-            self._prompt.show(lambda _width: [[Cell(f"That is not it. {plans.prompt(plan)}", "warning")]])
+            self._prompt.show(lambda _width: [[Cell(f"That is not it. {self._asks()}", "warning")]])
 
     # The reason.
 
