@@ -133,8 +133,10 @@ public class Pools {
         int pid = run(connection, AN_INVOICE);
         try {
             run(connection, A_FAILURE);
-        } catch (SQLException error) {
-            if (!"22012".equals(error.getSQLState())) {
+        } catch (SQLException | RuntimeException error) {
+            // c3p0 wraps it.
+            Throwable cause = error instanceof RuntimeException ? error.getCause() : error;
+            if (!(cause instanceof SQLException) || !"22012".equals(((SQLException) cause).getSQLState())) {
                 throw error;
             }
         }
