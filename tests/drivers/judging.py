@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,6 +58,9 @@ class Judgement:
     def __post_init__(self) -> None:
         if self.expectation.leaks and self.leaked_at_most < LEAST_LEAKED:
             raise ValueError(f"only {self.leaked_at_most} sessions were leaked: the scenario was not played as meant")
+        most = max(len(poll.pids) for poll in self.polls)
+        if most < LEAST_LEAKED:
+            raise ValueError(f"only {most} sessions were there: the scenario was not played as meant")
 
     @cached_property
     def accused(self) -> list[tuple[float, list[int]]]:
@@ -155,15 +158,15 @@ def judge(recording: Path) -> Judgement:
     )
 
 
-def _found_s(polls: Sequence[Poll], leaked: object) -> float | None:
+def _found_s(polls: Sequence[Poll], leaked: Callable[[Poll], Mapping[int, float]]) -> float | None:
     began: float | None = None
     for poll in polls:
-        there = leaked(poll)  # type: ignore[operator]
+        there = leaked(poll)
         if len(there) < LEAST_LEAKED:
             continue
         began = poll.at if began is None else began
         if _is_found(there, poll):
-            return float(poll.at - began)
+            return poll.at - began
     return None
 
 
