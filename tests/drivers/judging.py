@@ -58,9 +58,8 @@ class Judgement:
     def __post_init__(self) -> None:
         if self.expectation.leaks and self.leaked_at_most < LEAST_LEAKED:
             raise ValueError(f"only {self.leaked_at_most} sessions were leaked: the scenario was not played as meant")
-        most = max(len(poll.pids) for poll in self.polls)
-        if most < LEAST_LEAKED:
-            raise ValueError(f"only {most} sessions were there: the scenario was not played as meant")
+        if not any(poll.pids for poll in self.polls):
+            raise ValueError("no session was there: the scenario was not played as meant")
 
     @cached_property
     def accused(self) -> list[tuple[float, list[int]]]:
