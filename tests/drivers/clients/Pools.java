@@ -176,9 +176,8 @@ public class Pools {
         List<Integer> pids = new ArrayList<>();
         try {
             for (int index = 0; index < count; index++) {
-                connections.add(from.getConnection());
-            }
-            for (Connection connection : connections) {
+                Connection connection = from.getConnection();
+                connections.add(connection);
                 pids.add(run(connection, sql));
             }
             return pids;

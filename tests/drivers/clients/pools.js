@@ -79,10 +79,24 @@ function postgresJs({ most }) {
     onnotice: () => {},
   });
   const take = () =>
-    Promise.race([
-      sql.reserve(),
-      new Promise((_, reject) => setTimeout(() => reject(new Refused("none is free")), TAKE_MS)),
-    ]);
+    new Promise((resolve, reject) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        reject(new Refused("none is free"));
+      }, TAKE_MS);
+      sql.reserve().then(
+        (one) => {
+          clearTimeout(timer);
+          // What comes after nobody waits any more is given back.
+          late ? one.release() : resolve(one);
+        },
+        (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
+    });
   const pidOf = async (one, text) => (await one.unsafe(text))[0].pid;
   return {
     take,
@@ -215,9 +229,11 @@ const pool = () => (first ??= make());
 async function workOf(one, count, sql = AN_ORDER) {
   const taken = [];
   try {
-    for (let number = 0; number < count; number++) taken.push(await one.take());
     const pids = [];
-    for (const connection of taken) pids.push(await one.run(connection, sql));
+    for (let number = 0; number < count; number++) {
+      taken.push(await one.take());
+      pids.push(await one.run(taken[number], sql));
+    }
     return pids;
   } finally {
     for (const connection of taken) await one.give(connection);

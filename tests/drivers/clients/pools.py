@@ -90,7 +90,7 @@ class Application:
         return {"leaked": self._work(pool, 1)}
 
     def with_(self, _: int) -> Answer:
-        pid, connection = self._pool_of_one().bare()
+        pid, connection = self.make({**self.about, "least": 0, "most": 1}).bare()
         self.kept.append(connection)
         return {"leaked": [pid]}
 
@@ -124,9 +124,13 @@ class Application:
 
     def _work(self, pool: Pool, count: int) -> list[int]:
         taken: list[Any] = []
+        pids: list[int] = []
         try:
-            taken.extend(pool.take() for _ in range(count))
-            return [pool.run(connection, AN_ORDER) for connection in taken]
+            for _ in range(count):
+                taken.append(pool.take())
+                # At once: where no other can be had, this one was used.
+                pids.append(pool.run(taken[-1], AN_ORDER))
+            return pids
         finally:
             for connection in taken:
                 pool.give(connection)
