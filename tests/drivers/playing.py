@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pgtop_conn.demo.server import Cluster
+from pgtop_conn.model.errors import PgtopError
 from tests.drivers.application import ClientFailed
 from tests.drivers.judging import Judgement, judge
 from tests.drivers.programs import command_of, missing
@@ -17,6 +19,8 @@ from tests.servers import Servers
 LONGEST_S = 300.0
 #: More that are wrong are no accident.
 MOST_AGAIN = 10
+#: How often a server is tried to be started.
+STARTS = 3
 
 
 def judged(recording: Path) -> Judgement | str:
@@ -76,11 +80,19 @@ class Playing:
     def _no_server(self, scenario: Scenario) -> str:
         return "" if scenario.major in self._servers.versions else f"no PostgreSQL {scenario.major} here"
 
+    def _server(self, major: int, fill: Fill) -> Cluster:
+        for _ in range(STARTS):
+            try:
+                return self._servers.make(self._servers.versions[major], settings=settings_of(fill), hba=HBA, tcp=True)
+            except PgtopError as error:
+                # Somebody else may have taken the port that was free.
+                failure = error
+        raise failure
+
     async def _lane(self, major: int, fill: Fill, scenarios: list[Scenario]) -> None:
         if not scenarios:
             return
-        binaries = self._servers.versions[major]
-        cluster = await asyncio.to_thread(self._servers.make, binaries, settings=settings_of(fill), hba=HBA, tcp=True)
+        cluster = await asyncio.to_thread(self._server, major, fill)
         try:
             await populate(cluster)
             while scenarios:

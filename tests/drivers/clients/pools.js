@@ -228,13 +228,18 @@ const pool = () => (first ??= make());
 
 async function workOf(one, count, sql = AN_ORDER) {
   const taken = [];
+  const pids = [];
   try {
-    const pids = [];
     for (let number = 0; number < count; number++) {
       taken.push(await one.take());
       pids.push(await one.run(taken[number], sql));
     }
     return pids;
+  } catch (error) {
+    // postgres keeps the reserve() that it has rejected in its queue: the next connection that is given back is handed
+    // to nobody, and never used again.
+    if (about.driver === "postgres") error.swallowed = pids;
+    throw error;
   } finally {
     for (const connection of taken) await one.give(connection);
   }
@@ -311,7 +316,7 @@ async function main() {
       say(await COMMANDS[command](Number(number ?? 1)));
     } catch (error) {
       if (!(error instanceof Refused) && !REFUSALS.test(`${error.message} ${error.code}`)) throw error;
-      say({ refused: error.message });
+      say({ refused: error.message, leaked: error.swallowed ?? [] });
     }
   }
   process.exit(0);
