@@ -104,7 +104,8 @@ class Playing:
                 except (ClientFailed, TimeoutError) as error:
                     self.results[scenario.name] = f"could not be played: {error or f'longer than {LONGEST_S:g} s'}"
                 else:
-                    self.results[scenario.name] = judged(recording)
+                    # Beside the loop, which polls the other servers meanwhile.
+                    self.results[scenario.name] = await asyncio.to_thread(judged, recording)
                 result = self.results[scenario.name]
                 self._tell(f"{scenario.name}: {result if isinstance(result, str) else result.wrong or result.word}")
         finally:
