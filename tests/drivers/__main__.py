@@ -29,13 +29,14 @@ def main(arguments: list[str]) -> int:
     if options.replay:
         kept = sorted(RECORDINGS.glob("*.pgtop"))
         return _reported({path.stem: judged(path) for path in kept if _is_meant(path.stem, options)}, {})
-    wanted = [one for one in scenarios(every=options.every) if _is_wanted(one, options)]
+    number, parts = options.part
+    wanted = [one for one in [*scenarios(every=options.every)][number - 1 :: parts] if _is_wanted(one, options)]
     servers = Servers(server_versions(_servers_folder()))
     with tempfile.TemporaryDirectory(prefix="pgtop-conn-drivers-") as scratch:
         folder = RECORDINGS if options.record else Path(scratch)
         playing = Playing(servers, folder, Path(scratch), _tell)
         try:
-            asyncio.run(playing.play(wanted, options.lanes))
+            asyncio.run(playing.play(wanted, options.lanes, again=not options.record))
         finally:
             left = servers.end()
         code = _reported(playing.results, playing.skipped)
@@ -53,10 +54,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--full", dest="fill", action="store_const", const=Fill.FULL, help="on the small server alone")
     parser.add_argument("--half", dest="fill", action="store_const", const=Fill.HALF, help="on the large server alone")
     parser.add_argument("--every", action="store_true", help="each scenario on every version and server")
+    parser.add_argument("--part", type=_part, default=(1, 1), metavar="N/M", help="one of M parts, evenly chosen")
     parser.add_argument("--record", action="store_true", help="keep the recordings in tests/drivers/recordings")
     parser.add_argument("--replay", action="store_true", help="judge the kept recordings")
     parser.add_argument("--lanes", type=int, default=LANES, metavar="N", help="how many at a time")
     return parser
+
+
+def _part(text: str) -> tuple[int, int]:
+    """Raises ValueError, of which argparse makes a line."""
+    number, _, parts = text.partition("/")
+    if not 1 <= int(number) <= int(parts):
+        raise ValueError(text)
+    return int(number), int(parts)
 
 
 def _servers_folder() -> Path:

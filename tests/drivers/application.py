@@ -15,6 +15,8 @@ from typing import Any, Self
 
 ANSWER_S = 90.0
 END_S = 3.0
+#: How often a pool is asked until it has opened what it was told to.
+WARMING = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,13 @@ class Application:
             self.refused, self.refusals = answer["refused"], self.refusals + 1
         return answer
 
+    async def warm(self, count: int) -> None:
+        """Let it use so many connections at once; a pool that opens them beside its work is asked again meanwhile."""
+        for _ in range(WARMING):
+            if "refused" not in await self.ask("work", count):
+                return
+        raise ClientFailed(f"never had {count} connections: {self.refused}")
+
     async def quit(self) -> None:
         """End it as a deployment does: it is asked, and killed when it does not hear."""
         if self.process.returncode is None:
@@ -93,7 +102,7 @@ class Application:
 
     def _last_words(self) -> str:
         said = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return " | ".join(said[-3:]) or "it said nothing"
+        return " | ".join(said[:2] + said[2:][-2:]) or "it said nothing"
 
 
 class ClientFailed(Exception):

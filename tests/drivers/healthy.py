@@ -23,7 +23,7 @@ def size(stage: Stage) -> int:
 async def warm_idle(stage: Stage) -> None:
     """A pool that was warmed, and then nobody comes: night."""
     pool = await stage.start(least=size(stage), most=size(stage))
-    await pool.ask("work", size(stage))
+    await pool.warm(size(stage))
     await stage.pass_(WATCHED_S)
 
 
@@ -32,7 +32,7 @@ async def cold_tail(stage: Stage) -> None:
     rest of its connections rest."""
     pool = await stage.start(least=2, most=size(stage))
     for count in (4, 8, 13, size(stage)):
-        await pool.ask("work", count)
+        await pool.warm(count)
         await stage.pass_(0.8)
     await stage.every(0.7, WATCHED_S, lambda: pool.ask("work", 2))
 
@@ -53,7 +53,7 @@ async def bursts(stage: Stage) -> None:
 async def kept_alive(stage: Stage) -> None:
     """The driver checks its connections, on a beat or when they are taken."""
     pool = await stage.start(least=size(stage), most=size(stage), pre_ping=True)
-    await pool.ask("work", size(stage))
+    await pool.warm(size(stage))
 
     async def step() -> None:
         await pool.ask("ping")
@@ -67,11 +67,11 @@ async def rolling(stage: Stage) -> None:
     pods: list[Application] = []
     for number in range(PODS - 1 if stage.fill is Fill.FULL else PODS):
         pods.append(await stage.start(host=2 + number, least=POD_SIZE, most=POD_SIZE))
-        await pods[-1].ask("work", POD_SIZE)
+        await pods[-1].warm(POD_SIZE)
         await stage.pass_(1.0)
     for number in range(PODS):
         new = await stage.start(host=2 + PODS + number, least=POD_SIZE, most=POD_SIZE)
-        await new.ask("work", POD_SIZE)
+        await new.warm(POD_SIZE)
         await stage.every(0.5, 3.0, lambda: _each(pods))
         await pods.pop(0).quit()
         pods.append(new)

@@ -56,7 +56,7 @@ def beside_a_pool(size: int, command: str = "with") -> Behaviour:
 
     async def play(stage: Stage) -> None:
         pool = await stage.start(least=size, most=size)
-        await pool.ask("work", size)
+        await pool.warm(size)
         await stage.every(1.0, 4.0, lambda: pool.ask("work", 1))
         await lost(stage, pool, command)
 
@@ -69,7 +69,7 @@ async def more_pods(stage: Stage) -> None:
     pods: list[Application] = []
     for number in range(6):
         pods.append(await stage.start(host=2 + number, least=8, most=8))
-        await pods[-1].ask("work", 8)
+        await pods[-1].warm(8)
         await stage.every(0.5, chance.uniform(6.0, 12.0), lambda: chance.choice(pods).ask("work"))
 
 
@@ -77,11 +77,11 @@ async def one_of_six(stage: Stage) -> None:
     """One pod of six is replaced every few seconds."""
     pods = [await stage.start(host=2 + number, least=4, most=4) for number in range(6)]
     for pod in pods:
-        await pod.ask("work", 4)
+        await pod.warm(4)
     chance = Random(5)
     for number in range(11):
         new = await stage.start(host=8 + number, least=4, most=4)
-        await new.ask("work", 4)
+        await new.warm(4)
         await pods.pop(0).quit()
         pods.append(new)
         await stage.every(0.5, 5.0, lambda: chance.choice(pods).ask("work"))
@@ -105,7 +105,7 @@ def synced(which: str, *, leaks: bool) -> Behaviour:
 
     async def play(stage: Stage) -> None:
         pool = await stage.start(sync=which, autocommit=True, least=8, most=40)
-        await pool.ask("work", 8)
+        await pool.warm(8)
 
         async def step() -> None:
             await pool.ask("ping")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tests.drivers.replayed import Poll, polls_of, standing_still
+from tests.drivers.replayed import Poll, polls_of, snapshots_of
 
 #: A leak is to be found from so many sessions on, within so many seconds of watching.
 LEAST_LEAKED = 8
@@ -58,12 +58,14 @@ class Judgement:
     def __post_init__(self) -> None:
         if self.expectation.leaks and self.leaked_at_most < LEAST_LEAKED:
             raise ValueError(f"only {self.leaked_at_most} sessions were leaked: the scenario was not played as meant")
+        if not any(poll.pids for poll in self.polls):
+            raise ValueError("no session was there: the scenario was not played as meant")
 
     @cached_property
     def accused(self) -> list[tuple[float, list[int]]]:
         """Healthy sessions that were called leaked, with the second."""
         found = []
-        for poll in [*self.polls, *(one for one in self.late if not one.still)]:
+        for poll in [one for one in [*self.polls, *self.late] if not one.still]:
             wrong = sorted(pid for pid in poll.verdict if not self._is_leaked(pid, poll.at))
             if wrong:
                 found.append((round(poll.at, 1), wrong))
@@ -150,23 +152,25 @@ class Judgement:
 
 
 def judge(recording: Path) -> Judgement:
-    """Replay it, whole and from two thirds on."""
-    polls = polls_of(recording)
-    begin = 2 * len(polls) // 3
-    return Judgement(
-        Expectation.read(recording.with_suffix(".json")), polls, standing_still(recording, begin, WITHIN_S)
-    )
+    """Replay it, whole and from two thirds on; both go on standing still until a leak should have been found."""
+    expectation = Expectation.read(recording.with_suffix(".json"))
+    snapshots = snapshots_of(recording)
+    # From when enough were leaked.
+    began_s = sorted(expectation.leaked.values())[LEAST_LEAKED - 1 : LEAST_LEAKED]
+    whole = polls_of(snapshots, 0, sum(began_s) + WITHIN_S if expectation.leaks else 0.0)
+    late = polls_of(snapshots, 2 * len(snapshots) // 3, WITHIN_S)
+    return Judgement(expectation, whole, late)
 
 
-def _found_s(polls: Sequence[Poll], leaked: object) -> float | None:
+def _found_s(polls: Sequence[Poll], leaked: Callable[[Poll], Mapping[int, float]]) -> float | None:
     began: float | None = None
     for poll in polls:
-        there = leaked(poll)  # type: ignore[operator]
+        there = leaked(poll)
         if len(there) < LEAST_LEAKED:
             continue
         began = poll.at if began is None else began
         if _is_found(there, poll):
-            return float(poll.at - began)
+            return poll.at - began
     return None
 
 

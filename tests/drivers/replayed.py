@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,25 +41,14 @@ def snapshots_of(recording: Path) -> list[Snapshot]:
         return [tape.moment(place).snapshot for place in range(len(tape.times))]
 
 
-def polls_of(recording: Path) -> list[Poll]:
-    """Of a recording that is watched from its beginning."""
-    snapshots = snapshots_of(recording)
-    return _judged(snapshots, snapshots[0].taken_at, snapshots[-1].taken_at)
-
-
-def standing_still(recording: Path, begin: int, for_s: float) -> list[Poll]:
-    """Watched from the poll at index `begin` on; after the last one nothing changes any more, until `for_s` is over."""
-    snapshots = snapshots_of(recording)
+def polls_of(snapshots: Sequence[Snapshot], begin: int, for_s: float) -> list[Poll]:
+    """What is said from the poll at index `begin` on, for `for_s` at least: after the last one nothing changes."""
     zero, end, last = snapshots[0].taken_at, snapshots[-1].taken_at, snapshots[-1]
-    snapshots = snapshots[begin:]
-    until = snapshots[0].taken_at + for_s
-    while (at := snapshots[-1].taken_at + STILL_EVERY_S) <= until:
-        snapshots.append(replace(last, taken_at=at))
-    return _judged(snapshots, zero, end)
-
-
-def _judged(snapshots: list[Snapshot], zero: float, end: float) -> list[Poll]:
-    own = snapshots[0].server.own_pid
+    watched = list(snapshots[begin:])
+    until = watched[0].taken_at + for_s
+    while (at := watched[-1].taken_at + STILL_EVERY_S) <= until:
+        watched.append(replace(last, taken_at=at))
+    own = last.server.own_pid
     return [
         Poll(
             snapshot.taken_at - zero,
@@ -67,5 +56,5 @@ def _judged(snapshots: list[Snapshot], zero: float, end: float) -> list[Poll]:
             verdict,
             snapshot.taken_at > end,
         )
-        for snapshot, verdict in verdicts(snapshots)
+        for snapshot, verdict in verdicts(watched)
     ]

@@ -143,7 +143,7 @@ class Stage:
         driver = Driver("neighbour", "python", "pools", {"driver": "psycopg"})
         options = {"least": size, "most": size, "app": "reports", "user": "billing"}
         application = await self._started(driver, 1, options)
-        await application.ask("work", size)
+        await application.warm(size)
         return application
 
     async def pass_(self, seconds: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pgtop_conn.model.snapshot import Snapshot
@@ -21,7 +21,7 @@ LEAKING = [path for path in RECORDINGS if EXPECTATIONS[path].leaks]
 #: Fewer sessions than that may be too few for a verdict that is given anew.
 LEFT = 8
 
-few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @lru_cache(maxsize=64)
@@ -51,6 +51,7 @@ def test_slots_that_become_free_clear_no_verdict(recording: Path, data: st.DataO
     named = said[since - 1]
     there = snapshots[since].backends
     others = [one.key for one in there if one.is_client and one.pid != snapshots[0].server.own_pid]
+    assume(others)
     ended = set(data.draw(st.lists(st.sampled_from(others), unique=True), label="ended"))
     left = {one.pid for one in there if one.pid in named and one.key not in ended}
     if len(left) < LEFT:

@@ -105,7 +105,7 @@ public class Pools {
             case "engine": {
                 DataSource one = make(1, 1);
                 kept.add(one);
-                return "{\"leaked\": " + work(one, 1, AN_INVOICE) + "}";
+                return "{\"leaked\": " + workOrClose(one, 1, AN_INVOICE) + "}";
             }
             case "with": {
                 Connection connection = DriverManager.getConnection(url(), about.get("user"), "");
@@ -117,9 +117,10 @@ public class Pools {
             }
             case "reload": {
                 List<Integer> before = block;
-                first = make(number, number);
-                kept.add(first);
-                block = work(first, number, AN_ORDER);
+                DataSource next = make(number, number);
+                kept.add(next);
+                block = workOrClose(next, number, AN_ORDER);
+                first = next;
                 return "{\"pids\": " + block + ", \"leaked\": " + before + "}";
             }
             default:
@@ -132,8 +133,10 @@ public class Pools {
         int pid = run(connection, AN_INVOICE);
         try {
             run(connection, A_FAILURE);
-        } catch (SQLException error) {
-            if (!"22012".equals(error.getSQLState())) {
+        } catch (SQLException | RuntimeException error) {
+            // c3p0 wraps it.
+            Throwable cause = error instanceof RuntimeException ? error.getCause() : error;
+            if (!(cause instanceof SQLException) || !"22012".equals(((SQLException) cause).getSQLState())) {
                 throw error;
             }
         }
@@ -173,9 +176,8 @@ public class Pools {
         List<Integer> pids = new ArrayList<>();
         try {
             for (int index = 0; index < count; index++) {
-                connections.add(from.getConnection());
-            }
-            for (Connection connection : connections) {
+                Connection connection = from.getConnection();
+                connections.add(connection);
                 pids.add(run(connection, sql));
             }
             return pids;
@@ -183,6 +185,22 @@ public class Pools {
             for (Connection connection : connections) {
                 connection.close();
             }
+        }
+    }
+
+    /** A pool that was refused would go on trying behind our back. */
+    static List<Integer> workOrClose(DataSource from, int count, String sql) throws SQLException {
+        try {
+            return work(from, count, sql);
+        } catch (SQLException error) {
+            if (from instanceof com.mchange.v2.c3p0.ComboPooledDataSource) {
+                ((com.mchange.v2.c3p0.ComboPooledDataSource) from).close();
+            } else if (from instanceof com.zaxxer.hikari.HikariDataSource) {
+                ((com.zaxxer.hikari.HikariDataSource) from).close();
+            } else {
+                ((org.apache.commons.dbcp2.BasicDataSource) from).close();
+            }
+            throw error;
         }
     }
 
@@ -201,7 +219,7 @@ public class Pools {
         String app = about.getOrDefault("app", "");
         String named = app.isEmpty() ? "" : "&ApplicationName=" + app.replace(" ", "%20");
         return "jdbc:postgresql://" + about.get("host") + ":" + about.get("port") + "/" + about.get("database")
-            + "?sslmode=disable&loginTimeout=2" + named;
+            + "?sslmode=disable&loginTimeout=20" + named;
     }
 
     static DataSource make(int least, int most) throws SQLException {

@@ -75,8 +75,10 @@ end
 def work(pool, count, sql = AN_ORDER)
   requests = []
   begin
-    count.times { requests << Request.new(pool) }
-    requests.map { |request| request.do { |connection| pid_of(connection, sql) } }
+    Array.new(count) do
+      requests << Request.new(pool)
+      requests.last.do { |connection| pid_of(connection, sql) }
+    end
   ensure
     requests.each do |request|
       request.do { |connection| pool.checkin(connection) }

@@ -277,10 +277,12 @@ class Application:
 
     async def _work(self, pool: Pool, count: int) -> list[int]:
         taken: list[Any] = []
+        pids: list[int] = []
         try:
             for _ in range(count):
                 taken.append(await pool.take())
-            return [await pool.run(connection, AN_ORDER) for connection in taken]
+                pids.append(await pool.run(taken[-1], AN_ORDER))
+            return pids
         finally:
             for connection in taken:
                 await pool.give(connection)

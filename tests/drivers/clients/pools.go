@@ -266,8 +266,6 @@ func work(from pool, count int, text string) ([]int, error) {
 			return nil, err
 		}
 		connections = append(connections, one)
-	}
-	for _, one := range connections {
 		pid, err := one.run(text)
 		if err != nil {
 			return nil, err

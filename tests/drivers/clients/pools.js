@@ -79,10 +79,24 @@ function postgresJs({ most }) {
     onnotice: () => {},
   });
   const take = () =>
-    Promise.race([
-      sql.reserve(),
-      new Promise((_, reject) => setTimeout(() => reject(new Refused("none is free")), TAKE_MS)),
-    ]);
+    new Promise((resolve, reject) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        reject(new Refused("none is free"));
+      }, TAKE_MS);
+      sql.reserve().then(
+        (one) => {
+          clearTimeout(timer);
+          // What comes after nobody waits any more is given back.
+          late ? one.release() : resolve(one);
+        },
+        (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
+    });
   const pidOf = async (one, text) => (await one.unsafe(text))[0].pid;
   return {
     take,
@@ -214,11 +228,18 @@ const pool = () => (first ??= make());
 
 async function workOf(one, count, sql = AN_ORDER) {
   const taken = [];
+  const pids = [];
   try {
-    for (let number = 0; number < count; number++) taken.push(await one.take());
-    const pids = [];
-    for (const connection of taken) pids.push(await one.run(connection, sql));
+    for (let number = 0; number < count; number++) {
+      taken.push(await one.take());
+      pids.push(await one.run(taken[number], sql));
+    }
     return pids;
+  } catch (error) {
+    // postgres keeps the reserve() that it has rejected in its queue: the next connection that is given back is handed
+    // to nobody, and never used again.
+    if (about.driver === "postgres") error.swallowed = pids;
+    throw error;
   } finally {
     for (const connection of taken) await one.give(connection);
   }
@@ -295,7 +316,7 @@ async function main() {
       say(await COMMANDS[command](Number(number ?? 1)));
     } catch (error) {
       if (!(error instanceof Refused) && !REFUSALS.test(`${error.message} ${error.code}`)) throw error;
-      say({ refused: error.message });
+      say({ refused: error.message, leaked: error.swallowed ?? [] });
     }
   }
   process.exit(0);
