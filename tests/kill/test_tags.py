@@ -112,7 +112,9 @@ async def test_what_is_hidden_is_no_leak_and_no_healthy_session(
     await clients.role(cluster, "stranger")
     session = await sessions(cluster, user="stranger")
     for text in ("leak:yes", "leak:no", "!leak:yes"):
-        answer = await kill(session, Order(parse(f"{text} role:shop"), as_json=True, dry_run=True), Policy(), watch=Watch.for_s(0.0))
+        answer = await kill(
+            session, Order(parse(f"{text} role:shop"), as_json=True, dry_run=True), Policy(), watch=Watch.for_s(0.0)
+        )
         told = json.loads(answer.out)
         assert (told["targets"], told["excluded"]) == ([], [])
 
