@@ -61,8 +61,8 @@ BEYOND_GAPS = 3.0
 REPLACED = 2
 REPLACED_SHARE = 0.5
 #: Births have stopped when none came for so many times their pace, and for so long.
-STOPPED_PACES = 3.0
-STOPPED_S = 3.0
+STOPPED_PACES = 6.0
+STOPPED_S = 10.0
 
 
 class Certainty(StrEnum):
@@ -171,11 +171,12 @@ def is_tool(app: str) -> bool:
 
 def judge(stairs: Staircase, watch: Watch) -> Evidence | None:
     """What the sessions of one instance show; None where nothing looks lost. Sessions of other pools change nothing."""
-    for rule in RULES:
-        certainty, mistake, sessions = rule(stairs, watch)
-        if certainty is not None and sessions:
-            return Evidence(certainty, mistake, sessions, stairs.pace_s, _score(stairs, sessions, certainty))
-    return None
+    judged = [one for rule in RULES if (one := rule(stairs, watch))[0] is not None and one[2]]
+    if not judged:
+        return None
+    certainty, mistake, sessions = next((one for one in judged if one[0] is Certainty.FOUND), judged[0])
+    assert certainty is not None
+    return Evidence(certainty, mistake, sessions, stairs.pace_s, _score(stairs, sessions, certainty))
 
 
 Judged = tuple[Certainty | None, Mistake, Sequence[Life]]
@@ -228,7 +229,7 @@ def _never_used(stairs: Staircase, watch: Watch) -> Judged:
     return Certainty.FOUND if found else None, Mistake.NEVER_USED, stairs.unused
 
 
-#: The first that says anything is heard.
+#: The first that is sure is heard, otherwise the first that says anything.
 RULES: tuple[Callable[[Staircase, Watch], Judged], ...] = (_one_by_one, _transactions, _in_blocks, _never_used)
 
 

@@ -48,6 +48,8 @@ QUIET_S = 2.0
 #: Instances that begin one after the other open blocks of one size; so many make a row.
 LEAST_BLOCKS = 4
 LEAST_BLOCK = 3
+#: A block is left when another one began so many seconds ago.
+BLOCK_S = 3.0
 
 #: query_id, or the normalised text; "" where nothing was ever run.
 Statement = int | str
@@ -138,7 +140,7 @@ def staircase(members: Sequence[Backend], at: float) -> Staircase | None:
         transactions=[
             life for life in idle if life.backend.state in TRANSACTION_STATES and at - life.used >= FORGOTTEN_XACT_S
         ],
-        blocks=_blocks(found, idle),
+        blocks=_blocks(found, idle, at),
         pace_s=pace_s,
     )
 
@@ -264,13 +266,16 @@ def _youngest(spent: Sequence[Life], steps: Sequence[Life], at: float, pace_s: f
     ]
 
 
-def _blocks(found: Sequence[Life], idle: Sequence[Life]) -> list[list[Life]]:
+def _blocks(found: Sequence[Life], idle: Sequence[Life], at: float) -> list[list[Life]]:
     """Blocks of one size, each of which was last used before the next one began; [] where there are too few."""
-    newest = found[-1].began
+    # The newest is at work as a rule, or is just being filled.
+    newest = max((life.began for life in found if at - life.began >= BLOCK_S), default=float("-inf"))
+    # An instance that uses one of its sessions has the others ready.
+    alive = {life.instant for life in found if life.used > newest}
     blocks: list[list[Life]] = []
     used = float("-inf")
     for life in idle:
-        if life.used > newest:
+        if life.instant in alive:
             continue
         if life.began >= used:
             blocks.append([])
