@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from pgtop_conn import __version__
+from pgtop_conn import __version__, streams
 
 
 def main() -> int:
     """Run one command; the exit code. The version alone is told before anything is loaded."""
+    streams.open_missing()
     if sys.argv[1:] == ["--version"]:
-        sys.stdout.write(f"pgtop-conn {__version__}\n")
+        try:
+            streams.write(f"pgtop-conn {__version__}\n")
+        except streams.OutputLost as error:
+            return streams.without_output(error)
         return 0
     from pgtop_conn import cli
 

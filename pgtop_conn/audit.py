@@ -19,11 +19,13 @@ from pathlib import Path
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.facts import Facts
+from pgtop_conn.model.identity import place_of
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Target
 from pgtop_conn.model.text import clean
-from pgtop_conn.model.verify import Verification, place_of
+from pgtop_conn.model.verify import Verification
+from pgtop_conn.storage import journal_file
 from pgtop_conn.view.format import iso
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 #: How long leaving waits for the end of what was just signalled.
 LAST_LOOK_S = 0.8
 LAST_LOOK_EVERY_S = 0.2
+#: Characters of what was typed, and of what a server said: a line has a bound, so that a reader may have one.
+_TEXT_MOST = 4000
 
 
 class Audited:
@@ -83,12 +87,7 @@ class Audited:
         """Append one line; what went wrong, or ''."""
         line = json.dumps(self._line(event, action, target, status, detail), ensure_ascii=False)
         try:
-            self._journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(self._journal, flags, 0o600)
-            with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
-                os.fchmod(descriptor, 0o600)
-                file.write(line + "\n")
+            journal_file.append(self._journal, line)
         except OSError as error:
             log.warning("journal %s: %s", self._journal, error)
             return f"the journal was not written: {error.strerror or error}"
@@ -106,8 +105,8 @@ class Audited:
             "server": f"{server.host}:{server.port}" if server else None,
             "database_role": server.role if server else None,
             "slots_used": SlotBudget.of(self._last).used if self._last else None,
-            "chosen_by": target.chosen_by or None,
-            "reason": target.reason or None,
+            "chosen_by": target.chosen_by[:_TEXT_MOST] or None,
+            "reason": target.reason[:_TEXT_MOST] or None,
             "pid": target.key.pid,
             "backend_start": iso(start) if start is not None else None,
             "role": target.role,
@@ -116,7 +115,7 @@ class Audited:
             "client": target.client,
             "state": target.state,
             "status": status or None,
-            "detail": detail or None,
+            "detail": detail[:_TEXT_MOST] or None,
         }
 
 

@@ -13,8 +13,11 @@ never around `look`, which takes its own turn. `report` is called on the event l
 
 Before each batch the plan is narrowed on a new snapshot: what left or changed is dropped, and nothing is ever added.
 What was not sent ends as NOT_SENT: "stopped", or why the server could not be looked at. stop() does not end the
-watching of what was sent, which takes at most `patience_s`; a second stop() does, and what is then not seen to end is
-STILL_THERE. A task that runs a campaign is shielded by its caller, not cancelled, so that every signal's end is known.
+watching of what was sent, which takes at most `patience_s`; a second stop() does. What is then not seen to end is
+UNKNOWN, as is whatever was signalled when another server than the plan's answers. A task that runs a campaign is
+shielded by its caller, not cancelled, so that every signal's end is known.
+
+A caution that nobody was asked about, as of another statement of a session that is bound by `busy`, leaves it alone.
 
 With `escalate_after_s` (the plan's action is terminate) the queries that a cancel can end are cancelled first; so many
 seconds later whatever still holds its slot is terminated. A session that began a new query after the cancel is left
@@ -34,7 +37,7 @@ from pgtop_conn.model.guards import Policy, useless_cancel
 from pgtop_conn.model.plan import CHANGED, GONE, Excluded, Plan, Planned, make_plan
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import BEFORE, Action, Outcome, Source, Status, Target
-from pgtop_conn.model.verify import PATIENCE_S, Place, Verification, place_of
+from pgtop_conn.model.verify import PATIENCE_S, Verification
 
 PER_SECOND = 20.0
 #: The pauses between looks for the end of what was signalled; the last one repeats.
@@ -121,8 +124,6 @@ class Campaign:
         self._stop = asyncio.Event()
         self._give_up = asyncio.Event()
         self._trouble = ""
-        #: Where the plan's sessions are, from the first look on.
-        self._place: Place | None = None
 
     @property
     def progress(self) -> Progress:
@@ -179,13 +180,18 @@ class Campaign:
         for excluded in newer.excluded:
             self._end(_left(excluded, "after its cancel" if excluded.target.key in self._cancelled else BEFORE))
         confirmed = {target.key: target for target in bound}
+        asked = {item.target.key: item for item in self._plan.planned}
         planned = []
         for item in newer.planned:
             before = confirmed[item.target.key]
+            unasked = item.guards - asked[item.target.key].guards
             if item.target.allow_superuser > before.allow_superuser:
                 self._end(Outcome(before, Status.CHANGED, "left alone: its role has become a superuser"))
             elif item.target.allow_replication > before.allow_replication:
                 self._end(Outcome(before, Status.CHANGED, "left alone: its role may replicate now"))
+            elif unasked:
+                new = [caution for caution in item.cautions if caution not in asked[item.target.key].cautions]
+                self._end(Outcome(before, Status.CHANGED, f"left alone: {', '.join(new or item.cautions)}"))
             else:
                 planned.append(item)
         return planned
@@ -195,14 +201,19 @@ class Campaign:
         backend = snapshot.by_key.get(target.key)
         if target.key not in self._cancelled or backend is None:
             return target
-        if backend.query_start != target.query_start:
+        if backend.query_start != target.query_start and not target.busy:
             self._end(Outcome(target, Status.CHANGED, "a new query since it was cancelled"))
             return None
         if backend.wrote and not target.wrote:
             self._end(Outcome(target, Status.CHANGED, "its transaction has written since it was cancelled"))
             return None
-        now = Target.of(backend, target.chosen_by, target.reason)
-        return replace(now, allow_superuser=target.allow_superuser, allow_replication=target.allow_replication)
+        return replace(
+            target,
+            state=backend.state,
+            state_change=backend.state_change,
+            query_start=backend.query_start,
+            wrote=backend.wrote,
+        )
 
     async def _signal(self, action: Action, target: Target) -> bool:
         """Signal one; False when it was stopped before its turn came."""
@@ -220,10 +231,10 @@ class Campaign:
         self._sent.add(target.key)
         if action is self._plan.action:
             self._cancelled.pop(target.key, None)
-            self._following.expect(action, [outcome], self._place)
+            self._following.expect(action, [outcome], self._plan.place)
         else:
             self._cancelled[target.key] = None
-            self._following_cancels.expect(action, [outcome], self._place)
+            self._following_cancels.expect(action, [outcome], self._plan.place)
         self._tell()
         return True
 
@@ -266,7 +277,7 @@ class Campaign:
             why = f"{self._trouble or STOPPED} before it was terminated"
             return replace(cancelled, detail=f"{cancelled.detail}; {why}" if cancelled.detail else why)
         why = f"its end was not seen: {self._trouble}" if self._trouble else "its end was not waited for"
-        return Outcome(target, Status.STILL_THERE, why)
+        return Outcome(target, Status.UNKNOWN, why)
 
     async def _seen(self) -> Snapshot | None:
         """Look, and settle what the look shows; None when the server could not be looked at."""
@@ -276,20 +287,19 @@ class Campaign:
             self._trouble = str(error)
             return None
         self._trouble = ""
-        place = place_of(snapshot)
-        self._place = place if self._place is None else self._place
-        if place != self._place:
+        relation = self._plan.place.relation(snapshot)
+        if not relation.tells:
             # After a failover nobody of the plan is there, which says nothing of where they were.
-            self._trouble = "another server answers now"
+            self._trouble = str(relation)
             self._stop.set()
         for outcome in self._following_cancels.observe(snapshot):
-            if outcome.status is Status.GONE:
+            if outcome.status in (Status.GONE, Status.UNKNOWN):
                 self._end(outcome)
             elif outcome.target.key in self._cancelled:
                 self._cancelled[outcome.target.key] = outcome
         for outcome in self._following.observe(snapshot):
             self._end(outcome)
-        return snapshot if place == self._place else None
+        return snapshot if relation.tells else None
 
     def _end(self, outcome: Outcome) -> None:
         """The first end counts."""

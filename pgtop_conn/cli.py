@@ -11,10 +11,13 @@ import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
-from pgtop_conn import config, running
+from pgtop_conn import config, running, streams
 from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
 from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExhausted
+from pgtop_conn.streams import OutputLost
 
 DONE, REFUSED = 0, 2
 
@@ -26,11 +29,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if argv is None else argv)
-    complain: Callable[[str], int] = _complain
     try:
         name, rest = _command_of(words)
-        complain = COMMANDS[name].complain or _complain
-        return _main(name, rest, words)
+    except BadInput as error:
+        return _complain(str(error))
+    command = COMMANDS[name]
+    try:
+        code = _ended(command.complain or _complain, lambda: _main(name, rest, words))
+        streams.write("")
+    except OutputLost as error:
+        return streams.without_output(error, command.without_output)
+    return code
+
+
+def _ended(complain: Callable[[str], int], command: Callable[[], int]) -> int:
+    """The exit code of the command, or of what ended it. Raises OutputLost, also out of `complain`."""
+    try:
+        return command()
+    except OutputLost:
+        raise
+    except SystemExit as error:
+        # --help.
+        return error.code if isinstance(error.code, int) else DONE
     except FilterError as error:
         return complain(f"filter: {error}\n{error.pointed()}")
     except SlotsExhausted as error:
@@ -39,10 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return complain(str(error))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader of our output is gone; nothing is left to say, and Python's own flush must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    except BrokenPipeError as error:
+        # Of stdout, as `snapshot --watch` sees it: sockets have their own errors.
+        raise OutputLost(error) from None
     except OSError as error:
         return complain(error.strerror or str(error))
     except Exception as error:
@@ -54,11 +73,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _log_defect(error: Exception) -> None:
     import logging
 
-    logging.getLogger(__name__).critical("unexpected error", exc_info=error)
+    # Before the log is open, Python would write the traceback to stderr.
+    if logging.getLogger().handlers:
+        logging.getLogger(__name__).critical("unexpected error", exc_info=error)
 
 
 def _complain(message: str) -> int:
-    sys.stderr.write(f"{PROGRAM}: {message}\n")
+    from pgtop_conn.model.text import clean
+
+    # What was typed is in some of them.
+    lines = "\n".join(map(clean, message.split("\n")))
+    streams.say(f"{PROGRAM}: {lines}\n")
     return REFUSED
 
 
@@ -86,10 +111,19 @@ def _log_to(path: str) -> None:
     """Log to the file, or nowhere: without a handler Python would write warnings across the screen."""
     import logging
 
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler()
-    except OSError as error:
-        raise BadInput(f"--log-file {path}: {error.strerror or error}") from None
+    # A log that can't be written is no reason to write across the screen.
+    logging.raiseExceptions = False
+    handler: logging.Handler = logging.NullHandler()
+    if path:
+        from pgtop_conn.storage import private_files
+
+        try:
+            file = os.fdopen(private_files.append(Path(path)), "a", encoding="utf-8", errors="replace")
+        # A name with a NUL in it is a ValueError.
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise BadInput(f"--log-file {path}: {why}") from None
+        handler = logging.StreamHandler(file)
     logging.basicConfig(handlers=[handler], level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
@@ -137,8 +171,9 @@ def _journal(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     found = vars(arguments)
     last = count(found, "last", 0) if "last" in found else None
-    out, remark = journal(config.journal_file(), last, as_json=found.get("json", False))
-    return running.answer(out, remark, DONE)
+    write = partial(streams.write, flush=False)
+    remark = journal(config.journal_file(), last, write, as_json=found.get("json", False))
+    return running.answer("", remark, DONE)
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -222,6 +257,7 @@ COMMANDS: dict[str, Command] = {
         notes=running.check_notes,
         without=frozenset({"warning", "critical", "wait"}),
         complain=running.check_complains,
+        without_output=running.CHECK_UNKNOWN,
     ),
     "diagnose": Command(
         "Why the slots are gone, with evidence, and what to do: text to copy, nothing is run.",

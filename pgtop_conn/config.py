@@ -5,13 +5,15 @@ Add a setting: one field of Settings and one entry in SETTINGS; --help, the envi
 
 from __future__ import annotations
 
+import os
 import pwd
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgtop_conn.model.errors import BadInput, FilterError
+from pgtop_conn.model.errors import BadInput, FilterError, named
+from pgtop_conn.storage import private_files
 
 if TYPE_CHECKING:
     from pgtop_conn.model.labels import Label
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 ENVIRONMENT_PREFIX = "PGTOP_CONN_"
 
 DOORS = ("walsender", "host")
+
+#: A configuration is far shorter.
+MOST_BYTES = 2**20
 
 INTERVAL_MIN_S = 0.25
 INTERVAL_MAX_S = 60.0
@@ -103,10 +108,10 @@ def _number(low: float, high: float, unit: str) -> Callable[[object], float]:
     def parse(value: object) -> float:
         try:
             number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
-        except ValueError:
+        except (ValueError, OverflowError):
             number = None
         if number is None or not low <= number <= high:
-            raise BadInput(f"expected {unit} between {low:g} and {high:g}, not {value!r}")
+            raise BadInput(f"expected {unit} between {low:g} and {high:g}, not {named(value)}")
         return number
 
     return parse
@@ -114,15 +119,19 @@ def _number(low: float, high: float, unit: str) -> Callable[[object], float]:
 
 def _switch(value: object) -> bool:
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    found = value if isinstance(value, bool) else words.get(str(value).lower())
+    # A number is as good: True and 1 are the same key.
+    numbers = {0: False, 1: True}
+    found = words.get(value.lower()) if isinstance(value, str) else None
+    if isinstance(value, int):
+        found = numbers.get(value)
     if found is None:
-        raise BadInput(f"expected yes or no, not {value!r}")
+        raise BadInput(f"expected yes or no, not {named(value)}")
     return found
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise BadInput(f"expected a text, not {value!r}")
+        raise BadInput(f"expected a text, not {named(value)}")
     return value
 
 
@@ -132,7 +141,7 @@ def _names(value: object) -> tuple[str, ...]:
         return tuple(name.strip() for name in value.split(",") if name.strip())
     if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
         return tuple(value)
-    raise BadInput(f"expected a list of names, not {value!r}")
+    raise BadInput(f"expected a list of names, not {named(value)}")
 
 
 def groupings() -> Sequence[str]:
@@ -147,7 +156,8 @@ def _one_of(values: Callable[[], Sequence[str]]) -> Callable[[object], str]:
     def parse(value: object) -> str:
         known = values()
         if value not in known:
-            raise BadInput(f"expected one of {', '.join(known)}, not {value!r}{meant(str(value), known)}")
+            near = meant(value, known) if isinstance(value, str) else ""
+            raise BadInput(f"expected one of {', '.join(known)}, not {named(value)}{near}")
         return str(value)
 
     return parse
@@ -180,7 +190,7 @@ def _keys(value: object) -> tuple[tuple[str, str], ...]:
     for name, keys in pairs_of(value, "ids and keys, like terminate = 'f9,x'", "ID=KEYS"):
         several = keys if isinstance(keys, list) else [keys]
         if not all(isinstance(key, str) and key.strip() for key in several) or not several:
-            raise BadInput(f"{name}: expected keys, like 'f9', 'f9,x' or ['f9', 'x'], not {keys!r}")
+            raise BadInput(f"{name}: expected keys, like 'f9', 'f9,x' or ['f9', 'x'], not {named(keys)}")
         found.append((name.strip(), ",".join(map(str, several)).replace(" ", "")))
     return tuple(found)
 
@@ -196,7 +206,7 @@ def _presets(value: object) -> tuple[tuple[str, str], ...]:
         if number not in PRESETS:
             raise BadInput(f"expected a number key, 1 to 9, not {name!r}")
         if not isinstance(text, str):
-            raise BadInput(f"{number}: expected a filter, like 'idle>10m', not {text!r}")
+            raise BadInput(f"{number}: expected a filter, like 'idle>10m', not {named(text)}")
         try:
             found[number] = parse(text).text.strip()
         except FilterError as error:
@@ -319,7 +329,7 @@ def resolve(
     """As load(), and for each field that is not the default where it comes from. Raises BadInput."""
     chosen: dict[str, object] = {}
     origins: dict[str, str] = {}
-    path = Path(file).expanduser() if file else config_file()
+    path = typed_path(file) if file else config_file()
     for name, value in read_file(path, required=file is not None).items():
         setting = setting_named(name)
         if setting is None:
@@ -360,34 +370,98 @@ def _parsed(setting: Setting, value: object, place: str) -> object:
 def read_file(path: Path, *, required: bool) -> dict[str, object]:
     """The TOML file; {} where there is none and none is required. Raises BadInput."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         if not required:
             return {}
         raise BadInput(f"there is no configuration file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"the configuration file {path} can't be read: {error}") from None
+    except OSError as error:
+        if not required and not _may_be_there(path):
+            return {}
+        raise BadInput(f"the configuration file {path} can't be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"the configuration file {path} can't be read: expected UTF-8") from None
+    try:
+        return toml_of(text)
+    except ValueError as error:
+        raise BadInput(f"{path}: expected TOML: {error}") from None
+
+
+def read_text(path: Path) -> str:
+    """The file's text, without the mark that editors put at its beginning. Raises OSError and UnicodeDecodeError."""
+    return private_files.read(path, MOST_BYTES).decode("utf-8-sig")
+
+
+def toml_of(text: str) -> dict[str, object]:
+    """What the text says. Raises ValueError, tomllib.TOMLDecodeError where a place can be named."""
     # 4 ms, for those who have a file.
     import tomllib
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{path}: expected TOML: {error}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        # What Python says of it is for programmers.
+        raise ValueError("a number has too many digits") from None
+
+
+def _may_be_there(path: Path) -> bool:
+    """Whether there is a file, or what stands in its place: not where its folder is none, or another account's."""
+    try:
+        path.lstat()
+    except OSError:
+        return False
+    return True
+
+
+def typed_path(text: str) -> Path:
+    """A path as somebody typed it. Raises BadInput for the home of nobody."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise BadInput(f"{text}: there is no home folder of that name") from None
 
 
 def config_file() -> Path:
     """Where the configuration is looked for."""
     import platformdirs
 
-    return platformdirs.user_config_path("pgtop-conn", appauthor=False) / "config.toml"
+    found = platformdirs.user_config_path("pgtop-conn", appauthor=False)
+    return _absolute(found, ".config") / "config.toml"
 
 
 def state_folder() -> Path:
     """Where the journal is kept."""
     import platformdirs
 
-    return platformdirs.user_state_path("pgtop-conn", appauthor=False)
+    return _absolute(platformdirs.user_state_path("pgtop-conn", appauthor=False), ".local/state")
+
+
+def _absolute(found: Path, below: str) -> Path:
+    """The same folder wherever we are started: a relative one is not valid by the XDG Base Directory Specification."""
+    return found if found.is_absolute() else _home() / below / "pgtop-conn"
+
+
+def _home() -> Path:
+    """The home folder; the root folder where there is none, as in containers that run as any user."""
+    home = Path(os.environ.get("HOME", ""))
+    if home.is_absolute():
+        return home
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path("/")
+
+
+def work_folders() -> tuple[Path, ...]:
+    """The folder that we were started in; none where it is deleted."""
+    try:
+        return (Path.cwd(),)
+    except OSError:
+        return ()
 
 
 def state_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:

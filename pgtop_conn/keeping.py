@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from pgtop_conn import config, recordings
 from pgtop_conn.model.snapshot import Snapshot
@@ -19,7 +18,7 @@ def with_memory(options: ScreenOptions, settings: config.Settings) -> ScreenOpti
     kept = config.state_folder() / recordings.FOLDER
 
     def by_hand(snapshot: Snapshot) -> Recorder:
-        return recordings.begin(snapshot, (Path.cwd(), kept))
+        return recordings.begin(snapshot, (*config.work_folders(), kept))
 
     def always(snapshot: Snapshot) -> Recorder:
         recordings.prune(kept, settings.record_days)

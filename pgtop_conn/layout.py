@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pgtop_conn.storage import private_files
 from pgtop_conn.view.groups import GROUPINGS
 from pgtop_conn.view.table import SORTS
 
@@ -64,31 +62,15 @@ class Layouts:
             return
         self.layout = layout
         try:
-            _write(self.path, json.dumps(asdict(layout), ensure_ascii=False, indent=1) + "\n")
+            private_files.make_folder(self.path.parent)
+            private_files.replace(self.path, json.dumps(asdict(layout), ensure_ascii=False, indent=1) + "\n")
         except OSError as error:
             log.warning("layout %s: %s", self.path, error)
 
 
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing, readable by its owner alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # A name of its own: another monitor may be writing, too. It is made with mode 0600.
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-
-
 def _read(path: Path) -> Layout:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-        found = json.loads(raw) if len(raw) <= MOST_BYTES else None
+        found = json.loads(private_files.read(path, MOST_BYTES))
     except FileNotFoundError:
         return Layout()
     except OSError as error:

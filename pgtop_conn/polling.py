@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import random
 
-from pgtop_conn.model.errors import ConnectError, PgtopError, PollFailed, SlotsExhausted
+from pgtop_conn.model.errors import ConnectError, Failure, PgtopError, PollFailed
 
 #: Pauses between attempts while the source is lost. One login in three seconds is no storm, and who waits for a server
 #: to come back should not wait longer for its monitor.
@@ -13,7 +13,7 @@ BACK_OFF_FIRST_S = 0.5
 BACK_OFF_MOST_S = 3.0
 #: A slot that is freed is somebody's at once: whoever is late stays out.
 BACK_OFF_FULL_S = 1.0
-#: Who is refused by name (SQLSTATE class 28) fills the server's log, and may lock the account.
+#: Who is refused by name fills the server's log, and may lock the account.
 BACK_OFF_REFUSED_S = 30.0
 
 #: Of its time the monitor spends at most this share on asking.
@@ -92,7 +92,8 @@ class Pace:
 
 
 def _most_s(error: PgtopError) -> float:
-    if isinstance(error, SlotsExhausted):
+    if not isinstance(error, ConnectError):
+        return BACK_OFF_MOST_S
+    if error.failure.is_full:
         return BACK_OFF_FULL_S
-    refused = isinstance(error, ConnectError) and (error.sqlstate or "").startswith("28")
-    return BACK_OFF_REFUSED_S if refused else BACK_OFF_MOST_S
+    return BACK_OFF_REFUSED_S if error.failure is Failure.LOGIN else BACK_OFF_MOST_S

@@ -12,6 +12,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.recording.framing import TITLE
 from pgtop_conn.recording.writer import Recorder
 from pgtop_conn.reports import stem_of
+from pgtop_conn.storage import private_files
 
 SUFFIX = ".pgtop"
 #: Where those are that are made of every session, in the folder of the state.
@@ -24,7 +25,7 @@ def begin(snapshot: Snapshot, folders: Sequence[Path]) -> Recorder:
     troubles = []
     for folder in folders:
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_files.make_folder(folder)
             return Recorder.open(_unused(folder, stem_of(snapshot)))
         except (OSError, BadInput) as error:
             troubles.append(str(error))
@@ -50,5 +51,5 @@ def prune(folder: Path, days: float) -> int:
 
 
 def _is_ours(path: Path) -> bool:
-    with path.open("rb") as file:
+    with private_files.open_to_read(path) as file:
         return file.read(len(TITLE)) == TITLE

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from pgtop_conn import config
+from pgtop_conn import config, streams
 from pgtop_conn.commands.parsing import PROGRAM
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.recording.reader import Recording
@@ -36,7 +35,7 @@ async def replay(path: Path, settings: config.Settings, policy: Policy) -> int:
     finally:
         await recording.close()
     if remark:
-        sys.stderr.write(f"{PROGRAM}: {remark}\n")
+        streams.say(f"{PROGRAM}: {remark}\n")
     return code
 
 

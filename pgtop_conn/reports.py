@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pgtop_conn import __version__
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.findings import Case, Finding
-from pgtop_conn.model.journal import Entry, read
+from pgtop_conn.model.journal import Damage, Entry, entries, lines_since
 from pgtop_conn.model.sizing import sizing
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.text import clean
+from pgtop_conn.storage import journal_file, private_files
+from pgtop_conn.view.format import iso
 from pgtop_conn.view.report import ACTIONS_S, Report, report
 
 #: Names that are tried before giving up: several reports may be written in one second.
 TRIES = 100
+_NO_SIGNS = str.maketrans("", "", "-+:")
 
 
 class ReportNotWritten(PgtopError):
@@ -47,16 +48,19 @@ def make_report(
 
 def recent_actions(journal: Path, snapshot: Snapshot) -> list[Entry] | None:
     """Signals to this server of the last 24 hours, oldest first; None where the journal can't be read."""
+    server = f"{snapshot.server.host}:{snapshot.server.port}"
     try:
-        raw = journal.read_bytes()
+        return list(signals_since(journal, server, snapshot.taken_at - ACTIONS_S))
     except FileNotFoundError:
         return []
     except OSError:
         return None
-    entries, _damaged = read(raw.decode("utf-8", errors="replace").split("\n"))
-    server = f"{snapshot.server.host}:{snapshot.server.port}"
-    since = snapshot.taken_at - ACTIONS_S
-    return [one for one in entries if one.word("server") == server and (one.asked_at or 0.0) >= since]
+
+
+def signals_since(journal: Path, server: str, since: float) -> Iterator[Entry]:
+    """Signals to this HOST:PORT from a time on, in the order they were asked. Raises OSError."""
+    found = entries(lines_since(journal_file.lines(journal), iso(since)), Damage())
+    return (one for one in found if one.word("server") == server and (one.asked_at or 0.0) >= since)
 
 
 def write_report(case: Case, findings: Sequence[Finding], journal: Path, folders: Sequence[Path]) -> Path:
@@ -80,16 +84,7 @@ def write_file(path: Path, text: str, *, replaces: bool = False) -> None:
     Raises ReportNotWritten.
     """
     try:
-        if not replaces:
-            _create(path, text)
-            return
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        _create(beside, text)
-        try:
-            beside.replace(path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        (private_files.replace if replaces else private_files.create)(path, text)
     except FileExistsError:
         raise ReportNotWritten(f"{clean(str(path))} is there already; --force replaces it") from None
     except OSError as error:
@@ -100,30 +95,18 @@ def stem_of(snapshot: Snapshot) -> str:
     """Only characters that a file name may hold anywhere; a socket's folder is `local`."""
     host = "local" if snapshot.server.is_unix_socket else snapshot.server.host
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in host)[:100]
-    at = datetime.fromtimestamp(snapshot.taken_at, UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"pgtop-conn-{safe.strip('-') or 'server'}-{at}"
+    # A server may say that it is any time.
+    at = iso(snapshot.taken_at).partition(".")[0].translate(_NO_SIGNS)
+    return f"pgtop-conn-{safe.strip('-') or 'server'}-{at}Z"
 
 
 def _written(folder: Path, stem: str, text: str) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     for number in range(TRIES):
         path = folder / (f"{stem}-{number}.md" if number else f"{stem}.md")
         try:
-            _create(path, text)
+            private_files.create(path, text)
         except FileExistsError:
             continue
         return path
     raise FileExistsError(0, f"{stem}.md and {TRIES - 1} more like it are there")
-
-
-def _create(path: Path, text: str) -> None:
-    """A new file that nobody else can read. Raises FileExistsError, or another OSError and leaves nothing behind."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(text)
-    except OSError:
-        # Half a report would be taken for a whole one.
-        path.unlink(missing_ok=True)
-        raise

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from pgtop_conn import config
+from pgtop_conn import config, streams
 from pgtop_conn.commands.parsing import PROGRAM, login_of
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DONE = 0
+#: What a monitoring plugin says of itself when it can't say anything.
+CHECK_UNKNOWN = 3
 #: New objects between two collections: more than one look makes, few enough to wait for a slot for hours.
 COLLECT_SELDOM = 300_000
 
@@ -93,8 +94,7 @@ def snapshot(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.looks import looks_of
 
     looks = looks_of(vars(arguments))
-    sys.stdout.write(_run(_snapshot_async(login_of(arguments), settings, looks)))
-    sys.stdout.flush()
+    streams.write(_run(_snapshot_async(login_of(arguments), settings, looks)))
     return DONE
 
 
@@ -136,8 +136,9 @@ def check(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.checking import demand_of
 
     demand = demand_of(vars(arguments), settings)
-    login = replace(login_of(arguments), never_ask=True)
-    with alarm(patience_s(settings, demand)):
+    seconds = patience_s(settings, demand)
+    login = replace(login_of(arguments), never_ask=True, patience_s=seconds)
+    with alarm(seconds):
         line, code = _run(_check_async(login, settings, demand))
     return answer(f"{line}\n", "", code)
 
@@ -167,8 +168,7 @@ def diagnose(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.request import request_of
 
     request = request_of(vars(arguments))
-    sys.stdout.write(_run(_diagnose_async(login_of(arguments), settings, request)))
-    sys.stdout.flush()
+    streams.write(_run(_diagnose_async(login_of(arguments), settings, request)))
     return DONE
 
 
@@ -272,9 +272,8 @@ def replay(arguments: argparse.Namespace, settings: config.Settings) -> int:
 def answer(out: str, remark: str, code: int) -> int:
     """The remark goes first: a reader of stdout who has left must not hide it."""
     if remark:
-        sys.stderr.write(f"{PROGRAM}: {remark}\n")
-    sys.stdout.write(out)
-    sys.stdout.flush()
+        streams.say(f"{PROGRAM}: {remark}\n")
+    streams.write(out)
     return code
 
 

@@ -19,7 +19,7 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.tui.firstframe import first_frame
 from pgtop_conn.tui.held import Held, held
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.terminal import draws_glyphs
+from pgtop_conn.tui.terminal import draws_glyphs, drop_wrong_size
 from pgtop_conn.view.table import ViewState
 
 
@@ -59,6 +59,7 @@ def options_of(settings: config.Settings, policy: Policy, first: Snapshot) -> Sc
 
 async def show(source: Source, first: Snapshot, settings: config.Settings, policy: Policy) -> int:
     """The monitor until the user leaves, with what was polled `first`; the exit code."""
+    drop_wrong_size(os.environ)
     options = options_of(settings, policy, first)
     frame = first_frame(options, *shutil.get_terminal_size(), os.environ) if _paints_alike() else None
     if frame is None:
@@ -87,4 +88,4 @@ def _write_report(case: Case, findings: Sequence[Finding]) -> Path:
     """Into the folder we were started in, or where that can't be written beside the journal."""
     from pgtop_conn.reports import write_report
 
-    return write_report(case, findings, config.journal_file(), (Path.cwd(), config.state_folder()))
+    return write_report(case, findings, config.journal_file(), (*config.work_folders(), config.state_folder()))

@@ -74,7 +74,7 @@ class Scene:
 OPEN = ("g", "right", "down", "down", "space", "down", "space", "down")
 LARGE = ((120, 36),)
 #: A part of what leaks is ended, and comes again.
-ENDED = ("f", "1", "5", "enter", "y", 20.0, "g")
+ENDED = ("f", 1.0, "1", "5", "enter", 1.0, "ctrl+y", 20.0, "g")
 
 SCENES = (
     Scene("main", OPEN),
@@ -87,7 +87,7 @@ SCENES = (
     Scene("diagnosis", ("d", "right", "down")),
     Scene("confirm", ("g", "x")),
     Scene("detail", ("g", "right", "down", "enter")),
-    Scene("free", ("f", "1", "5")),
+    Scene("free", ("f", 1.0, "1", "5")),
     Scene("blockers", ("b",)),
     Scene("counting", ("i",)),
     Scene("history", (*ENDED, "h", "tab", "N"), watched_s=26),

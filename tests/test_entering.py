@@ -23,7 +23,7 @@ from tests.refusing import refusing
 from tests.servers import Clients, Connection
 from tests.terminal import ENTER_ALTERNATE_SCREEN, Terminal
 from tests.test_cli import run
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 SETTINGS = {"max_connections": "6", "superuser_reserved_connections": "1", "max_wal_senders": "4"}
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="the tests' servers belong to another user")
@@ -89,7 +89,7 @@ async def start(waiting: list[asyncio.subprocess.Process], *arguments: str) -> a
     )
     waiting.append(process)
     assert process.stderr is not None
-    lines = [await asyncio.wait_for(process.stderr.readline(), 20) for _ in range(2)]
+    lines = [await asyncio.wait_for(process.stderr.readline(), HANG_S) for _ in range(2)]
     assert b"sorry, too many clients already" in lines[0]
     assert b"waiting for a slot (Ctrl-C ends it)" in lines[1]
     return process
@@ -171,7 +171,8 @@ async def test_why_the_password_file_gives_none_is_told_before_the_question(
     await full.free_one()
     (tmp_path / ".pgpass").write_text("elsewhere:*:*:*:opensesame\n")
     (tmp_path / ".pgpass").chmod(mode)
-    async with Terminal([full.cluster.uri(user="locked")], environ={"HOME": str(tmp_path)}) as one:
+    # Wide, so that no long path of a folder breaks a line.
+    async with Terminal([full.cluster.uri(user="locked")], columns=400, environ={"HOME": str(tmp_path)}) as one:
         await one.shows(why, "Password for user locked:")
         assert b"opensesame" not in one.written
 
@@ -186,7 +187,7 @@ async def test_of_many_who_wait_each_gets_in_and_none_is_left(
     # They take it in turn.
     await full.free_one()
     for process in processes:
-        out, err = await asyncio.wait_for(process.communicate(), 30)
+        out, err = await asyncio.wait_for(process.communicate(), HANG_S)
         assert process.returncode == 0, err
         assert b"in after" in err
         told = json.loads(out)
@@ -209,7 +210,7 @@ async def test_an_interrupt_ends_the_waiting(full: Full, command: list[str]) -> 
 async def test_kill_waits_and_then_kills(full: Full, waiting: list[asyncio.subprocess.Process]) -> None:
     process = await start(waiting, "kill", "role:web", "--yes", "--wait", "--json", full.uri)
     await full.free_one()
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+    out, err = await asyncio.wait_for(process.communicate(), HANG_S)
     assert process.returncode == 0, err
     assert {target["outcome"] for target in json.loads(out)["targets"]} == {"gone"}
 
@@ -217,7 +218,7 @@ async def test_kill_waits_and_then_kills(full: Full, waiting: list[asyncio.subpr
 async def test_a_restart_in_between_is_waited_for(full: Full, waiting: list[asyncio.subprocess.Process]) -> None:
     process = await start(waiting, "snapshot", "--json", "--wait", full.uri)
     await asyncio.to_thread(full.cluster.restart, "immediate")
-    _, err = await asyncio.wait_for(process.communicate(), 30)
+    _, err = await asyncio.wait_for(process.communicate(), HANG_S)
     assert process.returncode == 0, err
 
 

@@ -11,7 +11,7 @@ import pytest
 def loaded(code: str) -> set[str]:
     """Top-level packages loaded after running `code` in a fresh interpreter."""
     program = f"import sys\n{code}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
 
@@ -63,5 +63,5 @@ def test_collections_wait_while_a_command_starts() -> None:
             "print(running._run(thresholds())[0] == running.COLLECT_SELDOM)",
         ]
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"

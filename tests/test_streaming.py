@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -20,11 +19,13 @@ from pgtop_conn.demo.server import Cluster
 from tests.conftest import MakeCluster
 from tests.servers import Clients
 from tests.test_cli import run
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 #: A line of many sessions with long queries is long.
 LONGEST = 64 * 1024 * 1024
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgtop-conn'"
+#: Much less than 60 s, the longest time between two looks.
+BEFORE_NEXT_LOOK_S = 45.0
 
 
 @asynccontextmanager
@@ -48,14 +49,14 @@ async def watching(cluster: Cluster, *options: str, every_s: str = "0.25") -> As
 
 async def line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     assert process.stdout is not None
-    found = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+    found = json.loads(await asyncio.wait_for(process.stdout.readline(), HANG_S))
     assert isinstance(found, dict)
     return found
 
 
 async def remark(process: asyncio.subprocess.Process) -> str:
     assert process.stderr is not None
-    return (await asyncio.wait_for(process.stderr.readline(), 20)).decode().rstrip("\n")
+    return (await asyncio.wait_for(process.stderr.readline(), HANG_S)).decode().rstrip("\n")
 
 
 async def none_of_ours(cluster: Cluster, clients: Clients) -> None:
@@ -96,23 +97,28 @@ async def test_a_signal_ends_it_between_two_looks(cluster: Cluster, clients: Cli
     async with watching(cluster, every_s="60") as process:
         await line(process)
         process.send_signal(number)
-        began = time.monotonic()
-        out, err = await asyncio.wait_for(process.communicate(), 20)
+        out, err = await asyncio.wait_for(process.communicate(), BEFORE_NEXT_LOOK_S)
         assert (process.returncode, out, err) == (0, b"", b"")
-        assert time.monotonic() - began < 3
     await none_of_ours(cluster, clients)
 
 
+def first_line(reading: int) -> str:
+    """One line of the pipe, which is closed then."""
+    with os.fdopen(reading) as pipe:
+        return pipe.readline()
+
+
 async def test_a_reader_who_leaves_ends_it_at_once(cluster: Cluster, clients: Clients) -> None:
-    program = (
-        f'"{sys.executable}" -m pgtop_conn snapshot --watch 60 "{cluster.uri()}" | head -n 1; echo ${{PIPESTATUS[0]}}'
-    )
+    reading, writing = os.pipe()
     process = await asyncio.create_subprocess_exec(
-        *("bash", "-c", program), stdout=subprocess.PIPE, stderr=subprocess.PIPE, limit=LONGEST
+        *(sys.executable, "-m", "pgtop_conn", "snapshot", "--watch", "60", cluster.uri()),
+        stdout=writing,
+        stderr=subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 30)
-    look, code = out.decode().splitlines()
-    assert (code, err) == ("0", b"")
+    os.close(writing)
+    look = await asyncio.to_thread(first_line, reading)
+    _, err = await asyncio.wait_for(process.communicate(), BEFORE_NEXT_LOOK_S)
+    assert (process.returncode, err) == (0, b"")
     assert "slots" in json.loads(look)
     await none_of_ours(cluster, clients)
 
@@ -139,10 +145,8 @@ async def test_a_reader_who_stops_reading_does_not_hold_it(cluster: Cluster, cli
 
         await wait_until(stuck, "it waits for its reader")
         process.terminate()
-        began = time.monotonic()
-        _, err = await asyncio.wait_for(process.communicate(), 20)
+        _, err = await asyncio.wait_for(process.communicate(), HANG_S)
         assert (process.returncode, err) == (0, b"")
-        assert time.monotonic() - began < 4
     finally:
         os.close(reading)
         os.close(writing)
@@ -183,7 +187,7 @@ async def test_rates_are_known_after_a_while(cluster: Cluster, clients: Clients)
             steady = next(group for group in look["groups"] if group["key"]["app"] == "steady")
             return look["trend"]["per_minute"] is not None and steady["per_minute"] is not None
 
-        await wait_until(known, "a rate", within_s=60, every_s=0)
+        await wait_until(known, "a rate", every_s=0)
 
 
 @pytest.mark.parametrize(

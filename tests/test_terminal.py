@@ -41,9 +41,9 @@ async def test_see_the_table_free_a_slot_and_leave(
         await terminal.shows("the oldest" if columns > 100 else "QUERY")
         terminal.type(DOWN + "x")
         await terminal.shows("Terminate session", "leaker")
-        terminal.type("y")
+        await terminal.answers_yes()
         await terminal.shows("gone")
-        assert victim.is_closed()
+        await wait_until(victim.is_closed, "the client has heard of its end, too")
         assert not any(other.is_closed() for other in others)
         terminal.type("q")
         assert await terminal.ends() == 0

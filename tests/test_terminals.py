@@ -20,8 +20,10 @@ LEFTOVERS = ("[?", "[38;", "[48;", "[0m", "[1m", "\x1b", "$p", "]11;", "[>")
         *({"TERM": term} for term in ("linux", "xterm", "screen-256color", "tmux-256color", "vt100", "xterm-256color")),
         {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
         {"TERM": "xterm-256color", "NO_COLOR": "1"},
+        {"TERM": "xterm-256color", "COLUMNS": "999999", "LINES": "0"},
+        {"TERM": "xterm-256color", "COLUMNS": "9" * 5000},
     ],
-    ids=lambda environ: "-".join(environ.values()),
+    ids=lambda environ: "-".join(environ.values())[:60],
 )
 async def test_it_shows_the_same_in_every_terminal(cluster: Cluster, clients: Clients, environ: dict[str, str]) -> None:
     await clients(cluster, app="billing")

@@ -28,6 +28,8 @@ _SECRETS = frozenset({"password", "sslpassword", "scram_client_key", "scram_serv
 _BEFORE = re.compile(r"(--dbname=|-[wW]*d)?(.+)", re.DOTALL)
 #: What a database or a conninfo follows in the next word.
 _DATABASE_FOLLOWS = re.compile(r"--dbname|-([wW]*)d")
+#: psql's letters for what may be another one.
+_LETTERS = (("user", "-U"), ("dbname", "-d"), ("host", "-h"), ("port", "-p"))
 #: What a shell takes as it is, in a value of a conninfo too.
 _PLAIN = re.compile(r"[\w./:,@%+-]+", re.ASCII)
 
@@ -97,6 +99,10 @@ def _ordinary(refused: Refused) -> Iterator[tuple[str, str]]:
     yield "by an ordinary slot", again(typed)
 
 
+def _past(refused: Refused) -> Iterator[tuple[str, str]]:
+    yield "past the pooler, straight to its server", again(refused.typed, host="SERVER", port="5432")
+
+
 def _wait(refused: Refused) -> Iterator[tuple[str, str]]:
     yield "or take the first slot that is freed", again(refused.typed, "--wait")
 
@@ -111,17 +117,19 @@ WAYS: dict[str, tuple[Way, ...]] = {
     "role": (_role, _walsender, _host, _wait),
     "database": (_database, _walsender, _host, _wait),
     "max_wal_senders": (_ordinary, _host, _wait),
+    "pooler": (_past, _wait),
     "unknown": (_superuser, _walsender, _host, _wait),
 }
 
 
-def again(typed: Sequence[str], *extra: str, user: str = "", database: str = "") -> str:
-    """The command line that was typed, with `extra` options, as another role or to another database.
+def again(typed: Sequence[str], *extra: str, user: str = "", database: str = "", host: str = "", port: str = "") -> str:
+    """The command line that was typed, with `extra` options, as another role, to another database or another server.
 
     >>> again(["-w", "postgres://web:secret@db/shop?sslmode=require"], "--wait").partition(" -w ")[2]
     "'user=web host=db dbname=shop sslmode=require' --wait"
     """
-    wanted = {name: value for name, value in (("user", user), ("dbname", database)) if value}
+    named = {"user": user, "dbname": database, "host": host, "port": port}
+    wanted = {name: value for name, value in named.items() if value}
     words: list[str] = []
     left = dict(wanted)
     for word in typed:
@@ -137,8 +145,9 @@ def again(typed: Sequence[str], *extra: str, user: str = "", database: str = "")
         kept = {name: value for name, value in given.items() if name not in _SECRETS}
         same = kept == given and not any(given.get(name) != value for name, value in changed.items())
         words.append(word if same else before + _written(kept | changed))
-    options = [*extra, *(("-U", left["user"]) if "user" in left else ())]
-    options += ("-d", left["dbname"]) if "dbname" in left else ()
+    options = list(extra)
+    for name, letter in _LETTERS:
+        options += (letter, left[name]) if name in left else ()
     end = words.index("--") if "--" in words else len(words)
     return shlex.join([*_program(absolute=False), *words[:end], *options, *words[end:]])
 

@@ -1,7 +1,8 @@
 """check: one look as a monitoring plugin tells it, a line with performance data and the plugins' exit codes.
 
-The conventions are those of the Monitoring Plugins Development Guidelines. What they leave open: a server that refuses,
-is not there or gives no answer is CRITICAL, since nobody gets in; what only concerns our own login is UNKNOWN.
+The conventions are those of the Monitoring Plugins Development Guidelines. What they leave open: a server or a pooler
+that is full, is not there or gives no answer is CRITICAL, since nobody gets in. What only concerns our own login, or
+our own files and settings, is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from pgtop_conn import streams
 from pgtop_conn.commands.checking import TIMEOUT_S, Demand, watches
 from pgtop_conn.commands.looking import WATCH_S, look
 from pgtop_conn.config import Settings
-from pgtop_conn.model.errors import ConnectError, PasswordNeeded, PgtopError, SlotsExhausted, SourceLost
+from pgtop_conn.model.errors import ConnectError, PgtopError, SourceLost
 from pgtop_conn.model.filters import parse
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
 from pgtop_conn.model.source import Source
@@ -25,8 +26,6 @@ from pgtop_conn.view.plugin import Checked, Status, plugin_line, said
 
 #: For closing the session once the time is over.
 GRACE_S = 2.0
-#: SQLSTATE classes by which a server says that it can serve nobody: out of resources, being stopped or started.
-_SERVES_NOBODY = ("53", "57", "58", "XX")
 
 
 async def check(opening: Callable[[], Awaitable[Source]], settings: Settings, demand: Demand) -> tuple[str, Status]:
@@ -57,8 +56,10 @@ def alarm(timeout_s: float) -> Iterator[None]:
 
     def give_up(_number: int, _frame: object) -> NoReturn:
         line, status = _too_late(timeout_s)
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        try:
+            streams.write(f"{line}\n")
+        except streams.OutputLost:
+            status = Status.UNKNOWN
         os._exit(status)
 
     before = signal.signal(signal.SIGALRM, give_up)
@@ -86,9 +87,6 @@ async def _looked(opening: Callable[[], Awaitable[Source]], settings: Settings) 
 
 def _status_of(error: PgtopError) -> Status:
     """Whether others get no answer either, or only we were not let in."""
-    if isinstance(error, SlotsExhausted | SourceLost):
-        return Status.CRITICAL
-    if isinstance(error, ConnectError) and not isinstance(error, PasswordNeeded):
-        alone = error.sqlstate is not None and not error.sqlstate.startswith(_SERVES_NOBODY)
-        return Status.UNKNOWN if alone else Status.CRITICAL
-    return Status.UNKNOWN
+    if isinstance(error, ConnectError):
+        return Status.CRITICAL if error.failure.concerns_all else Status.UNKNOWN
+    return Status.CRITICAL if isinstance(error, SourceLost) else Status.UNKNOWN

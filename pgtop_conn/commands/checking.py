@@ -49,7 +49,8 @@ def notes() -> str:
     return f"""
 names of thresholds, and of the performance data:
 {names}
-and one 'role NAME' or 'database NAME' for each that has a CONNECTION LIMIT.
+and one 'role NAME' or 'database NAME' for each that has a CONNECTION LIMIT; with more than 20 of them, for those
+that are used to 80 % and more, 20 at most, and limits_left_out counts the others.
 
 A RANGE is as the Monitoring Plugins write it: 10 is 0 to 10, 10: from 10 on, ~:10 up to 10, 10:20 both; @10:20 alerts
 inside instead of outside. {DEFAULT} has 80 and 95 (the settings `warning` and `critical`), the others have none.
@@ -58,8 +59,8 @@ inside instead of outside. {DEFAULT} has 80 and 95 (the settings `warning` and `
 exit codes:
   0  OK        every threshold is kept
   1  WARNING   one is not
-  2  CRITICAL  one is not, or nobody answered: no slot is left, no server, no answer in time
-  3  UNKNOWN   bad input, a login that was refused for another reason, or a threshold on what the role can't see
+  2  CRITICAL  one is not, or nobody gets in: no slot is left (at a pooler either), no server, no answer in time
+  3  UNKNOWN   bad input, a login that was refused to us alone, or a threshold on what the role can't see
 
 It answers in one line, asks nothing, and takes one slot for a moment (--door walsender: none). --filter narrows
 `matching` alone; one with leak: takes ten seconds of watching, which the default timeout allows for.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,18 @@ from pgtop_conn.config import (
     Settings,
     config_file,
     meant,
+    read_text,
     resolve,
     setting_named,
     state_folder,
+    toml_of,
+    typed_path,
     unknown,
 )
 from pgtop_conn.layout import FILE as LAYOUT
-from pgtop_conn.model.errors import BadInput, FilterError
+from pgtop_conn.model.errors import BadInput, FilterError, named
 from pgtop_conn.model.text import clean
+from pgtop_conn.storage import private_files
 
 #: What the screen says of remapped keys, a line each.
 KeyProblems = Callable[[Mapping[str, str]], Sequence[str]]
@@ -45,13 +47,13 @@ def run(
 ) -> tuple[str, int]:
     """What `config` was asked for: the text, and the exit code. Raises BadInput."""
     given = found.get("config")
-    path = Path(given).expanduser() if given else config_file()
+    path = typed_path(given) if given else config_file()
     if found.get("init"):
         return init(path), 0
     if found.get("print"):
         return template(), 0
     if "check" in found:
-        path = Path(found["check"]).expanduser() if found["check"] else path
+        path = typed_path(found["check"]) if found["check"] else path
         problems = check(path, key_problems, themes)
         return "".join(f"{line}\n" for line in problems) or f"{clean(str(path))}: valid\n", 2 if problems else 0
     settings, origins = resolve(found["given"], environ, given)
@@ -92,9 +94,8 @@ def written(value: object) -> str:
 def init(path: Path) -> str:
     """Write the commented file; raises BadInput where there is one already, or none can be written."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(template())
+        private_files.make_folder(path.parent)
+        private_files.create(path, template())
     except FileExistsError:
         raise BadInput(
             f"there is a configuration already, and it is left as it is: {clean(str(path))}"
@@ -129,7 +130,7 @@ def check(path: Path, key_problems: KeyProblems, themes: Themes) -> list[str]:
     """What is wrong in a file, `FILE:LINE: what` each. Raises BadInput where it can't be read."""
     shown = clean(str(path))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         raise BadInput(f"there is no configuration file {shown} ({PROGRAM} config --init writes one)") from None
     except UnicodeDecodeError as error:
@@ -138,8 +139,8 @@ def check(path: Path, key_problems: KeyProblems, themes: Themes) -> list[str]:
     except OSError as error:
         raise BadInput(f"the configuration file {shown} can't be read: {error.strerror or error}") from None
     try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        found = toml_of(text)
+    except ValueError as error:
         what = re.sub(r" \(at .*\)$", "", str(error))
         place = re.search(r"line (\d+)", str(error))
         return [f"{shown}:{place[1] if place else text.count(chr(10)) or 1}: expected TOML: {clean(what)}"]
@@ -170,7 +171,7 @@ def _problems(
                 fits = False
                 yield at, f"{name}: {error}"
         if fits and setting.field == "theme" and value not in themes():
-            yield (name,), f"{name}: there is no theme {value!r}{meant(str(value), themes())}"
+            yield (name,), f"{name}: there is no theme {named(value)}{meant(str(value), themes())}"
         if fits and setting.field == "keys" and isinstance(value, Mapping):
             yield from _of_keys(name, value, key_problems)
     limits = [good.get(name, getattr(Settings(), name)) for name in ("warning", "critical")]

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from pgtop_conn import streams
+
 #: Whoever connects faster reads nothing.
 QUIET_S = 0.5
 
@@ -27,5 +29,4 @@ def told(hosts: Sequence[object], quiet_s: float = QUIET_S) -> Iterator[None]:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line)
-    sys.stderr.flush()
+    streams.say(line)

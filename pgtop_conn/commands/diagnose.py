@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from pgtop_conn.commands.drawing import draws, rich_line
+from pgtop_conn.commands.drawing import capturing_console, draws, rich_line
 from pgtop_conn.commands.observing import observe, tell
 from pgtop_conn.commands.request import Request
 from pgtop_conn.config import Settings
@@ -77,7 +77,7 @@ def text(found: Diagnosed, filter_text: str = "", *, ascii_only: bool = False) -
     """For people: the gauge, then each section with its remedies; what is to be copied is never folded."""
     case = found.case
     width = None if sys.stdout.isatty() else WIDE
-    console = Console(file=None, width=width, highlight=False, markup=False, emoji=False)
+    console = capturing_console(width)
     status = gauge.Status(interval_s=None)
     history = case.observation.history
     head = [

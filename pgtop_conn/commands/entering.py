@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pgtop_conn import streams
 from pgtop_conn.commands.connecting import told
-from pgtop_conn.model.errors import ConnectError, PasswordNeeded, SlotsExhausted
+from pgtop_conn.model.errors import ConnectError, Failure, PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.snapshot import HOST_DOOR, WALSENDER_DOOR
 from pgtop_conn.model.source import Source
 from pgtop_conn.remembering import recall
@@ -24,11 +24,8 @@ if TYPE_CHECKING:
 
 #: Between two attempts, drawn anew each time: a login costs the server a process, and others wait, too.
 WAIT_S = (0.2, 0.6)
-#: The server is starting or stopping, or it is not there at the moment.
-_RESTARTING = "57P03"
-#: Limits that keep walsenders out, too.
-SHUTS_WALSENDERS = ("max_wal_senders", "newcomers")
-_MAY_PASS = (None, _RESTARTING)
+#: Limits that keep walsenders out, too; no pooler passes them on.
+SHUTS_WALSENDERS = ("max_wal_senders", "newcomers", "pooler")
 
 Opening = Callable[[], Awaitable[Source]]
 
@@ -55,8 +52,12 @@ class Way:
         return session
 
     async def _opened(self, by_door: bool) -> Session:
+        from pgtop_conn.postgres.connecting import read_again
         from pgtop_conn.postgres.session import Session
 
+        if self.waiting:
+            # A password may be changed while somebody waits for a slot.
+            self.info, _ = await read_again(self.info)
         hosts = () if self.waiting else self.info.hosts
         self.waiting = True
         try:
@@ -82,7 +83,8 @@ class Way:
             from pgtop_conn.commands.advising import host_command
 
             host = self.info.hosts[0]
-            raise ConnectError(f"{error}: {host_command(self.typed, host.name, host.port, sudo=True)}") from None
+            command = host_command(self.typed, host.name, host.port, sudo=True)
+            raise ConnectError(f"{error}: {command}", failure=error.failure) from None
 
     @property
     def host_is_at_hand(self) -> bool:
@@ -103,7 +105,7 @@ async def enter(way: Way, *, door: str, wait: bool, offer: Callable[[str], bool]
     try:
         return await opening()
     except ConnectError as error:
-        if wait and (isinstance(error, SlotsExhausted) or error.sqlstate == _RESTARTING):
+        if wait and (error.failure.is_full or error.failure is Failure.STARTING):
             tell(str(error))
             return await waited(opening, error)
         if offer is None or not isinstance(error, SlotsExhausted):
@@ -130,7 +132,7 @@ async def _offered(way: Way, error: SlotsExhausted, offer: Callable[[str], bool]
 
 
 async def waited(opening: Opening, error: ConnectError) -> Source:
-    """Try until a slot is free; a restart meanwhile is waited for, too. `error` is told already."""
+    """Try until a slot is free; whatever keeps everybody out meanwhile passes, too. `error` is told already."""
     tell("waiting for a slot (Ctrl-C ends it)")
     began, refusals, said = time.monotonic(), 1, str(error)
     while True:
@@ -138,7 +140,7 @@ async def waited(opening: Opening, error: ConnectError) -> Source:
         try:
             source = await opening()
         except ConnectError as again:
-            if not isinstance(again, SlotsExhausted) and again.sqlstate not in _MAY_PASS:
+            if not again.failure.concerns_all:
                 raise
             refusals += 1
             if str(again) != said:
@@ -151,5 +153,4 @@ async def waited(opening: Opening, error: ConnectError) -> Source:
 
 def tell(text: str) -> None:
     """A line for the user that is no output of the command."""
-    sys.stderr.write(f"pgtop-conn: {text}\n")
-    sys.stderr.flush()
+    streams.say(f"pgtop-conn: {text}\n")

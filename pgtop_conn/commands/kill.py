@@ -8,13 +8,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from pgtop_conn import streams
 from pgtop_conn.campaign import PER_SECOND, Campaign, Progress, as_wanted
+from pgtop_conn.commands.drawing import capturing_console
 from pgtop_conn.commands.looking import WATCH_S, look
 from pgtop_conn.commands.order import Order
 from pgtop_conn.config import Settings
@@ -24,8 +26,8 @@ from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import Ask, Plan, make_plan
 from pgtop_conn.model.quoting import filter_value
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
-from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
+from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
+from pgtop_conn.model.source import WHATEVER, Action, Outcome, Source, Status, Target
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format, plans
 from pgtop_conn.view.columns import STATE_SHORT
@@ -58,6 +60,9 @@ async def kill(
     Raises BadInput for a filter on labels where nobody can have one: negated it would match everybody.
     """
     seen, tags = await look(source, order.wanted, settings, watch_s)
+    if order.busy and seen.server.door == HOST_DOOR:
+        raise BadInput("--busy needs to see applications, which the host door can't")
+    policy = replace(policy, headless=True, include_cautioned=order.include_cautioned)
     if order.wanted.mentions("source") and not tags.labelled:
         raise BadInput("source: nobody has a label: no managed service is recognised and the configuration has none")
     # One poll's word on leaks is no ground for a kill, not even by a bare word that is looked for everywhere.
@@ -68,17 +73,15 @@ async def kill(
         why = ": by the host door ages count from our first look on, which was this one" if aged else ""
         return Answer(DONE, _told(order, plan, seen, plan.headroom_after), f"no session matches the filter{why}")
     if not count:
-        if all(item.target.key in plan.kept for item in plan.excluded):
-            why = f"every match is one of the newest {len(plan.kept)} that are kept"
-            return Answer(DONE, _told(order, plan, seen, plan.headroom_after), why)
-        why = f"refused: {_all_of(plan)} excluded, nothing was sent"
-        return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), why)
+        code, why = _nobody(order, plan)
+        return Answer(code, _told(order, plan, seen, plan.headroom_after), why)
     too_many = f"{plans.plural(count, 'session')} planned, which is more than --max {order.most}"
     unspelled = _unspelled(order, plan)
     unnamed = f"by this door a role is named in the filter: role:{','.join(map(filter_value, unspelled))}"
     if order.dry_run:
         refusals = [why for why, holds in ((too_many, count > order.most), (unnamed, unspelled)) if holds]
         note = f"without --dry-run this is refused: {'; '.join(refusals)}" if refusals else ""
+        note += _cautioned(plan, "; " if note else "")
         return Answer(DONE, _told(order, plan, seen, plan.headroom_after), note)
     if count > order.most:
         why = f"refused: {too_many}; nothing was sent"
@@ -92,6 +95,16 @@ async def kill(
         return await _after(source, order, plan, seen, await campaign.run())
 
 
+def _nobody(order: Order, plan: Plan) -> tuple[int, str]:
+    """Exit code and reason where every match is left alone."""
+    if all(item.target.key in plan.kept for item in plan.excluded):
+        return DONE, f"every match is one of the newest {len(plan.kept)} that are kept"
+    why = f"refused: {_all_of(plan)} excluded, nothing was sent{_cautioned(plan, '; ')}"
+    if not plan.cautioned:
+        return REFUSED, why
+    return (DONE if order.dry_run else NOT_ALL), why
+
+
 def _unspelled(order: Order, plan: Plan) -> list[str]:
     """Roles whose names would be typed on the screen, and that the filter doesn't name."""
     if plan.ask is not Ask.TYPE_ROLE:
@@ -103,11 +116,16 @@ def plan_of(order: Order, seen: Snapshot, policy: Policy, tags: Tags = NO_TAGS) 
     """Whoever matches the whole filter, judged as in bulk however few they are; `tags` are of this snapshot."""
     chosen_by = f"filter {order.wanted.text}"
     chosen = [
-        Target.of(backend, chosen_by, order.reason)
+        _bound(backend, chosen_by, order, seen.taken_at)
         for backend in seen.backends
         if order.wanted.matches(backend, seen.taken_at, tags)
     ]
     return make_plan(order.action, chosen, seen, policy, bulk=True, keep_newest=order.keep_newest)
+
+
+def _bound(backend: Backend, chosen_by: str, order: Order, at: float) -> Target:
+    busy = order.busy and backend.is_busy(at)
+    return Target.of(backend, f"{chosen_by}{WHATEVER}" if busy else chosen_by, order.reason, busy=busy)
 
 
 def _campaign(source: Source, order: Order, plan: Plan, policy: Policy) -> Campaign:
@@ -140,10 +158,10 @@ def _stopped_by_signals(campaign: Campaign) -> Iterator[None]:
 def _show_progress(progress: Progress) -> None:
     """One line on the terminal that writes over itself."""
     known = len(progress.outcomes)
-    sys.stderr.write(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
+    # A terminal that is gone must not end what is being sent.
+    streams.say(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
     if known == progress.total:
-        sys.stderr.write("\r\x1b[K")
-    sys.stderr.flush()
+        streams.say("\r\x1b[K")
 
 
 async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outcomes: tuple[Outcome, ...]) -> Answer:
@@ -151,14 +169,23 @@ async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outco
     errors = []
     headroom: int | None = None
     try:
-        headroom = SlotBudget.of(await source.poll()).ordinary_free
+        after = await source.poll()
+        relation = plan.place.relation(after)
+        if relation.tells:
+            headroom = SlotBudget.of(after).ordinary_free
+        else:
+            errors.append(f"the headroom afterwards is not known: {relation}")
     except PgtopError as error:
         errors.append(f"the headroom afterwards is not known: {error}")
     failed = [outcome for outcome in outcomes if not as_wanted(plan.action, outcome)]
-    if failed:
-        errors.append(f"{len(failed)} of {plans.plural(len(outcomes), 'session')} did not end as wanted")
+    unknown = [outcome for outcome in failed if outcome.status is Status.UNKNOWN]
+    if len(failed) > len(unknown):
+        errors.append(f"{len(failed) - len(unknown)} of {plans.plural(len(outcomes), 'session')} did not end as wanted")
+    if unknown:
+        errors.append(f"the end of {len(unknown)} of {plans.plural(len(outcomes), 'session')} is unknown")
     errors += dict.fromkeys(outcome.note for outcome in outcomes if outcome.note)
-    code = NOT_ALL if failed else DONE
+    errors += [_cautioned(plan)] if plan.cautioned else []
+    code = NOT_ALL if failed or plan.cautioned else DONE
     return Answer(code, _told(order, plan, seen, headroom, outcomes), "; ".join(errors))
 
 
@@ -185,7 +212,12 @@ def document(order: Order, plan: Plan, headroom: int | None, outcomes: tuple[Out
             for target in plan.targets
         ],
         "excluded": [
-            {"pid": item.target.key.pid, "role": item.target.role or None, "reasons": list(item.reasons)}
+            {
+                "pid": item.target.key.pid,
+                "role": item.target.role or None,
+                "reasons": list(item.reasons),
+                "cautioned": item.cautioned,
+            }
             for item in plan.excluded
         ],
         "headroom": {"before": plan.headroom_before, "after": headroom},
@@ -199,7 +231,7 @@ def _began(target: Target) -> str | None:
 def _table(order: Order, plan: Plan, seen: Snapshot, headroom: int | None, outcomes: tuple[Outcome, ...]) -> str:
     """The plan, or what became of it, for people."""
     width = None if sys.stdout.isatty() else WIDE
-    console = Console(file=None, width=width, highlight=False, markup=False, emoji=False)
+    console = capturing_console(width)
     ends = {outcome.target.key: outcome for outcome in outcomes}
     done = "cancelled" if order.action is Action.CANCEL else "terminated"
     with console.capture() as captured:
@@ -255,6 +287,15 @@ def _columns(*names: str) -> Table:
 
 def _text(text: str, style: str = "") -> Text:
     return Text(one_line(text), style=style)
+
+
+def _cautioned(plan: Plan, before: str = "") -> str:
+    """How many a caution has left out, and what would take them in; "" for none."""
+    if not plan.cautioned:
+        return ""
+    return (
+        f"{before}{plans.plural(plan.cautioned, 'session')} left out for a caution: --include-cautioned takes them in"
+    )
 
 
 def _all_of(plan: Plan) -> str:

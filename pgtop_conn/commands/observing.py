@@ -6,6 +6,7 @@ import asyncio
 import sys
 from time import monotonic
 
+from pgtop_conn import streams
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import PollFailed, SourceLost
 from pgtop_conn.model.filters import NO_TAGS, Tags
@@ -68,5 +69,4 @@ async def observe(source: Source, settings: Settings, seconds: float) -> tuple[S
 def tell(text: str) -> None:
     """One line on the terminal that writes over itself; a file or a pipe hears nothing of it."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r{text}\x1b[K")
-        sys.stderr.flush()
+        streams.say(f"\r{text}\x1b[K")

@@ -6,6 +6,7 @@ import getpass
 import os
 import signal
 import sys
+import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from typing import NoReturn
 
 from pgtop_conn import config
 from pgtop_conn.audit import Audited
-from pgtop_conn.commands.entering import Way, enter
-from pgtop_conn.model.errors import ConnectError, SlotsExhausted
+from pgtop_conn.commands.entering import Way, enter, tell
+from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
 from pgtop_conn.model.source import Source
-from pgtop_conn.remembering import Remembered
+from pgtop_conn.remembering import Remembered, trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Login:
     database: str | None = None
     never_ask: bool = False
     always_ask: bool = False
+    #: Seconds for all hosts and addresses together, where no connect_timeout was typed; None for any time.
+    patience_s: float | None = None
     #: The whole command line, for the next one to type.
     typed: tuple[str, ...] = ()
 
@@ -53,12 +56,16 @@ async def open_source(
         database=login.database,
         environ=environ,
     )
+    if login.patience_s is not None:
+        info = info.within(login.patience_s)
     if login.always_ask:
         info = info.with_password(_ask(info.user))
     may_ask = not (login.never_ask or login.always_ask) and _can_ask()
     way = Way(info, _ask if may_ask else None, config.state_folders(environ), login.typed)
     # -w asks for a monitor that puts no question.
     may_offer = offers and not login.never_ask and sys.stdin.isatty() and _can_ask()
+    if said := trouble(config.state_folders(environ)):
+        tell(f"{said}; the host door protects every role until it is deleted, and what is seen now goes to a new one")
     try:
         source = await enter(way, door=settings.door, wait=settings.wait, offer=_yes if may_offer else None)
     except SlotsExhausted as error:
@@ -90,12 +97,15 @@ def _can_ask() -> bool:
 
 def _ask(user: str) -> str:
     if not _can_ask():
-        raise ConnectError("a password is needed and there is no terminal to ask for it: use .pgpass or PGPASSWORD")
+        raise ConnectError(
+            "a password is needed and there is no terminal to ask for it: use .pgpass or PGPASSWORD",
+            failure=Failure.OURS,
+        )
     try:
         with _interruptible():
             return getpass.getpass(f"Password for user {user}: ")
     except EOFError:
-        raise ConnectError("no password was given") from None
+        raise ConnectError("no password was given", failure=Failure.OURS) from None
 
 
 def _yes(question: str) -> bool:
@@ -109,8 +119,10 @@ def _yes(question: str) -> bool:
         ):
             asks.write(f"{question} [y/N] ")
             asks.flush()
+            # What was typed before the question was there answers nothing.
+            termios.tcflush(answers.fileno(), termios.TCIFLUSH)
             return answers.readline().strip().lower() in ("y", "yes")
-    except OSError:
+    except (OSError, termios.error):
         return False
 
 

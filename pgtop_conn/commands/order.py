@@ -9,6 +9,7 @@ from typing import Any
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.filters import HELP, Filter, parse
+from pgtop_conn.model.snapshot import BUSY_WITHIN_S
 from pgtop_conn.model.source import Action
 from pgtop_conn.model.text import clean
 from pgtop_conn.model.verify import PATIENCE_S
@@ -29,6 +30,10 @@ class Order:
     escalate_after_s: float | None = None
     as_json: bool = False
     patience_s: float = PATIENCE_S
+    #: Sessions that work are bound to their role and application instead of their statement.
+    busy: bool = False
+    #: What would be asked about on the screen is not left out.
+    include_cautioned: bool = False
     #: Signals a second; None is the usual pace.
     per_second: float | None = None
 
@@ -43,6 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--yes", action="store_true", help="carry the plan out; required without --dry-run")
     group.add_argument("--max", metavar="N", help="refuse a plan of more than N sessions (default 10)")
     group.add_argument("--keep-newest", metavar="K", help="leave alone those K of the matches that began last")
+    group.add_argument(
+        "--busy",
+        action="store_true",
+        help="terminate sessions in use whatever they run by then, if role and app are the same",
+    )
+    group.add_argument(
+        "--include-cautioned",
+        action="store_true",
+        help="do not leave out dumps, DDL, written transactions, backups, LISTEN …",
+    )
     group.add_argument("--reason", metavar="TEXT", help="why, for the journal")
     group.add_argument("--json", action="store_true", help="print the plan and what became of it as JSON")
 
@@ -53,10 +68,19 @@ def notes() -> str:
     return f"""
 exit codes:
   0  every planned session ended as wanted, or nothing matched, or it was a dry run
-  1  some did not: changed, denied, still there, or not sent because of Ctrl-C
+  1  some did not: changed, denied, still there, unknown (another server answers now), or not sent; or a caution left
+     some out
   2  refused (guards exclude every match, more than --max, neither --yes nor --dry-run), bad input, no connection
 
 Ctrl-C stops between two signals; a second one also stops waiting for the ends of those that were signalled.
+
+What the screen asks about is left out, counted and named, unless --include-cautioned is given: a running dump, COPY,
+VACUUM or DDL, a transaction that has written, and a session that holds a backup, an advisory lock, a cursor, temporary
+tables or a replication slot, or that listens. Sessions of which that can't be told are never ended by a filter.
+
+A session is left alone once it runs another statement than the one that was chosen. An application whose statements are
+too short for that is ended with --busy: sessions that work, or did so in the last {BUSY_WITHIN_S:.0f} s, are then bound
+to when they began, their role and their application. One that begins to write meanwhile is still left alone.
 
 A filter with leak: is answered after the server was watched for a few seconds; who leaks is judged then.
 
@@ -75,7 +99,11 @@ def order_of(found: Mapping[str, Any], read_only: bool) -> Order:
         reason=clean(found.get("reason", "")),
         escalate_after_s=_seconds(found, "escalate"),
         as_json=found.get("json", False),
+        busy=found.get("busy", False),
+        include_cautioned=found.get("include_cautioned", False),
     )
+    if order.busy and order.action is Action.CANCEL:
+        raise BadInput("--busy is for sessions that are terminated: a cancel is for the statement that was chosen")
     if order.escalate_after_s is not None and order.action is Action.CANCEL:
         raise BadInput("--escalate begins with a cancel and ends in a terminate: leave --cancel out")
     if not order.dry_run and read_only:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
-from pgtop_conn import __version__, config
+from pgtop_conn import __version__, config, streams
 from pgtop_conn.model.errors import BadInput
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class _Parser(argparse.ArgumentParser):
             message = f"unrecognized option {options[0]}" if options else "expected one CONNINFO, and there is more"
         raise BadInput(f"{message} (see {PROGRAM} --help)")
 
+    def _print_message(self, message: str, file: IO[str] | None = None) -> None:  # type: ignore[override]
+        """Help and version, which argparse would lose without a word."""
+        streams.write(message)
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -47,6 +51,8 @@ class Command:
     loads: bool = True
     #: How it tells that it can't be done, and with which exit code; None is a line on stderr and 2.
     complain: Callable[[str], int] | None = None
+    #: Its exit code where stdout can't be written; None is 1 and a line on stderr.
+    without_output: int | None = None
 
 
 EPILOG = """\

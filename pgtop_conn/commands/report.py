@@ -11,12 +11,12 @@ from pgtop_conn.commands.drawing import draws
 from pgtop_conn.commands.reporting import Wish
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import BadInput, PgtopError
-from pgtop_conn.model.journal import Entry, read
+from pgtop_conn.model.journal import Entry
 from pgtop_conn.model.moments import Mark, Moment, Tape, Totals
 from pgtop_conn.model.text import clean
 from pgtop_conn.model.usage import usage
 from pgtop_conn.recording.reader import Recording
-from pgtop_conn.reports import write_file
+from pgtop_conn.reports import signals_since, write_file
 from pgtop_conn.view.chronicle import Story
 from pgtop_conn.view.chronicletext import chronicle
 from pgtop_conn.view.page import page
@@ -105,11 +105,10 @@ def journalled(journal: Path, server: str, since: float, until: float, known: Se
     A recording without a screen has none of its own. A journal that can't be read tells none.
     """
     try:
-        raw = journal.read_bytes()
+        # A signal is settled a moment after it was asked.
+        marks = [_mark(one) for one in signals_since(journal, server, since - SAME_S)]
     except OSError:
         return []
-    entries, _damaged = read(raw.decode("utf-8", errors="replace").split("\n"))
-    marks = (_mark(one) for one in entries if one.word("server") == server)
     return [
         one
         for one in marks

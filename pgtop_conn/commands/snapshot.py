@@ -38,7 +38,8 @@ async def snapshot(source: Source, settings: Settings, policy: Policy, form: str
     from pgtop_conn.commands.tabling import table
 
     ascii_only = settings.ascii or not draws(sys.stdout.encoding)
-    return table(seen, budget, replace(settings, ascii=ascii_only), policy, tags)
+    drawn = table(seen, budget, replace(settings, ascii=ascii_only), policy, tags)
+    return drawn + "".join(f" not known   {line}\n" for line in seen.server.missing)
 
 
 async def snapshots(source: Source, settings: Settings, policy: Policy, looks: Looks) -> None:

@@ -24,6 +24,7 @@ from pgtop_conn.model.history import History
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.polling import Pace
+from pgtop_conn.streams import OutputLost
 
 #: A line that is being written gets so long to arrive once the end was asked for.
 PATIENCE_S = 1.0
@@ -81,7 +82,7 @@ async def _looked(source: Source, settings: Settings, looks: Looks, draw: Draw) 
 async def written(text: str) -> None:
     """Write to stdout from a thread that may be left behind: a reader who stopped reading must not hold us.
 
-    Raises BrokenPipeError and what else a write raises.
+    Raises BrokenPipeError, or OutputLost.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
@@ -93,7 +94,7 @@ async def written(text: str) -> None:
         if error is None:
             done.set_result(None)
         else:
-            done.set_exception(error)
+            done.set_exception(error if isinstance(error, BrokenPipeError) else OutputLost(error))
 
     def write() -> None:
         error = _write(data)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.table import Table
 
-from pgtop_conn.commands.drawing import rich_line
+from pgtop_conn.commands.drawing import capturing_console, rich_line
 from pgtop_conn.config import Settings
 from pgtop_conn.model.filters import Tags, parse
 from pgtop_conn.model.guards import Policy
@@ -22,7 +22,7 @@ from pgtop_conn.view.table import Frame, shown
 
 def table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy, tags: Tags) -> str:
     """As wide as the terminal, or 80 columns without one."""
-    console = Console(file=None, highlight=False, markup=False, emoji=False)
+    console = capturing_console()
     width = console.width
     status = gauge.Status(interval_s=None)
     frame = Frame(seen, budget, policy, {}, settings.ascii, tags=tags)

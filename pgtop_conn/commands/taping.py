@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pgtop_conn.commands.order import count
+from pgtop_conn.config import typed_path
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.filter_words import duration_s
 from pgtop_conn.recording.rotation import NEVER, Rotation
@@ -75,7 +76,7 @@ def wanted_of(found: Mapping[str, Any]) -> Wanted:
     if keep > KEEP_MOST:
         raise BadInput(f"--keep: expected at most {KEEP_MOST}, not {keep}")
     return Wanted(
-        Path(name).expanduser(),
+        typed_path(name),
         _duration(found, "duration", 0.001),
         found.get("redact", False),
         Rotation(size, age_s, keep),

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
+from pgtop_conn import streams
 from pgtop_conn.demo.server import is_command, private_folder
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.text import clean
@@ -44,8 +45,7 @@ def run_headless() -> int:
         try:
             if told in _readable(stage.said.fileno(), told):
                 return 0
-            sys.stdout.write(f"{stage.uri()}\n")
-            sys.stdout.flush()
+            streams.write(f"{stage.uri()}\n")
             if told in _readable(stage.said.fileno(), told):
                 return 0
             raise PgtopError(stage.complaint("the demo ended by itself"))

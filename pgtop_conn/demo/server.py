@@ -42,7 +42,8 @@ GUARDIAN = """
 cd / && read -r released && exit 0
 pid_file=$1/data/postmaster.pid
 pid=$(head -n 1 "$pid_file" 2>/dev/null)
-ours() { { tr '\\0' ' ' <"/proc/$pid/cmdline" || ps -ww -o command= -p "$pid"; } 2>/dev/null | grep -qF -e "$1"; }
+command_of() { { tr '\\0' ' ' <"/proc/$pid/cmdline" || ps -ww -o command= -p "$pid"; } 2>/dev/null; }
+ours() { case $(command_of) in *"$1"*) return 0 ;; *) return 1 ;; esac; }
 ours "$1" && kill -QUIT "$pid" 2>/dev/null
 tries=0
 while [ -e "$pid_file" ] && ours "$1" && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
@@ -297,9 +298,13 @@ def _start_guardian(folder: Path) -> subprocess.Popen[bytes]:
 
 def is_command(pid: int, part: str) -> bool:
     """Whether the process of this pid has `part` in its command line: a pid read from a file may be recycled."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-    except FileNotFoundError:
+    processes = Path("/proc/self/cmdline")
+    if processes.exists():
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    else:
         shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
         command = shown.stdout
     return os.fsencode(part) in command

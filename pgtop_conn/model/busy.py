@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from pgtop_conn.model.patterns import later
 
@@ -45,12 +46,22 @@ def busy_with(query: str) -> str | None:
     """
     if not _MAYBE.search(query):
         return None
+    return _first(statements(query))
+
+
+def is_readable(query: str) -> bool:
+    """Whether the text tells what is run: it does not where it is empty, or cut off in a comment at its beginning."""
+    return query.lstrip()[:1].isalpha() or any(statements(query))
+
+
+def statements(query: str) -> Iterator[list[str]]:
+    """The words of each statement, in capitals; those of both ways to read the text, where there are two."""
     tokens = [_TOKEN] if "\\'" not in query else [_TOKEN, _TOKEN_ESCAPED]
-    return next((found for token in tokens if (found := _first(_statements(query, token)))), None)
+    return chain.from_iterable(_statements(query, token) for token in tokens)
 
 
-def _first(statements: Iterator[list[str]]) -> str | None:
-    for words in statements:
+def _first(found: Iterator[list[str]]) -> str | None:
+    for words in found:
         if words[0] in WORDS:
             return words[0]
         if words[0] == "EXPLAIN" and not _EXPLAINED.isdisjoint(words):

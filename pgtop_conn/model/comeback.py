@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pgtop_conn.model.identity import Place, Relation, place_of
 from pgtop_conn.model.slots import may_hold_slot
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Target
@@ -41,16 +42,23 @@ class ComebackWatch:
     killed: Sequence[Target]
     began: float
     known: frozenset[BackendKey]
+    #: The server that they were ended on.
+    place: Place
     #: The kind and the beginning of each session that came.
     _seen: dict[BackendKey, tuple[Kind, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, killed: Sequence[Target], before: Snapshot, elapsed_s: float = 0.0) -> ComebackWatch:
         """Begin with the sessions that were ended and the last snapshot from before, taken so many seconds ago."""
-        return cls(tuple(killed), before.taken_at + elapsed_s, frozenset(before.by_key))
+        return cls(tuple(killed), before.taken_at + elapsed_s, frozenset(before.by_key), place_of(before))
 
     def observe(self, snapshot: Snapshot) -> Comeback | None:
-        """What came back so far, per kind never more than was ended; None while nothing did."""
+        """What came back so far, per kind never more than was ended; None while nothing did.
+
+        Another server's sessions are others, and after a restart everybody comes back, killed or not: None.
+        """
+        if self.place.relation(snapshot) is not Relation.SAME:
+            return None
         kinds = Counter(_kind(target.role, target.app, target.client) for target in self.killed)
         for backend in snapshot.backends:
             kind = _kind(backend.role, backend.app, backend.client)

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from pgtop_conn.model.appname import app_name
 from pgtop_conn.model.filter_words import Word, duration_s, expression
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, DISABLED, FASTPATH, IDLE, IN_TRANSACTION, STARTING
 
@@ -21,6 +22,12 @@ def name(word: Word) -> TextTest:
     if _is_expression(word):
         return _expressions(word)
     return _any([_wildcard(value) for value in word.values()])
+
+
+def app(word: Word) -> TextTest:
+    """A name of an application: without what a pooler appended to it, or with it."""
+    test = name(word)
+    return lambda value: test(value) or test(app_name(value).name)
 
 
 def server_word(word: Word) -> TextTest:

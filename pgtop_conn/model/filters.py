@@ -25,9 +25,10 @@ from operator import attrgetter
 from typing import Any
 
 from pgtop_conn.model import filter_kinds as kinds
+from pgtop_conn.model.errors import FilterError
 from pgtop_conn.model.filter_words import Word, words
 from pgtop_conn.model.snapshot import DISABLED, IDLE_STATES, Backend, BackendKey
-from pgtop_conn.model.text import clean_query, one_line
+from pgtop_conn.model.text import clean, clean_query, one_line
 
 
 def _unlabelled(_backend: Backend) -> str:
@@ -84,16 +85,32 @@ class Filter:
         return frozenset(value for word in found if ("*", False) not in word.value for value in word.values())
 
 
+#: A filter is tried on every session at every poll: what is longer is a paste that was meant for elsewhere.
+MAX_CHARACTERS, MAX_TERMS, MAX_EXPRESSIONS = 4096, 32, 10
+
+
 def parse(text: str) -> Filter:
     """Compile a filter; nothing but white space matches every row. Raises FilterError, and nothing else."""
     # Rows are cleaned, so the words compared with them are; character offsets stay what they were.
+    _expect_at_most(MAX_CHARACTERS, len(text), "characters", text)
     cleaned = clean_query(text).replace("\n", " ").replace("\t", " ")
+    found = {cleaned[word.start : word.end]: word for word in words(cleaned)}
+    _expect_at_most(MAX_TERMS, len(found), "different terms", cleaned)
+    expressions = sum(len(word.values()) for word in found.values() if word.operator == "~")
+    _expect_at_most(MAX_EXPRESSIONS, expressions, "regular expressions", cleaned)
     tests: list[tuple[Test, bool]] = []
     mentioned: set[str] = set()
-    for word in words(cleaned):
+    for word in found.values():
         tests.append((_compile(word), not word.negated))
         mentioned.add(word.key)
     return Filter(cleaned, tuple(tests), frozenset(mentioned - {""}))
+
+
+def _expect_at_most(most: int, count: int, what: str, text: str) -> None:
+    """Refuse a filter that is no filter by its size; the error shows its beginning only."""
+    if count > most:
+        beginning = clean(text[:20])
+        raise FilterError(f"a filter has at most {most} {what}, this has {count}", beginning, 0, len(beginning))
 
 
 def _compile(word: Word) -> Test:
@@ -248,7 +265,7 @@ KEYS: Mapping[str, Key] = {
     "pid": Key(lambda backend, at, tags: str(backend.pid), kinds.pid, "process id: pid:4711,4712"),
     "role": Key(lambda backend, at, tags: backend.role, kinds.name, "role name: role:web,api or role:app_*"),
     "db": Key(lambda backend, at, tags: backend.database, kinds.name, "database name: db:shop"),
-    "app": Key(lambda backend, at, tags: backend.app, kinds.name, 'application_name: app:billing* or app:""'),
+    "app": Key(lambda backend, at, tags: backend.whole_app, kinds.app, 'application_name: app:billing* or app:""'),
     "client": Key(_client, kinds.client, "client address: client:10.2.0.17, client:10.2.0.0/16, client:local"),
     "state": Key(
         _state, kinds.state, "state:idle, active, in-transaction (idle in transaction), aborted, fastpath, disabled"
@@ -283,7 +300,7 @@ _OWN = tuple(
 )
 #: All that the readers of those look at.
 _kind = attrgetter(
-    *("role", "database", "app", "client", "state", "wait_event_type", "wait_event", "backend_type", "hidden")
+    *("role", "database", "whole_app", "client", "state", "wait_event_type", "wait_event", "backend_type", "hidden")
 )
 #: Kinds of sessions that a word remembers.
 KINDS_KEPT = 4096

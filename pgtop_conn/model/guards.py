@@ -1,28 +1,34 @@
 """May this session be signalled? Add a guard: write a function that gives a reason or None, add it to GUARDS.
 
-A guard that cannot decide refuses. judge() is pure, so the table shows a session's guard before any key is pressed,
-and the server re-checks the same facts inside the statement that signals.
+A guard that cannot decide asks about a single session, and refuses it in bulk. What has no identity that a signal
+could be bound to, or may be a process of the server itself, it refuses. judge() is pure, so the table shows a session's
+guard before any key is pressed, and the server re-checks the same facts inside the statement that signals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from pgtop_conn.model.busy import busy_with
+from pgtop_conn.model.busy import busy_with, is_readable
+from pgtop_conn.model.holding import Hold, holds
 from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
 from pgtop_conn.model.snapshot import (
     ACTIVE,
     CLIENT_BACKEND,
+    DISABLED,
+    FASTPATH,
     HOST_DOOR,
     IDLE_STATES,
+    IN_TRANSACTION,
     OWN_APPLICATION_NAME,
     TRANSACTION_STATES,
     WALSENDER,
     Backend,
+    Held,
     Role,
     Server,
     Snapshot,
@@ -60,6 +66,9 @@ class Policy:
     replication_roles: tuple[str, ...] = ()
     #: Above so many targets, or above half of all client sessions, the count is typed.
     type_count_above: int = 20
+    #: Nobody is there to answer: what would be asked about in bulk is left out, unless `include_cautioned`.
+    headless: bool = False
+    include_cautioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,8 @@ class Context:
     superuser: bool
     replication: bool
     usable: bool
+    #: What it was seen to hold, apart from what its last statement says.
+    held: Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +120,14 @@ def _always(care: Care) -> Grade:
 
 
 def _own(backend: Backend, context: Context) -> str | None:
-    if backend.pid == context.server.own_pid:
-        return "this is our own session"
-    return "another pgtop-conn session" if backend.app == OWN_APPLICATION_NAME else None
+    return "this is our own session" if backend.pid == context.server.own_pid else None
+
+
+def _namesake(backend: Backend, context: Context) -> str | None:
+    """Anybody may take the name, so it protects from everything but a single signal that is asked about."""
+    if backend.app != OWN_APPLICATION_NAME or backend.pid == context.server.own_pid:
+        return None
+    return "it calls itself pgtop-conn: another monitor, or an application under that name"
 
 
 def _unidentified(backend: Backend, context: Context) -> str | None:
@@ -144,13 +160,38 @@ def _unknown_role(backend: Backend, context: Context) -> str | None:
     """What a role may do is asked of it, so one that nothing is known of may be a superuser or a standby's."""
     if not backend.role_oid or context.role_known:
         return None
-    return "its role is unknown or was dropped: nobody can tell what it may do"
+    return "its role is unknown or was dropped: it may have been a superuser or a standby's"
+
+
+def _nameless(backend: Backend, context: Context) -> str | None:
+    """A replication session is ended by its role's name, and this one has none to type."""
+    if not backend.role_oid or context.role_known or not (backend.walsender or backend.backend_type == WALSENDER):
+        return None
+    return "replication: a walsender of a role that is unknown or was dropped"
+
+
+def _unseen(backend: Backend, _context: Context) -> str | None:
+    """The guards below judge by what a session does; where that is not shown they know nothing."""
+    if backend.hidden or backend.by_title or backend.backend_type != CLIENT_BACKEND:
+        return None
+    state = backend.state
+    if state == DISABLED:
+        return "what it does is not shown: track_activities is off for it"
+    if state == FASTPATH:
+        return "it calls a function by the fast path, and which one is not shown"
+    if state != ACTIVE and state not in IDLE_STATES:
+        return f"what it does is not known: its state is {state or 'not shown'}"
+    return (
+        "the text of what it runs is not shown, or cut off"
+        if state == ACTIVE and not is_readable(backend.query)
+        else None
+    )
 
 
 def _by_title(backend: Backend, context: Context) -> str | None:
     if context.server.door != HOST_DOOR or not backend.role or context.superuser or context.replication:
         return None
-    return f"the host door: a title does not tell what role {backend.role} may do"
+    return f"the host door: a title tells neither what role {backend.role} may do nor what it holds"
 
 
 def _seen_privileged(backend: Backend, context: Context) -> str | None:
@@ -207,6 +248,35 @@ def _dump(backend: Backend, _context: Context) -> str | None:
     return None
 
 
+#: fnmatch patterns of what tools that take online backups call themselves, without case.
+_BACKUP_TOOLS = ("pgbackrest*", "barman*", "wal-g*", "pg_probackup*")
+
+
+def _backup(backend: Backend, context: Context) -> str | None:
+    if Hold.BACKUP in _held(backend, context.held):
+        return str(Hold.BACKUP)
+    if backend.is_client and _named(backend.app.casefold(), _BACKUP_TOOLS):
+        return f"an online backup would be aborted, by its name: {backend.app}"
+    return None
+
+
+def _keeping(backend: Backend, context: Context) -> str | None:
+    found = _held(backend, context.held)
+    return ", ".join(hold for hold in Hold if hold in found and hold is not Hold.BACKUP) or None
+
+
+def _held(backend: Backend, held: Held) -> frozenset[Hold]:
+    """What the last statement says, corrected by the locks and slots that were seen."""
+    if backend.hidden or not backend.is_client:
+        return frozenset()
+    found = holds(backend.query, in_transaction=backend.state in (ACTIVE, IN_TRANSACTION))
+    waits = backend.state == ACTIVE and (backend.wait_event_type, backend.wait_event) == ("Lock", "advisory")
+    known = ((Hold.ADVISORY, held.advisory, waits), (Hold.SLOT, held.slot, False))
+    gained = {hold for hold, seen, _ in known if seen}
+    lost = {hold for hold, seen, elsewhere in known if not seen and (held.sure or elsewhere)}
+    return (found - lost) | gained
+
+
 def _maintenance(backend: Backend, _context: Context) -> str | None:
     if backend.state != ACTIVE:
         return None
@@ -232,12 +302,23 @@ def _allow_unless_superuser(policy: Policy) -> Care:
     return Care.CONFIRM if policy.allow_superuser else Care.REFUSE
 
 
+def _asked(policy: Policy) -> Care:
+    return Care.REFUSE if policy.headless and not policy.include_cautioned else Care.CONFIRM
+
+
+def _asked_singly(policy: Policy) -> Care:
+    return Care.CONFIRM if policy.include_cautioned else Care.REFUSE
+
+
 GUARDS: tuple[Guard, ...] = (
     Guard("own", _own, _always(Care.REFUSE), _always(Care.REFUSE)),
+    Guard("namesake", _namesake, _always(Care.CONFIRM), _always(Care.REFUSE)),
     Guard("background", _background, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("identity", _unidentified, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("unborn", _unborn, _always(Care.REFUSE), _always(Care.REFUSE)),
-    Guard("role", _unknown_role, _always(Care.REFUSE), _always(Care.REFUSE)),
+    Guard("role", _unknown_role, _always(Care.CONFIRM), _always(Care.REFUSE)),
+    Guard("unseen", _unseen, _always(Care.CONFIRM), _always(Care.REFUSE)),
+    Guard("nameless", _nameless, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("replication", _replication, _allow_unless_replication, _always(Care.REFUSE)),
     Guard("protected", _protected, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("permission", _not_permitted, _always(Care.REFUSE), _always(Care.REFUSE)),
@@ -245,9 +326,11 @@ GUARDS: tuple[Guard, ...] = (
     Guard("privileged", _seen_privileged, _always(Care.REFUSE), _always(Care.REFUSE)),
     Guard("title", _by_title, _always(Care.TYPE_ROLE), _always(Care.TYPE_ROLE)),
     Guard("busy", _busy_by_title, _always(Care.ALLOW), _always(Care.REFUSE)),
-    Guard("dump", _dump, _always(Care.CONFIRM), _always(Care.CONFIRM)),
-    Guard("maintenance", _maintenance, _always(Care.CONFIRM), _always(Care.CONFIRM)),
-    Guard("wrote", _wrote, _always(Care.CONFIRM), _always(Care.CONFIRM)),
+    Guard("backup", _backup, _always(Care.CONFIRM), _asked_singly),
+    Guard("dump", _dump, _always(Care.CONFIRM), _asked),
+    Guard("maintenance", _maintenance, _always(Care.CONFIRM), _asked),
+    Guard("wrote", _wrote, _always(Care.CONFIRM), _asked),
+    Guard("keeping", _keeping, _always(Care.CONFIRM), _asked),
 )
 
 
@@ -257,13 +340,19 @@ VERDICTS_KEPT = 512
 
 def judge(backend: Backend, snapshot: Snapshot, policy: Policy, *, bulk: bool = False) -> Verdict:
     """What signalling this session takes, alone or among others. Pure; every reason is cleaned text."""
-    return _judged(backend, snapshot.server, snapshot.roles.get(backend.role_oid), policy, bulk)
+    role, held = snapshot.roles.get(backend.role_oid), snapshot.held_by(backend)
+    return _judged(backend, snapshot.server, role, held, policy, bulk)
+
+
+def left_for_caution(backend: Backend, snapshot: Snapshot, policy: Policy, *, bulk: bool) -> bool:
+    """Whether a session that is refused would be asked about, if only somebody were there to answer."""
+    return judge(backend, snapshot, replace(policy, include_cautioned=True), bulk=bulk).care < Care.REFUSE
 
 
 # Everything a guard looks at is an argument, so what is kept is never out of date: a row that changed is another
 # object, as are new facts of the server, and a role or a policy is compared by all that it says.
 @lru_cache(maxsize=VERDICTS_KEPT)
-def _judged(backend: Backend, server: Server, role: Role | None, policy: Policy, bulk: bool) -> Verdict:
+def _judged(backend: Backend, server: Server, role: Role | None, held: Held, policy: Policy, bulk: bool) -> Verdict:
     context = Context(
         server=server,
         policy=policy,
@@ -271,6 +360,7 @@ def _judged(backend: Backend, server: Server, role: Role | None, policy: Policy,
         superuser=role.superuser if role else False,
         replication=(role.replication or role.replication_member) if role else False,
         usable=role.usable if role else False,
+        held=held,
     )
     found = []
     for guard in GUARDS:

@@ -83,6 +83,7 @@ class History:
         self._counters: deque[Counters] = deque(maxlen=size)
         self._peak: tuple[int, float] | None = None
         self._started_at: float | None = None
+        self._last_at: float | None = None
         #: When the server that is watched now began, if another run of it was watched before.
         self.restarted_at: float | None = None
         self._rates: dict[Hashable, float | None] = {}
@@ -104,8 +105,12 @@ class History:
             self._before, self._counts = {}, {}
             self._counters.clear()
             if restarted and self._started_at is not None:
-                self.restarted_at = started_at
+                # One that began before the last poll ran already: another server, which nobody restarted.
+                later = started_at is not None and self._last_at is not None and started_at >= self._last_at
+                self.restarted_at = started_at if later else None
+                self._peak = self._peak if later else None
             self._started_at = started_at
+        self._last_at = at
         self._used.append((at, used))
         if not self._groups or at - self._groups[-1][0] >= GROUPS_EVERY_S:
             self._add_counts(at, counts())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pgtop_conn.model.errors import BadInput, FilterError
+from pgtop_conn.model.errors import BadInput, FilterError, named
 from pgtop_conn.model.filter_words import words
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags, parse
 from pgtop_conn.model.leaks import Leak
@@ -65,7 +65,7 @@ def pairs_of(value: object, expected: str, form: str = "NAME=FILTER") -> list[tu
         return [_pair(part, form) for part in _split(value) if part.strip()]
     if isinstance(value, Mapping):
         return [(str(name), found) for name, found in value.items()]
-    raise BadInput(f"expected {expected}, not {value!r}")
+    raise BadInput(f"expected {expected}, not {named(value)}")
 
 
 def _split(text: str) -> list[str]:
@@ -104,7 +104,7 @@ def labeller(provider: str | None, labels: tuple[Label, ...]) -> Callable[[Backe
     known: dict[tuple[object, ...], str] = {}
 
     def source(backend: Backend) -> str:
-        kind = (backend.role, backend.app, backend.client, backend.database, backend.hidden)
+        kind = (backend.role, backend.whole_app, backend.client, backend.database, backend.hidden)
         found = known.get(kind)
         if found is None:
             if len(known) >= KEPT:

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pgtop_conn.model.guards import Care, Policy, Verdict, judge, refused
+from pgtop_conn.model.guards import Care, Policy, Verdict, judge, left_for_caution, refused
+from pgtop_conn.model.identity import Place, place_of
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
+from pgtop_conn.model.snapshot import Backend, BackendKey, Server, Snapshot
 from pgtop_conn.model.source import Action, Target
 
 GONE = "gone since it was selected"
 #: What the reason of a session that is no longer what was chosen begins with.
 CHANGED = "changed since it was selected: "
+WRITTEN = "its transaction has written"
 
 
 class Ask(StrEnum):
@@ -32,6 +34,8 @@ class Planned:
     target: Target
     backend: Backend
     cautions: tuple[str, ...]
+    #: Names of the guards that spoke.
+    guards: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Excluded:
     target: Target
     reasons: tuple[str, ...]
     dropped: bool = False
+    #: Left alone only because nobody is there to be asked about it, or because it is not asked about in bulk.
+    cautioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,19 @@ class Plan:
     answer: str
     headroom_before: int
     headroom_after: int
+    #: The server that the choice was made on.
+    place: Place
     #: Those of the choice that began last and are left alone for it; decided once, so that a renewal keeps the same.
     kept: frozenset[BackendKey] = frozenset()
 
     @property
     def targets(self) -> tuple[Target, ...]:
         return tuple(item.target for item in self.planned)
+
+    @property
+    def cautioned(self) -> int:
+        """How many are left alone only because nobody could be asked about them."""
+        return sum(item.cautioned for item in self.excluded)
 
     @property
     def cautions(self) -> dict[str, int]:
@@ -76,11 +89,11 @@ class Plan:
 
     def renewed(self, snapshot: Snapshot, policy: Policy) -> Plan:
         """The same choice judged by a newer snapshot, which may also take in what it left alone before."""
-        return make_plan(self.action, self.chosen, snapshot, policy, bulk=self.bulk, kept=self.kept)
+        return make_plan(self.action, self.chosen, snapshot, policy, bulk=self.bulk, kept=self.kept, place=self.place)
 
     def narrowed(self, snapshot: Snapshot, policy: Policy) -> Plan:
         """The plan on a newer snapshot: what left or changed is excluded, and what is excluded never comes back."""
-        newer = make_plan(self.action, self.targets, snapshot, policy, bulk=self.bulk, kept=self.kept)
+        newer = make_plan(self.action, self.targets, snapshot, policy, bulk=self.bulk, kept=self.kept, place=self.place)
         return replace(newer, chosen=self.chosen, excluded=(*self.excluded, *newer.excluded))
 
 
@@ -93,12 +106,16 @@ def make_plan(
     bulk: bool | None = None,
     keep_newest: int = 0,
     kept: frozenset[BackendKey] = frozenset(),
+    place: Place | None = None,
 ) -> Plan:
     """Judge every chosen session on this snapshot. `bulk` defaults to whether more than one was chosen.
 
     `keep_newest` leaves alone so many of the choice, those that began last, whatever else is known of them; `kept`
-    names those for which an earlier plan has decided so.
+    names those for which an earlier plan has decided so. `place` is the server that the choice was made on, this one
+    where it is not given: on another one nobody of them is looked for.
     """
+    place = place or place_of(snapshot)
+    elsewhere = _elsewhere(place, snapshot)
     bulk = len(chosen) > 1 if bulk is None else bulk
     kept |= _newest(chosen, snapshot, keep_newest)
     planned: list[Planned] = []
@@ -106,18 +123,23 @@ def make_plan(
     care = Care.ALLOW
     for target in dict.fromkeys(chosen):
         backend = snapshot.by_key.get(target.key)
-        dropped = _absence(target, snapshot) if backend is None else _change(target, backend)
+        dropped = elsewhere or (_absence(target, snapshot) if backend is None else _change(target, backend))
         if backend is None or dropped:
             excluded.append(Excluded(target, (dropped,), dropped=True))
             continue
         verdict = judge(backend, snapshot, policy, bulk=bulk)
         reasons = refused(action, backend, verdict)
+        cautioned = (
+            bool(reasons) and reasons == verdict.reasons and left_for_caution(backend, snapshot, policy, bulk=bulk)
+        )
         if target.key in kept:
+            cautioned = False
             reasons = (*reasons, f"one of the newest {len(kept)} that are kept")
         if reasons:
-            excluded.append(Excluded(target, reasons))
+            excluded.append(Excluded(target, reasons, cautioned=cautioned))
         else:
-            planned.append(Planned(_allowed(target, verdict), backend, verdict.reasons))
+            allowed = _allowed(target, verdict, snapshot.server)
+            planned.append(Planned(allowed, backend, verdict.reasons, verdict.names))
             care = max(care, verdict.care)
     budget = SlotBudget.of(snapshot)
     freed = sum(1 for item in planned if item.backend.is_client) if action is Action.TERMINATE else 0
@@ -132,14 +154,26 @@ def make_plan(
         answer=answer,
         headroom_before=budget.ordinary_free,
         headroom_after=budget.ordinary_free_after(freed),
+        place=place,
         kept=kept,
     )
 
 
-def _allowed(target: Target, verdict: Verdict) -> Target:
+def _elsewhere(place: Place, snapshot: Snapshot) -> str:
+    """Why this snapshot tells nothing of who was chosen; "" where it does."""
+    relation = place.relation(snapshot)
+    return "" if relation.tells else str(relation)
+
+
+def _allowed(target: Target, verdict: Verdict, server: Server) -> Target:
     """The target with what its confirmation covers, which the server asks for again."""
     return replace(
-        target, allow_superuser="superuser" in verdict.names, allow_replication="replication" in verdict.names
+        target,
+        server_start=server.started_at,
+        allow_superuser="superuser" in verdict.names,
+        allow_replication="replication" in verdict.names,
+        allow_unknown_role="role" in verdict.names,
+        allow_namesake="namesake" in verdict.names,
     )
 
 
@@ -162,6 +196,8 @@ def _change(target: Target, backend: Backend) -> str:
     """What is different about a session since it was chosen, or ''."""
     if target.still_is(backend):
         return ""
+    if target.busy:
+        return f"{CHANGED}{WRITTEN if backend.wrote else 'its role or its application is another one'}"
     if target.state != backend.state:
         return f"{CHANGED}{target.state} → {backend.state}"
     if target.query_start != backend.query_start:

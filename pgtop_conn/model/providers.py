@@ -85,6 +85,24 @@ PROVIDERS: tuple[Provider, ...] = (
         notes=("no customer is a superuser; cloudsqlsuperuser may not signal cloudsqladmin's sessions",),
     ),
     Provider(
+        "Google AlloyDB",
+        settings=("alloydb.", "alloydb.iam_authentication", "alloydb.enable_pgaudit", "alloydb.logical_decoding"),
+        roles=(frozenset({"alloydbadmin", "alloydbsuperuser"}), frozenset({"alloydbadmin", "alloydbmetadata"})),
+        databases=("alloydbadmin", "alloydbmetadata"),
+        internal=(
+            *("alloydbadmin", "alloydbagent", "alloydbmetadata", "alloydbobservability"),
+            *("alloydbimportexport", "alloydbexport"),
+        ),
+        replication=("alloydbreplica", "alloydbsqllogical"),
+        labels=(
+            ("Replication", "role:alloydbreplica,alloydbsqllogical"),
+            ("Import and export", "role:alloydbimportexport,alloydbexport"),
+            ("AlloyDB", "role:alloydbadmin,alloydbagent,alloydbmetadata,alloydbobservability"),
+        ),
+        settings_place="the instance's database flags",
+        notes=("no customer is a superuser; alloydbsuperuser may not signal alloydbadmin's sessions",),
+    ),
+    Provider(
         "Azure",
         settings=("azure.", "azure.extensions", "azure.accepted_password_auth_method"),
         roles=(frozenset({"azuresu", "azure_pg_admin"}), frozenset({"azure_superuser", "azure_pg_admin"})),

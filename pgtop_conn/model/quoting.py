@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from datetime import UTC, datetime, timedelta
-from math import floor
 
+from pgtop_conn.model.instants import calendar, endless
 from pgtop_conn.model.patterns import later
 
 #: What clean() puts in the place of a character; a name that has one of these by nature is not typed either.
 _REPLACED = later("[\ufffd\u2400-\u2421]")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN_KEY = later(r"[A-Za-z0-9_.-]+")
 
 
@@ -47,9 +45,12 @@ def timestamp(epoch: float) -> str:
     >>> timestamp(1772366400.25)
     "'2026-03-01 12:00:00.250000+00'"
     """
-    whole = floor(epoch)
-    instant = _EPOCH + timedelta(seconds=whole, microseconds=round((epoch - whole) * 1_000_000))
-    return literal(f"{instant.replace(tzinfo=None).isoformat(sep=' ', timespec='microseconds')}+00")
+    found = calendar(epoch)
+    if found is None:
+        return literal(endless(epoch))
+    year, rest = found
+    before = year < 1
+    return literal(f"{1 - year if before else year:04}{rest.replace('T', ' ')}+00{' BC' if before else ''}")
 
 
 def shown(name: str) -> str:

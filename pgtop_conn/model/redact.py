@@ -12,13 +12,10 @@ from functools import lru_cache
 from sys import intern
 
 from pgtop_conn.model.patterns import later
+from pgtop_conn.model.secret_words import HIGH, MASK, may_hold_secret, without_secrets
 from pgtop_conn.model.text import one_line
 
-#: What stands for a literal.
-MASK = "?"
-
-# As in scan.l every character from U+0080 is one of a name; the pictures of control characters are no such characters.
-_HIGH = r"\x80-\u23ff\u2422-\U0010ffff"
+_HIGH = HIGH
 _START, _PART = rf"[A-Za-z_{_HIGH}]", rf"[A-Za-z0-9_{_HIGH}]"
 _TAG = rf"\$(?:{_START}{_PART}*+)?\$"
 _PREFIXED = r"(?:[eEbBxXnN]|[uU]&)'"
@@ -58,12 +55,6 @@ _STANDARD = _reading(_PLAIN)
 _BACKSLASHES = _reading(_ESCAPED)
 
 _COMMENT = later(r"/\*|\*/")
-_ROLE = later(r"\s*(?:CREATE|ALTER)\s+(?:ROLE|USER|GROUP)\b", re.IGNORECASE)
-#: Without quotes it is an error, but the server shows the text all the same.
-_PASSWORD = later(r"""(\bPASSWORD\s++)(?!NULL\b)(?:"[^"]*+"?|[^\s"]++)""", re.IGNORECASE)
-
-#: Statements and connection strings that may hold a password are masked whatever was asked for.
-_SECRET = later(r"passw|secret|token|api_?key|crypt\s*\(|credential", re.IGNORECASE)
 
 _ITEM = r"\s*+(?:[-+]\s*+)?+(?:\?|\$[0-9]++|(?:NULL|TRUE|FALSE|DEFAULT)\b)(?:::[\w.]++)?+\s*+"
 _ROW = rf"\({_ITEM}(?:,{_ITEM})*+(?:,\s*+)?+(?:\)|\Z)"
@@ -94,8 +85,8 @@ def shape(query: str) -> str:
 
 
 def shown(query: str, *, redact: bool) -> str:
-    """A query for people: masked, or as it is unless it may hold a password."""
-    return masked(query) if redact or _SECRET.search(query) else query
+    """A query for people: masked, or as it is unless it may hold a secret."""
+    return masked(query) if redact or may_hold_secret(query) else query
 
 
 def _shape(query: str) -> str:
@@ -106,8 +97,7 @@ def _shape(query: str) -> str:
 
 def _masked(query: str) -> str:
     pieces = _agreed(query) if "\\'" in query else _pieces(query, _STANDARD)
-    statements = "".join(text for _end, text in pieces).strip().split(";")
-    return ";".join(_PASSWORD.sub(rf"\1{MASK}", text) if _ROLE.match(text) else text for text in statements)
+    return without_secrets("".join(text for _end, text in pieces).strip())
 
 
 _remembered_mask = lru_cache(maxsize=256)(_masked)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.filter_words import duration_s
+from pgtop_conn.model.instants import moment
 from pgtop_conn.model.moments import Mark, Totals
 
 #: How far the slots in use have to fall behind a peak, as a share of the largest, and at least how many.
@@ -66,7 +67,7 @@ def _instant(typed: str, times: Sequence[float], here: float) -> float:
     try:
         if year:
             return _local(datetime(year, month, day, hour, minute, second))  # noqa: DTZ001
-        today = datetime.fromtimestamp(here, UTC).astimezone().replace(tzinfo=None)
+        today = moment(here).replace(tzinfo=None)
         same_day = today.replace(hour=hour, minute=minute, second=second, microsecond=0)
         days = [_local(same_day + timedelta(days=days)) for days in (0, -1, 1)]
     except (ValueError, OverflowError):

@@ -195,7 +195,8 @@ def rooms(snapshot: Snapshot, budget: SlotBudget) -> list[Room]:
     pairs = {(b.role_oid, b.database_oid) for b in snapshot.holders if b.role_oid}
     for role_oid, database_oid in sorted(pairs):
         role = snapshot.roles.get(role_oid)
-        if role is None:
+        # Who may not log in any more keeps the sessions it has, and there is room for none of it.
+        if role is None or not role.can_login:
             continue
         room = budget.room(role, snapshot.databases.get(database_oid))
         if role_oid not in tightest or room.free < tightest[role_oid].free:

@@ -13,6 +13,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pgtop_conn.model.appname import app_name, whole_name
+
 OWN_APPLICATION_NAME = "pgtop-conn"
 
 #: Emergency doors that we may have come in by.
@@ -41,6 +43,10 @@ TRANSACTION_STATES = frozenset({IN_TRANSACTION, ABORTED})
 #: Our words for a state that we may not see, and for one that the process does not have.
 HIDDEN_STATE = "hidden"
 NO_STATE = "unknown"
+
+
+#: A session that did something so many seconds ago is in use.
+BUSY_WITHIN_S = 5.0
 
 
 class BackendKey(NamedTuple):
@@ -92,6 +98,7 @@ class Backend:
     role: str
     database_oid: int
     database: str
+    #: The name that was meant: what a server escaped is plain, and what a pooler appended is in `app_host`.
     app: str
     #: Host address, "local" for a Unix socket, "" where unknown or not applicable.
     client: str
@@ -117,8 +124,10 @@ class Backend:
     blocked_by: tuple[int, ...] = ()
     #: Read from the title of its process: what it ran, and when, is not known.
     by_title: bool = False
-    #: Holds a slot, or may: a client backend, or a row whose type is hidden and that could be one. Every poll asks it
-    #: of every row, so it is found once, as `counted_as` is.
+    #: Host and port that a pooler appended to the name of its client's application; "" as a rule.
+    app_host: str = ""
+    #: Holds a slot, or may: a client backend, or a row whose type is not known and that could be one. Every poll asks
+    #: it of every row, so it is found once, as `counted_as` is.
     holds_slot: bool = field(init=False, repr=False)
     #: The word a session is counted under: its state, `hidden` where we may not see it, or `unknown`.
     counted_as: str = field(init=False, repr=False)
@@ -127,8 +136,12 @@ class Backend:
     pool: tuple[str, str, str] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        unknown = self.hidden and self.backend_type is None
-        could = bool(self.role_oid and self.database_oid and not self.walsender)
+        if not self.app_host:
+            app, host = app_name(self.app)
+            object.__setattr__(self, "app", app)
+            object.__setattr__(self, "app_host", host)
+        unknown = (self.hidden or self.by_title) and self.backend_type is None
+        could = self.by_title or bool(self.role_oid and self.database_oid and not self.walsender)
         object.__setattr__(self, "holds_slot", could if unknown else self.backend_type == CLIENT_BACKEND)
         object.__setattr__(self, "counted_as", HIDDEN_STATE if self.hidden else self.state or NO_STATE)
         seen = self.backend_type == CLIENT_BACKEND and not self.hidden and self.key.backend_start is not None
@@ -138,6 +151,11 @@ class Backend:
     @property
     def pid(self) -> int:
         return self.key.pid
+
+    @property
+    def whole_app(self) -> str:
+        """The application's name with what a pooler appended to it."""
+        return whole_name(self.app, self.app_host)
 
     @property
     def is_client(self) -> bool:
@@ -170,6 +188,13 @@ class Backend:
     def idle_s(self, at: float) -> float | None:
         """Seconds in an idle state; None when it is not idle, or when that can't be known."""
         return age(at, self.state_change) if self.state in IDLE_STATES else None
+
+    def is_busy(self, at: float) -> bool:
+        """Whether it works, or worked a moment ago: a runaway application is idle between its short statements."""
+        if self.state in (ACTIVE, FASTPATH):
+            return True
+        state_s = self.state_s(at)
+        return self.state in IDLE_STATES and state_s is not None and state_s < BUSY_WITHIN_S
 
     @property
     def never_queried(self) -> bool:
@@ -217,13 +242,23 @@ class Server:
     tls: str | None = None
     #: What of the conninfo was left out or read in another way, a line each.
     notes: tuple[str, ...] = ()
+    #: What our role may not read, and the GRANT that gives it back, a line each.
+    missing: tuple[str, ...] = ()
     #: Postmaster start: tells a restart from a lost connection.
     started_at: float | None = None
+    #: Digits that a server shares with its standbys and copies alone; "" where they can't be read.
+    system_id: str = ""
+    #: A primary's timeline, 8 hexadecimal digits: no other server with this system_id writes on it. "" where unknown.
+    timeline: str = ""
 
     @property
     def all_reserved(self) -> int:
         """reserved_connections and every reserve a provider adds."""
         return self.reserved + sum(self.provider_reserved.values())
+
+    def lacks(self, name: str) -> bool:
+        """Whether a relation or function of this name is not ours to use, as far as it was needed."""
+        return any(f" pg_catalog.{name}" in line for line in self.missing)
 
     @property
     def ordinary_capacity(self) -> int:
@@ -266,6 +301,21 @@ class Locks:
 
     at: float
     holders: frozenset[int]
+    #: Those that held an advisory lock.
+    advisory: frozenset[int] = frozenset()
+    #: Those that used a replication slot, which is theirs until they end where it is a temporary one.
+    slots: frozenset[int] = frozenset()
+
+
+class Held(NamedTuple):
+    """What a session was seen to hold; `sure` when it has done nothing since it was looked at."""
+
+    advisory: bool = False
+    slot: bool = False
+    sure: bool = False
+
+
+NOTHING_HELD = Held()
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,6 +368,14 @@ class Snapshot:
         """Whether it is known that the session holds no lock now: it has done nothing since the locks were read."""
         locks, since = self.locks, backend.state_change
         return locks is not None and since is not None and since <= locks.at and backend.pid not in locks.holders
+
+    def held_by(self, backend: Backend) -> Held:
+        """What the last reading of locks and slots says of a session; nothing of one that began later."""
+        locks, began = self.locks, backend.key.backend_start
+        if locks is None or began is None or began > locks.at:
+            return NOTHING_HELD
+        pid, since = backend.pid, backend.state_change
+        return Held(pid in locks.advisory, pid in locks.slots, since is not None and since <= locks.at)
 
     def hides(self, key: BackendKey) -> bool:
         """Whether a row of that pid is there of which we may not see when it began: it can't be called gone."""

@@ -35,16 +35,25 @@ class Target:
     state_change: float | None
     query_start: float | None
     wrote: bool
+    #: When the server that it was judged on was started; on another one its absence tells nothing. None: unknown.
+    server_start: float | None = None
     #: What was confirmed for this one; without it the server-side guard leaves such a session alone.
     allow_superuser: bool = False
     allow_replication: bool = False
+    allow_unknown_role: bool = False
+    allow_namesake: bool = False
+    #: What a pooler appended to `app`.
+    app_host: str = ""
+    #: Bound to who it is, its role and its application, whatever it runs by then: for an application with statements
+    #: so short that none of them is there long enough to be chosen.
+    busy: bool = False
     #: How it came to be chosen, for the journal: "the cursor", "marks", "group app=web", "filter idle>10m".
     chosen_by: str = ""
     #: Why, in the user's own words, for the journal; optional.
     reason: str = ""
 
     @classmethod
-    def of(cls, backend: Backend, chosen_by: str = "", reason: str = "") -> Target:
+    def of(cls, backend: Backend, chosen_by: str = "", reason: str = "", *, busy: bool = False) -> Target:
         """Bind a row, now."""
         return cls(
             key=backend.key,
@@ -57,12 +66,18 @@ class Target:
             state_change=backend.state_change,
             query_start=backend.query_start,
             wrote=backend.wrote,
+            app_host=backend.app_host,
+            busy=busy,
             chosen_by=chosen_by,
             reason=reason,
         )
 
     def still_is(self, backend: Backend) -> bool:
-        """Whether the row is the same session in the same state with the same query."""
+        """Whether the row is the same session in the same state with the same query, or what `busy` asks of it."""
+        if self.busy:
+            names = (self.role, self.app, self.app_host)
+            same = self.key == backend.key and names == (backend.role, backend.app, backend.app_host)
+            return same and (self.wrote or not backend.wrote)
         return (
             self.key == backend.key
             and self.state == backend.state
@@ -72,6 +87,8 @@ class Target:
         )
 
 
+#: Behind how a session was chosen that is bound by `busy`.
+WHATEVER = ", whatever it runs"
 #: The detail of a GONE that no signal of ours brought about.
 BEFORE = "before it was signalled"
 
@@ -90,6 +107,8 @@ class Status(StrEnum):
     DENIED = "denied"
     #: Signalled, and 10 s later it is still there.
     STILL_THERE = "still there"
+    #: Signalled, and its end could be neither seen nor ruled out; `detail` says why.
+    UNKNOWN = "unknown"
     #: The user stopped before its turn came, or it could not be looked at again; `detail` says which.
     NOT_SENT = "not sent"
 

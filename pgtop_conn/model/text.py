@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: Anything outside the blocks that are printable throughout: looked for first, because nearly every text has none.
 _SUSPECT = re.compile(
-    r"[^\x20-\x7e\xa1-\xac\xae-\u02ff\u03a3-\u0481\u048a-\u052f\u3041-\u3096\u309d-\u30ff\u4e00-\u9fff\uac00-\ud7a3]"
+    r"[^\x20-\x7e\xa1-\xac\xae-\u02ff\u03a3-\u0481\u048a-\u052f\u3041-\u3096\u309d-\u30ff\u4e00-\u9fff\uac00-\ud7a3]+"
 )
 #: The same, where newline and tab may stay.
 _SUSPECT_IN_QUERY = re.compile(_SUSPECT.pattern.replace(r"[^", r"[^\n\t"))
@@ -19,6 +20,7 @@ _INVISIBLE = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def _visible(char: str) -> str:
     """A drawable stand-in for a character that must not reach a terminal."""
     code = ord(char)
@@ -32,7 +34,7 @@ def _visible(char: str) -> str:
 
 
 def _replace(match: re.Match[str]) -> str:
-    return _visible(match.group())
+    return "".join(map(_visible, match.group()))
 
 
 def clean(text: str) -> str:
@@ -59,6 +61,19 @@ def clean_query(text: str) -> str:
 def one_line(text: str) -> str:
     """Runs of white space as one space: how a multi-line query is shown in a table."""
     return " ".join(text.split())
+
+
+#: Characters of a query that a line is made of. PostgreSQL gives up to 1 MiB (track_activity_query_size).
+LINE_CHARACTERS = 4000
+
+
+def beginning(text: str, most: int = LINE_CHARACTERS) -> str:
+    """one_line() of the first `most` characters, with an ellipsis where there are more.
+
+    >>> beginning("SELECT  1"), beginning("SELECT  1", 6)
+    ('SELECT 1', 'SELECT…')
+    """
+    return one_line(text) if len(text) <= most else f"{one_line(text[:most])}…"
 
 
 def decode(raw: bytes) -> str:

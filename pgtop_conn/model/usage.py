@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from itertools import pairwise
 from math import ceil
 
+from pgtop_conn.model.instants import moment
 from pgtop_conn.model.leak_words import span
 from pgtop_conn.model.moments import OTHERS, Totals
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT, Level, level_of
@@ -203,7 +204,7 @@ def _hours(polls: Sequence[Totals], weights: Sequence[float], zone: tzinfo) -> d
 
 def _hour(at: float, zone: tzinfo) -> tuple[int, float]:
     """The hour of the day, and the seconds until the next one begins."""
-    local = datetime.fromtimestamp(at, zone)
+    local = moment(at, zone)
     return local.hour, max(_HOUR_S - (local.minute * 60 + local.second + local.microsecond / 1e6), 1e-6)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pgtop_conn.model.identity import Place, Relation
 from pgtop_conn.model.snapshot import ACTIVE, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 
@@ -28,16 +29,8 @@ class _Pending:
         return at - self.since >= patience_s
 
 
-Place = tuple[str, int]
-
-
-def place_of(snapshot: Snapshot) -> Place:
-    """Host and port: another one after a failover has sessions of its own, and tells nothing of these."""
-    return snapshot.server.host, snapshot.server.port
-
-
 class Verification:
-    """Follows every SIGNALLED outcome until it ends as gone, cancelled, changed or still there."""
+    """Follows every SIGNALLED outcome until it ends as gone, cancelled, still there or unknown."""
 
     def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self._patience_s = patience_s
@@ -67,13 +60,16 @@ class Verification:
 
 def _settle(pending: _Pending, snapshot: Snapshot, patience_s: float) -> Outcome | None:
     target, at = pending.target, snapshot.taken_at
-    if pending.place is not None and pending.place != place_of(snapshot):
-        return Outcome(target, Status.STILL_THERE, "its end can't be seen: another server answers now")
+    relation = pending.place.relation(snapshot) if pending.place is not None else Relation.SAME
+    if relation is Relation.RESTARTED:
+        return Outcome(target, Status.GONE, str(relation))
+    if not relation.tells:
+        return Outcome(target, Status.UNKNOWN, str(relation))
     backend = snapshot.by_key.get(target.key)
     if backend is None:
         if not snapshot.hides(target.key):
             return Outcome(target, Status.GONE)
-        return Outcome(target, Status.STILL_THERE, "hidden from us") if pending.late(at, patience_s) else None
+        return Outcome(target, Status.UNKNOWN, "hidden from us") if pending.late(at, patience_s) else None
     if pending.action is Action.CANCEL and (backend.state != ACTIVE or backend.query_start != target.query_start):
         return Outcome(target, Status.CANCELLED, f"now {backend.state}" if backend.state != ACTIVE else "a new query")
     if not pending.late(at, patience_s):

@@ -11,6 +11,15 @@ from pgtop_conn.model.snapshot import Backend, Snapshot
 PREPARED = 0
 
 
+def blocker_name(pid: int) -> str:
+    """As it is shown.
+
+    >>> blocker_name(4711), blocker_name(PREPARED)
+    ('4711', 'a prepared transaction')
+    """
+    return "a prepared transaction" if pid == PREPARED else str(pid)
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """One session of a tree of waits; `depth` 0 is a root, which waits for nobody."""

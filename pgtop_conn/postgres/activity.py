@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import compress, repeat
 from operator import eq
 
-from pgtop_conn.model.errors import PollFailed
+from pgtop_conn.model.errors import NotPermitted, PollFailed
+from pgtop_conn.model.identity import Place
+from pgtop_conn.model.instants import within_calendar
 from pgtop_conn.model.snapshot import (
     BACKGROUND,
     CLIENT_BACKEND,
@@ -20,15 +23,16 @@ from pgtop_conn.model.snapshot import (
     Server,
     Snapshot,
 )
-from pgtop_conn.model.text import clean_query
+from pgtop_conn.model.text import clean, clean_query
 from pgtop_conn.postgres.authenticating import Authenticating
 from pgtop_conn.postgres.blocking import Blocking
 from pgtop_conn.postgres.link import Link, Rows
 from pgtop_conn.postgres.names import Names
+from pgtop_conn.postgres.privileges import Asker
 from pgtop_conn.postgres.recognising import Recognising
 from pgtop_conn.postgres.rows import ActivityRow, backend_of, server_of, text_of
 from pgtop_conn.postgres.sessions import Kept, Reading
-from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE, statement, versioned
+from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE
 
 FACTS_EVERY_S = 30.0
 #: After a failure to read roles, databases or settings, which a lock on a catalog can cause.
@@ -45,14 +49,22 @@ TEXTS_OVERLAP_S = 0.25
 _Texts = dict[int, str]
 
 
+class AnotherServer(PollFailed):
+    """A pooler has led us to another server: what was read before is not true of it."""
+
+    def __init__(self) -> None:
+        super().__init__("several servers answer in turn behind the pooler: connect to one of them directly")
+
+
 class Reader:
     """What one connection has read so far. A new connection begins with a new one."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._activity = versioned("activity", link.version_num)
-        self._own_text = clean_query(self._activity)
+        self.asker = Asker(link)
         self._server: Server | None = None
+        #: The server as the last poll saw it; None before the first.
+        self.place: Place | None = None
         self._names = Names()
         #: Whether a name is still to be read, which a lock kept from us.
         self._nameless = False
@@ -85,10 +97,13 @@ class Reader:
     async def read(self) -> Snapshot:
         """One poll: one statement, and others only when due. What it found is kept when it has all been read."""
         began = time.monotonic()
-        reading = Reading(await self._link.read(self._activity, self._texts_since), self._kept.rows)
+        reading = Reading(await self.asker.ask("activity", self._texts_since), self._kept.rows)
         own = _own(reading)
+        if self._server is not None and own.server_start != self._server.started_at:
+            raise AnotherServer
         server = await self._refresh_facts(reading, began)
         self._server = server = server if server.own_pid == own.pid else replace(server, own_pid=own.pid)
+        self.place = Place(server, own.taken_at or 0.0)
         clients = await self._client_pids(reading, began)
         if clients != self._clients:
             reading.change_all()
@@ -101,8 +116,9 @@ class Reader:
         authenticating = await self._authenticating.without_row(frozenset(reading.pids), self._kept.used, server)
         await self._read_counters(began, reading)
         await self._read_locks(began)
+        server = self._server = self._with_missing(server)
         return Snapshot(
-            taken_at=own.taken_at or 0.0,
+            taken_at=within_calendar(own.taken_at or 0.0),
             server=server,
             backends=tuple(map(self._kept.backends.__getitem__, reading.pids)),
             roles=self._names.roles,
@@ -110,7 +126,7 @@ class Reader:
             authenticating=authenticating,
             counted_used=None if clients is None else self._kept.used,
             # Before, nothing tells a walsender that authenticates from a client.
-            counted_exact=self._link.version_num >= EXACT_COUNT_SINCE or (clients is None and not authenticating),
+            counted_exact=self._is_exact(clients, authenticating),
             counters=self._counters,
             locks=self._locks,
             poll_s=time.monotonic() - began,
@@ -128,24 +144,59 @@ class Reader:
         self._nameless = self._nameless or self._names.unknown((row.usesysid, row.datid) for row in reading.changed)
         if old is not None and (now < self._facts_blocked_until or (now < self._facts_due and not self._nameless)):
             return old
+        if self.asker.missing:
+            await self.asker.look_again()
         try:
-            servers = await self._link.read(statement("server"))
-            roles = await self._link.read(statement("roles"))
-            databases = await self._link.read(statement("databases"))
+            servers = await self.asker.ask("server")
+            roles = await self._or_none("roles")
+            databases = await self._or_none("databases")
         except PollFailed:
             if old is None:
                 raise
             self._facts_blocked_until = now + FACTS_RETRY_S
             return old
-        if not servers:
-            raise PollFailed("our own role is gone from pg_roles")
         if self._names.learn(roles, databases, zip(reading.column("usesysid"), reading.column("datid"), strict=True)):
             self._kept.forget_rows()
             reading.change_all()
         self._nameless = False
         self._facts_due, self._facts_read_at = now + FACTS_EVERY_S, now
         provider = await self._recognising.provider(self._names.roles, self._names.databases)
-        return replace(server_of(servers[0], self._link), provider=provider)
+        server = replace(server_of(servers[0], self._link), provider=provider)
+        if server.started_at != _own(reading).server_start:
+            raise AnotherServer
+        return await self._identified(server, now)
+
+    async def _identified(self, server: Server, now: float) -> Server:
+        """With what tells it from others; as it was known before where that can't be read now."""
+        rows = await self._extra("identity", now)
+        if rows:
+            return replace(server, system_id=clean(rows[0]["system_id"]), timeline=clean(rows[0]["timeline"] or ""))
+        old = self._server
+        if old is None or old.in_recovery != server.in_recovery:
+            return server
+        return replace(server, system_id=old.system_id, timeline=old.timeline)
+
+    def _with_missing(self, server: Server) -> Server:
+        """What this poll found to be missing is said with it."""
+        lines = self.asker.lines(server.role)
+        return server if lines == server.missing else replace(server, missing=lines)
+
+    def _is_exact(self, clients: frozenset[int] | None, authenticating: int) -> bool:
+        """Whether the slots in use are just as many."""
+        version_num = self._link.version_num
+        return self._counts_exactly or (clients is None and (not authenticating or version_num >= EXACT_COUNT_SINCE))
+
+    @property
+    def _counts_exactly(self) -> bool:
+        """Whether the clients among hidden sessions can be told."""
+        return self._link.version_num >= EXACT_COUNT_SINCE and self.asker.counts_exactly
+
+    async def _or_none(self, name: str, *arguments: object) -> Rows:
+        """Rows of a statement; none where they are not ours to read."""
+        try:
+            return await self.asker.ask(name, *arguments)
+        except NotPermitted:
+            return []
 
     async def _read_texts(self, changed: Sequence[ActivityRow]) -> tuple[_Texts, frozenset[int]]:
         """The text of each of these by pid, and those for whom the server had none to give.
@@ -158,7 +209,7 @@ class Reader:
         for row in changed:
             before = self._kept.backends.get(row.pid)
             if row.taken_at is not None:
-                texts[row.pid] = self._own_text
+                texts[row.pid] = _shown(self.asker.text("activity"))
             elif row.query is not None:
                 texts[row.pid] = text_of(row.query, before.query if before is not None else "")
             elif row.query_start is None:
@@ -168,7 +219,7 @@ class Reader:
             else:
                 wanted[row.pid] = row.backend_start
         if wanted:
-            for found in await self._link.read(statement("queries"), list(map(str, wanted))):
+            for found in await self._or_none("queries", list(map(str, wanted))):
                 # Another start: the pid was recycled between the two statements.
                 if wanted.get(found["pid"]) == found["backend_start"]:
                     texts[found["pid"]] = text_of(found["query"])
@@ -205,8 +256,7 @@ class Reader:
         news = reading.moved or any(row.hidden for row in reading.changed)
         if self._clients is not None and not news and now < self._clients_due:
             return self._clients
-        name = "used_exact" if self._link.version_num >= EXACT_COUNT_SINCE else "used_bound"
-        (row,) = await self._link.read(statement(name))
+        (row,) = await self.asker.ask("used_exact" if self._counts_exactly else "used_bound")
         self._clients_due = now + CLIENTS_EVERY_S
         return frozenset(map(int, row["pids"]))
 
@@ -220,14 +270,14 @@ class Reader:
             return None
         if row.pid not in clients:
             return BACKGROUND
-        return CLIENT_BACKEND if self._link.version_num >= EXACT_COUNT_SINCE else None
+        return CLIENT_BACKEND if self._counts_exactly else None
 
     async def _extra(self, name: str, now: float, *arguments: object, every_s: float = 0.0) -> Rows | None:
         """Rows of a statement that only adds to the picture; None when it is not due, or fails as under a lock."""
         if now < self._due.get(name, 0.0):
             return None
         try:
-            rows = await self._link.read(versioned(name, self._link.version_num), *arguments)
+            rows = await self.asker.ask(name, *arguments)
         except PollFailed:
             self._due[name] = now + EXTRA_RETRY_S
             return None
@@ -242,7 +292,8 @@ class Reader:
         elif self._blocking.is_news(reading, waiting, now):
             found = await self._extra("blockers", now, list(map(str, waiting)))
             if found is not None:
-                blocked = {row["pid"]: tuple(map(int, row["blocked_by"])) for row in found}
+                # The server names the leader of a parallel query once for itself and once for each of its workers.
+                blocked = {row["pid"]: tuple(dict.fromkeys(map(int, row["blocked_by"]))) for row in found}
                 self._blocking.learn(reading, waiting, blocked, now)
         return self._blocking.of(waiting)
 
@@ -256,7 +307,14 @@ class Reader:
     async def _read_locks(self, now: float) -> None:
         """Who holds locks, for what may be ended safely; it costs about as much as the activity itself (measured)."""
         for row in await self._extra("locks", now, every_s=LOCKS_EVERY_S) or ():
-            self._locks = Locks(row["at"], frozenset(map(int, row["holders"])))
+            pids = (frozenset(map(int, row[name])) for name in ("holders", "advisory", "slots"))
+            self._locks = Locks(row["at"], *pids)
+
+
+@lru_cache(maxsize=8)
+def _shown(statement: str) -> str:
+    """Our own statement as our own row shows it."""
+    return clean_query(statement)
 
 
 def _own(reading: Reading) -> ActivityRow:

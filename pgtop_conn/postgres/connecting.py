@@ -6,13 +6,28 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
-from pgtop_conn.model.errors import ConnectError, PasswordNeeded, SlotsExhausted, SourceLost
+import asyncpg
+
+from pgtop_conn.model.errors import (
+    BadInput,
+    ConnectError,
+    Failure,
+    PasswordNeeded,
+    PollFailed,
+    SlotsExhausted,
+    SourceLost,
+)
+from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
+from pgtop_conn.postgres.dialling import Address, addresses
 from pgtop_conn.postgres.failures import NoServer, explained, is_trouble
 from pgtop_conn.postgres.link import Link
 from pgtop_conn.postgres.login import login
 from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS
+from pgtop_conn.postgres.pooler_refusals import pooler_text
+from pgtop_conn.postgres.privileges import Asker
 from pgtop_conn.postgres.statements import statement
 
 #: Whether a server in recovery, and one that is read-only by default, is acceptable.
@@ -25,6 +40,18 @@ _WANTED: Mapping[str, Callable[[bool, bool], bool]] = MappingProxyType(
         "standby": lambda recovery, _read_only: recovery,
     }
 )
+
+#: What PgBouncer says in statement mode, where a transaction ends the connection.
+_NO_TRANSACTIONS = "transaction blocks not allowed"
+_UNSET = "statements run under the role's own settings, since the pooler (statement mode) takes no transactions"
+
+
+async def read_again(info: ConnInfo) -> tuple[ConnInfo, str]:
+    """The same with what its files say by now; where they can't be read, as it was, and why."""
+    try:
+        return await asyncio.to_thread(info.renewed), ""
+    except BadInput as error:
+        return info, str(error)
 
 
 async def connect(info: ConnInfo, kind: type[Link] = Link) -> Link:
@@ -61,17 +88,79 @@ def _nobody(failures: list[tuple[Host, ConnectError]]) -> ConnectError:
         telling = [error for host, error in failures if not isinstance(error, NoServer)]
         port = failures[0][0].port
         places = ", ".join(host.name for host, _ in failures)
-        return telling[0] if telling else ConnectError(f"no server: no socket for port {port} in {places}")
-    if len(failures) == 1:
-        return failures[0][1]
-    return ConnectError("; ".join(str(error) for _, error in failures), failures[-1][1].sqlstate)
+        return telling[0] if telling else NoServer(f"no server: no socket for port {port} in {places}")
+    return _together([(str(error), error) for _, error in failures])
+
+
+def _together(told: list[tuple[str, ConnectError]]) -> ConnectError:
+    """One error for all: each text once, and of their kinds the one that says most."""
+    errors = [error for _, error in told]
+    if len({str(error) for error in errors}) == 1:
+        return errors[-1]
+    failure = Failure.of_all(error.failure for error in errors)
+    sqlstate = next((error.sqlstate for error in reversed(errors) if error.failure is failure), None)
+    return ConnectError("; ".join(dict.fromkeys(text for text, _ in told)), sqlstate, failure=failure)
 
 
 async def _connect_to(info: ConnInfo, host: Host, wanted: str, kind: type[Link]) -> Link:
+    """The first address of the host that answers; each has connect_timeout for itself, as with libpq."""
+    failures: list[tuple[str, ConnectError]] = []
+    found = await _addresses(info, host)
+    seconds = info.seconds_for_one(len(found) * len(info.hosts))
+    for address in found:
+        try:
+            return await _connect_at(info, host, address, wanted, kind, seconds)
+        except ConnectError as error:
+            if error.failure is not Failure.UNREACHABLE:
+                raise
+            failures.append((f"{error} ({address})", error))
+    raise _together(failures)
+
+
+async def _addresses(info: ConnInfo, host: Host) -> tuple[Address, ...]:
+    """At least one. Raises ConnectError."""
+    seconds = info.seconds_for_one(len(info.hosts))
+    try:
+        async with asyncio.timeout(seconds):
+            found = await addresses(info, host)
+    except TimeoutError:
+        text = f'host "{clean(host.dialled)}" was not looked up within {seconds:.3g} s'
+        raise ConnectError(text, failure=Failure.UNREACHABLE) from None
+    except (OSError, ValueError) as error:
+        raise explained(error, info, host) from None
+    if not found:
+        raise NoServer(f"{host} has no address")
+    return found
+
+
+async def _connect_at(
+    info: ConnInfo, host: Host, address: Address, wanted: str, kind: type[Link], seconds: float
+) -> Link:
+    try:
+        return await _enter(info, host, address, wanted, kind, seconds)
+    except ConnectError as error:
+        if _NO_TRANSACTIONS not in str(error):
+            raise
+    link = await _enter(info, host, address, wanted, kind, seconds, transactions=False)
+    link.notes = (*link.notes, _UNSET)
+    return link
+
+
+async def _enter(
+    info: ConnInfo,
+    host: Host,
+    address: Address,
+    wanted: str,
+    kind: type[Link],
+    seconds: float,
+    *,
+    transactions: bool = True,
+) -> Link:
     link: Link | None = None
     try:
-        async with asyncio.timeout(info.connect_timeout_s):
-            link = await login(info, host, kind)
+        async with asyncio.timeout(seconds):
+            link = await login(info, host, address, kind)
+            link.transactions = transactions
             await _prepare(link, wanted)
     except BaseException as error:
         if isinstance(error, ConnectError) and link is not None:
@@ -82,13 +171,27 @@ async def _connect_to(info: ConnInfo, host: Host, wanted: str, kind: type[Link])
             if (witness := link.take_witness()) is not None:
                 witness.close()
         if isinstance(error, TimeoutError):
-            raise ConnectError(f"no answer from {host} within {info.connect_timeout_s:.0f} s") from None
+            text = f"no answer from {host} within {seconds:.3g} s"
+            raise ConnectError(text, failure=Failure.UNREACHABLE) from None
         if isinstance(error, SourceLost):
-            raise ConnectError(f"{host} ended the session at once: {error}") from None
+            raise _ended_at_once(error, link, info, host) from None
         if is_trouble(error):
             raise explained(error, info, host) from None
         raise
     return link
+
+
+def _ended_at_once(error: SourceLost, link: Link | None, info: ConnInfo, host: Host) -> ConnectError:
+    """Why a session ended before its first answer. A pooler says only then that it has no server for us."""
+    if link is not None and link.watched is not None and link.watched.why_ended:
+        return ConnectError(f"no session at {host}: {error}", failure=Failure.UNREACHABLE)
+    failure = Failure.UNABLE
+    if link is not None and link.last_word is not None:
+        told = explained(link.last_word, info, host)
+        if pooler_text(str(told)) is not None:
+            return told
+        failure = told.failure
+    return ConnectError(f"{host} ended the session at once: {error}", failure=failure)
 
 
 async def _prepare(link: Link, wanted: str) -> None:
@@ -99,24 +202,36 @@ async def _prepare(link: Link, wanted: str) -> None:
         assert isinstance(link, WalsenderLink)
         await link.prepare_output()
         await _leave_one_sender(link)
-    facts = (await link.fetch(statement("detect")))[0]
+    facts = await _first(link, "detect")
     if not _WANTED[wanted](facts["in_recovery"], facts["read_only"]):
         kind = "a standby" if facts["in_recovery"] else "read-only" if facts["read_only"] else "a primary"
-        raise ConnectError(f"the server at {link.host} is {kind}, and target_session_attrs={wanted}")
+        text = f"the server at {link.host} is {kind}, and target_session_attrs={wanted}"
+        raise ConnectError(text, failure=Failure.UNWANTED)
     link.version_num = facts["version_num"]
     if facts["pid"] != link.announced_pid:
         return
-    await link.fetch(statement("settings"))
-    if link.encoding != "UTF8":
-        await link.fetch(statement("raw_encoding"))
+    await link.prepare()
     link.pooled = False
+
+
+async def _first(link: Link, name: str) -> Any:
+    """The row of a statement; what was revoked is gone without, or named in the ConnectError."""
+    try:
+        return (await link.fetch(statement(name)))[0]
+    except asyncpg.InsufficientPrivilegeError as error:
+        code = error.sqlstate
+    try:
+        return (await Asker(link).ask(name))[0]
+    except PollFailed as error:
+        raise ConnectError(f"in at {link.host}, but {error}", code, failure=Failure.LOGIN) from None
 
 
 async def _leave_one_sender(link: Link) -> None:
     """A standby that lost its connection must find one; ours is counted already."""
-    senders = (await link.fetch(statement("senders")))[0]
+    senders = await _first(link, "senders")
     if senders["used"] >= senders["most"]:
         raise ConnectError(
             f"the walsender door stays shut: {senders['used']} of max_wal_senders = {senders['most']} would be in use,"
-            " and the last one is left to a standby"
+            " and the last one is left to a standby",
+            failure=Failure.OURS,
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,7 +17,7 @@ from pgtop_conn.postgres import tls
 from pgtop_conn.postgres.extras import in_our_words, unknown
 from pgtop_conn.postgres.gate import METHODS, allowed_methods
 from pgtop_conn.postgres.keywords import DROPPED_VARIABLES, KEYWORDS, Keyword, Use
-from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS, find_password, unusable
+from pgtop_conn.postgres.passfile import DEFAULT_SOCKET_FOLDERS, PasswordFile
 from pgtop_conn.postgres.services import service
 from pgtop_conn.postgres.strings import parse
 from pgtop_conn.postgres.tls import Tls
@@ -24,6 +25,8 @@ from pgtop_conn.postgres.tls import Tls
 DEFAULT_PORT = 5432
 DEFAULT_CONNECT_TIMEOUT_S = 10.0
 
+#: The share of the patience that connecting may use up; looking takes time, too.
+_SHARED = 0.8
 _KEEPALIVE = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
 _WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,9}\s*")
 
@@ -67,6 +70,8 @@ class ConnInfo:
     tls: Tls = field(default_factory=Tls)
     target_session_attrs: str = "any"
     connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S
+    #: Whether it was given.
+    gives_timeout: bool = False
     #: load_balance_hosts=random: hosts and addresses are tried in any order.
     shuffles: bool = False
     #: Settings of the session as libpq's options say them, sent at the login; ours come after them.
@@ -81,6 +86,12 @@ class ConnInfo:
     driver: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     #: What was left out or read in another way, a short line each; never a value.
     notes: tuple[str, ...] = ()
+    #: The password that was typed, which no file replaces.
+    typed: str | None = field(default=None, repr=False)
+    #: Reads the same once more; it holds what was typed, passwords in a URI too.
+    again: Callable[[], ConnInfo] | None = field(default=None, repr=False, compare=False)
+    #: Seconds for all places together; None where a time was given for each (connect_timeout).
+    patience_s: float | None = None
 
     @property
     def host(self) -> str:
@@ -102,7 +113,25 @@ class ConnInfo:
 
     def with_password(self, password: str) -> ConnInfo:
         """The same with this password for every host, as typed at a prompt."""
-        return replace(self, hosts=tuple(replace(host, password=password) for host in self.hosts))
+        hosts = tuple(replace(host, password=password) for host in self.hosts)
+        return replace(self, hosts=hosts, typed=password)
+
+    def within(self, seconds: float) -> ConnInfo:
+        """The same for one who waits so long for all places together, where no connect_timeout was given."""
+        return self if self.gives_timeout else replace(self, patience_s=seconds)
+
+    def seconds_for_one(self, places: int) -> float:
+        """How long to wait at one of so many places."""
+        if self.patience_s is None or places < 2:
+            return self.connect_timeout_s
+        return min(self.connect_timeout_s, _SHARED * self.patience_s / places)
+
+    def renewed(self) -> ConnInfo:
+        """Read again from the service file and the password file. Blocks for as long as that takes; raises BadInput."""
+        if self.again is None:
+            return self
+        found = replace(self.again(), patience_s=self.patience_s)
+        return found if self.typed is None else found.with_password(self.typed)
 
 
 def resolve(
@@ -135,7 +164,9 @@ def resolve(
     given = _environment(environ) | given
     notes += _judge(given)
     notes += [f"{name} is left out: it has no meaning here" for name in DROPPED_VARIABLES if environ.get(name)]
-    return _build({name: value for name, value in given.items() if value}, environ, notes)
+    built = _build({name: value for name, value in given.items() if value}, environ, notes)
+    again = partial(resolve, conninfo, host=host, port=port, user=user, database=database, environ=environ)
+    return replace(built, again=again)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -155,7 +186,8 @@ def _judge(given: Mapping[str, str]) -> list[str]:
         if not value:
             continue
         if keyword.values and value not in keyword.values:
-            raise BadInput(f'{name} is one of {", ".join(keyword.values)}, not "{clean(value)}"')
+            # What stands in a wrong place may be a password: no value is echoed.
+            raise BadInput(f"{name} is one of {', '.join(keyword.values)}")
         if value not in keyword.harmless:
             notes += _unmet(keyword, value)
     return notes
@@ -163,8 +195,7 @@ def _judge(given: Mapping[str, str]) -> list[str]:
 
 def _unmet(keyword: Keyword, value: str) -> list[str]:
     if keyword.use is Use.REFUSED:
-        # A key is a secret.
-        shown = "" if keyword.name.startswith("scram_") else f"={clean(value)}"
+        shown = f"={value}" if value in keyword.values else ""
         raise BadInput(f"{keyword.name}{shown} cannot be honoured: {keyword.why}")
     return [f"{keyword.name} is left out: {keyword.why}"] if keyword.use is Use.DROPPED and keyword.why else []
 
@@ -189,6 +220,7 @@ def _build(given: Mapping[str, str], environ: Mapping[str, str], notes: list[str
         tls=demanded,
         target_session_attrs=given.get("target_session_attrs", "any"),
         connect_timeout_s=_connect_timeout_s(given.get("connect_timeout")),
+        gives_timeout=bool(given.get("connect_timeout")),
         shuffles=given.get("load_balance_hosts") == "random",
         options=given.get("options", ""),
         keepalive=MappingProxyType({name: _number(name, given[name]) for name in _KEEPALIVE if name in given}),
@@ -205,14 +237,12 @@ def _looked_up(
     """Each host with the password file's password for it, or why it has none; and a note where the file is unusable."""
     if passfile is None:
         return hosts, []
-    problem = unusable(passfile)
-    if problem is not None:
-        return tuple(replace(host, no_password=clean(problem)) for host in hosts), [clean(problem)]
+    file = PasswordFile.read(passfile)
     found = []
     for host in hosts:
-        secret, why = find_password(passfile, host.name, host.port, database, user)
+        secret, why = file.find(host.name, host.port, database, user)
         found.append(replace(host, password=secret, no_password=clean(why)))
-    return tuple(found), []
+    return tuple(found), [clean(file.problem)] if file.problem else []
 
 
 def _tls(given: Mapping[str, str], environ: Mapping[str, str]) -> Tls:
@@ -272,7 +302,7 @@ def _port(text: str) -> int:
 
 def _number(name: str, text: str) -> int:
     if not _WHOLE_NUMBER.fullmatch(text):
-        raise BadInput(f'{name} is a whole number, not "{clean(text)}"')
+        raise BadInput(f"{name} is a whole number")
     return int(text)
 
 

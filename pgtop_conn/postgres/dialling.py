@@ -12,10 +12,11 @@ import ssl
 import struct
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pwd import getpwuid
 from typing import Any
 
-from pgtop_conn.model.errors import ConnectError
+from pgtop_conn.model.errors import ConnectError, Failure
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.gate import Gate
@@ -23,6 +24,8 @@ from pgtop_conn.postgres.gate import Gate
 _SSL_REQUEST = struct.pack("!II", 8, 80877103)
 #: What a program that is no PostgreSQL may say, long enough to be sure.
 _GLANCE = 64
+#: Between two attempts to get into the queue of a socket.
+_QUEUED_S = 0.05
 
 #: Keyword -> the constant of its socket option; those that this system does not have are left out, as libpq does.
 _OPTIONS = {
@@ -36,38 +39,74 @@ _OPTIONS = {
 class NoTls(ConnectError):
     """The server said that it has none."""
 
+    def __init__(self) -> None:
+        super().__init__("the server has no TLS", failure=Failure.LOGIN)
 
-async def dial(info: ConnInfo, host: Host) -> socket.socket:
-    """Connected to the first address that answers, nothing sent yet. Raises OSError or ConnectError."""
-    loop = asyncio.get_running_loop()
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One of the addresses of a host, as the system's resolver gives them; or the path of a socket."""
+
+    family: int
+    kind: int
+    protocol: int
+    place: Any
+
+    def __str__(self) -> str:
+        return clean(str(self.place[0] if isinstance(self.place, tuple) else self.place))
+
+
+async def addresses(info: ConnInfo, host: Host) -> tuple[Address, ...]:
+    """Where the host may be, in the order in which to try. Raises OSError, as for a name that nobody knows."""
     if host.is_socket:
         path = f"{host.name}/.s.PGSQL.{host.port}"
-        handle = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        return await _connected(handle, "\0" + path[1:] if path.startswith("@") else path)
+        path = "\0" + path[1:] if path.startswith("@") else path
+        return (Address(socket.AF_UNIX, socket.SOCK_STREAM, 0, path),)
     literal = socket.AI_NUMERICHOST if host.address else 0
+    loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host.dialled, host.port, type=socket.SOCK_STREAM, flags=literal)
     if info.shuffles:
         random.shuffle(found)
-    last: OSError = OSError("no address")
-    for family, kind, protocol, _, address in found:
-        handle = socket.socket(family, kind, protocol)
-        try:
+    return tuple(Address(family, kind, protocol, place) for family, kind, protocol, _, place in found)
+
+
+async def dial(info: ConnInfo, address: Address) -> socket.socket:
+    """Connected, nothing sent yet. Raises OSError."""
+    handle = socket.socket(address.family, address.kind, address.protocol)
+    try:
+        if address.family != socket.AF_UNIX:
             _set_options(handle, info.keepalive)
-            return await _connected(handle, address)
-        except OSError as error:
-            handle.close()
-            last = error
-    raise last
+    except BaseException:
+        handle.close()
+        raise
+    return await _connected(handle, address.place)
 
 
 async def _connected(handle: socket.socket, address: Any) -> socket.socket:
     handle.setblocking(False)
     try:
-        await asyncio.get_running_loop().sock_connect(handle, address)
+        if handle.family == socket.AF_UNIX:
+            await _queued(handle, address)
+        else:
+            await asyncio.get_running_loop().sock_connect(handle, address)
     except BaseException:
         handle.close()
         raise
     return handle
+
+
+async def _queued(handle: socket.socket, path: str) -> None:
+    """Connect as soon as the queue of the server's socket has room, as behind many who want to log in.
+
+    The loop would take a full queue for a connection, and no event tells that there is room.
+    """
+    while True:
+        try:
+            handle.connect(path)
+        except BlockingIOError:
+            await asyncio.sleep(_QUEUED_S)
+        else:
+            return
 
 
 def _set_options(handle: socket.socket, wanted: Mapping[str, int]) -> None:
@@ -85,14 +124,17 @@ def _set_options(handle: socket.socket, wanted: Mapping[str, int]) -> None:
 def check_peer(handle: socket.socket, wanted: str) -> None:
     """Whether the socket's other end runs as that user, before anything is sent to it. Raises ConnectError."""
     if not hasattr(socket, "SO_PEERCRED"):
-        raise ConnectError("requirepeer cannot be honoured: this system does not tell who is at a socket's other end")
+        raise ConnectError(
+            "requirepeer cannot be honoured: this system does not tell who is at a socket's other end",
+            failure=Failure.OURS,
+        )
     _, user, _ = struct.unpack("3i", handle.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     try:
         name = getpwuid(user).pw_name
     except KeyError:
         name = f"a user without a name ({user})"
     if name != wanted:
-        raise ConnectError(clean(f"requirepeer is {wanted}, and the server's socket is {name}'s"))
+        raise ConnectError(clean(f"requirepeer is {wanted}, and the server's socket is {name}'s"), failure=Failure.OURS)
 
 
 async def ask_for_tls(handle: socket.socket) -> None:
@@ -103,18 +145,23 @@ async def ask_for_tls(handle: socket.socket) -> None:
     if answer == b"S":
         return
     if answer == b"N":
-        raise NoTls("the server has no TLS")
-    if not answer:
-        raise ConnectError("the connection was closed when TLS was asked for: is it PostgreSQL?")
+        raise NoTls
     if answer.startswith(b"E"):
-        raise ConnectError("the server refused before the login (it may be starting, full, or very old): see its log")
-    if answer.startswith(b"SSH-"):
-        raise ConnectError("what answers there is an SSH server, not PostgreSQL")
-    if answer.startswith(b"HTTP/"):
-        raise ConnectError("what answers there is a web server, not PostgreSQL")
-    if answer[:1] in (b"\x15", b"\x16"):
-        raise ConnectError("what answers there speaks TLS at once: PostgreSQL 17+ does with sslnegotiation=direct")
-    raise ConnectError("what answers there is not PostgreSQL")
+        raise ConnectError(
+            "the server refused before the login (it may be starting, full, or very old): see its log",
+            failure=Failure.UNABLE,
+        )
+    if not answer:
+        strange = "the connection was closed when TLS was asked for: is it PostgreSQL?"
+    elif answer.startswith(b"SSH-"):
+        strange = "what answers there is an SSH server, not PostgreSQL"
+    elif answer.startswith(b"HTTP/"):
+        strange = "what answers there is a web server, not PostgreSQL"
+    elif answer[:1] in (b"\x15", b"\x16"):
+        strange = "what answers there speaks TLS at once: PostgreSQL 17+ does with sslnegotiation=direct"
+    else:
+        strange = "what answers there is not PostgreSQL"
+    raise ConnectError(strange, failure=Failure.UNREACHABLE)
 
 
 class HandedOver:

@@ -1,24 +1,43 @@
-"""What a login that failed is told as: one line for the user, never the driver's own words where they say less."""
+"""Turn a failed login into one line for the user, and say whose trouble it is (Failure)."""
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 
 import asyncpg
 
-from pgtop_conn.model.errors import ConnectError, PasswordNeeded
+from pgtop_conn.model.errors import ConnectError, Failure, PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
-from pgtop_conn.postgres.link import server_text
-from pgtop_conn.postgres.refused import SQLSTATE, exhausted
+from pgtop_conn.postgres.link import GARBLED, server_text
+from pgtop_conn.postgres.pooler_refusals import SQLSTATES, PoolerText, pooler_text, servers_text
+from pgtop_conn.postgres.refused import SQLSTATE, UNKNOWN, exhausted, passed_on, refusal_of
 
 #: What may be wrong on the way in; anything else is our own mistake and shows as one.
-_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError)
+_TROUBLE = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    ValueError,
+    *GARBLED,
+)
+#: What this machine forbids, or has no more of; for TCP the first two are the word of a firewall.
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
+_USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: The server starts, stops or recovers.
+_STARTING = ("57P01", "57P02", "57P03")
+#: SQLSTATE classes by which a server says that it can serve nobody: out of resources, stopped by hand, broken.
+_SERVES_NOBODY = ("53", "57", "58", "XX")
 
 
 class NoServer(ConnectError):
     """Nothing listens there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, failure=Failure.UNREACHABLE)
 
 
 def is_trouble(error: BaseException) -> bool:
@@ -31,21 +50,26 @@ def explained(error: BaseException, info: ConnInfo, host: Host) -> ConnectError:
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate and not _is_ours(error):
         return _refused(error, info, host)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return ConnectError(clean(f"SSL: the certificate of {host} is not accepted: {error.verify_message}"))
+        text = clean(f"SSL: the certificate of {host} is not accepted: {error.verify_message}")
+        return ConnectError(text, failure=Failure.LOGIN)
     if isinstance(error, ssl.SSLError):
-        return ConnectError(clean(f"SSL with {host} failed: {one_line(error.reason or str(error))}"))
+        text = clean(f"SSL with {host} failed: {one_line(error.reason or str(error))}")
+        return ConnectError(text, failure=Failure.LOGIN)
     if isinstance(error, socket.gaierror):
         return NoServer(clean(f'host "{host.dialled}" not found: {error.strerror}'))
     if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
         return NoServer(f"no server at {host}: {_reason(error)}")
     if isinstance(error, (asyncpg.ConnectionDoesNotExistError, ConnectionError)):
-        return ConnectError(
-            f"{host} closed the connection during the login: is it PostgreSQL, and does its log say why?"
-        )
-    text = one_line(str(error))
+        text = f"{host} closed the connection during the login: is it PostgreSQL, and does its log say why?"
+        return ConnectError(text, failure=Failure.UNREACHABLE)
     if isinstance(error, OSError) and error.strerror:
-        return ConnectError(clean(f"cannot connect to {host}: {error.strerror}"))
-    return ConnectError(clean(f"cannot connect to {host}: {text}"))
+        ours = error.errno in _USED_UP or (host.is_socket and error.errno in _FORBIDDEN)
+        text = clean(f"cannot connect to {host}: {error.strerror}")
+        return ConnectError(text, failure=Failure.OURS if ours else Failure.UNREACHABLE)
+    if isinstance(error, GARBLED):
+        return ConnectError(f"what {host} says makes no sense: is it PostgreSQL?", failure=Failure.UNREACHABLE)
+    # What the driver can't make out, or can't do.
+    return ConnectError(clean(f"cannot connect to {host}: {one_line(str(error))}"), failure=Failure.LOGIN)
 
 
 def _is_ours(error: asyncpg.PostgresError) -> bool:
@@ -58,12 +82,29 @@ def _reason(error: BaseException) -> str:
 
 
 def _refused(error: asyncpg.PostgresError, info: ConnInfo, host: Host) -> ConnectError:
-    text, code = server_text(error), error.sqlstate
+    text, code = server_text(error), error.sqlstate or ""
     if code == "28P01":
         why = f" ({host.no_password})" if host.no_password else ""
         if host.password:
             return PasswordNeeded(text, code)
         return PasswordNeeded(clean(f"the server at {host} asks for the password of {info.user}") + why, code)
+    function = getattr(error, "server_source_function", None) or ""
+    if code == SQLSTATE and refusal_of(text, function) is not UNKNOWN:
+        return exhausted(text, host, function)
+    if code in SQLSTATES:
+        inner, said = passed_on(servers_text(text)), pooler_text(text)
+        if inner is not None:
+            return exhausted(text, host, refusal=inner)
+        if said is not None:
+            return _by_pooler(said, text, code, host)
     if code == SQLSTATE:
-        return exhausted(str(error), host, getattr(error, "server_source_function", None) or "")
-    return ConnectError(text, code)
+        return exhausted(text, host, function)
+    failure = Failure.UNABLE if code.startswith(_SERVES_NOBODY) else Failure.LOGIN
+    return ConnectError(text, code, failure=Failure.STARTING if code in _STARTING else failure)
+
+
+def _by_pooler(said: PoolerText, text: str, code: str, host: Host) -> ConnectError:
+    line = f"{text} — {said.meaning}"
+    if said.failure.is_full:
+        return SlotsExhausted(line, code, "pooler", host.name, host.port, failure=said.failure)
+    return ConnectError(line, code, failure=said.failure)

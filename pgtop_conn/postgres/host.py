@@ -43,7 +43,8 @@ def postmaster_of(endpoint: socket.socket | None, backend: int) -> int:
     if serves not in title:
         raise Elsewhere("the process of our backend's pid on this host serves another connection")
     postmaster = parent_of(backend)
-    if postmaster is None or postmaster <= 1 or _command(postmaster) != _command(backend):
+    # In a container the server may be the first process; elsewhere that is another program, which took in an orphan.
+    if postmaster is None or postmaster < 1 or not _same_program(postmaster, backend):
         raise Elsewhere("the parent of our backend is no PostgreSQL server")
     if endpoint.family == socket.AF_UNIX and _listener(endpoint) != postmaster:
         raise Elsewhere("the socket belongs to another process than the server")
@@ -78,6 +79,15 @@ def _title(pid: int) -> str:
     except OSError:
         return ""
     return raw.replace(b"\0", b" ").decode("utf-8", errors="replace")
+
+
+def _same_program(one: int, other: int) -> bool:
+    """By their files; by what the kernel calls them where we may not look at those."""
+    try:
+        return (_PROC / str(one) / "exe").samefile(_PROC / str(other) / "exe")
+    except OSError:
+        name = _command(one)
+        return name is not None and name == _command(other)
 
 
 def _command(pid: int) -> str | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pgtop_conn.model.errors import ConnectError, SourceLost
+from pgtop_conn.model.errors import ConnectError, Failure, SourceLost
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import (
     BACKGROUND,
@@ -40,6 +40,7 @@ from pgtop_conn.postgres.processes import (
     Process,
     boot_time,
     children,
+    is_of,
     look,
     others,
     postmaster_at,
@@ -49,7 +50,7 @@ from pgtop_conn.postgres.processes import (
     ticks_per_second,
 )
 from pgtop_conn.postgres.refused import is_loopback
-from pgtop_conn.postgres.titles import Title, cluster_prefix, parse
+from pgtop_conn.postgres.titles import Title, cluster_prefix, may_be_client, parse
 
 #: What each action sends.
 _SIGNALS = MappingProxyType({Action.TERMINATE: signal.SIGTERM, Action.CANCEL: signal.SIGINT})
@@ -58,6 +59,9 @@ _CHANGED = "its process has run, or has another title, since it was chosen"
 
 class NotOurs(ConnectError):
     """A server is there, and we are neither its OS user nor root."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, failure=Failure.OURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +102,30 @@ class HostDoor:
         """One look at every process of the server. Raises SourceLost when the server is gone."""
         now = time.time()
         first = await self._still_there()
-        found = await asyncio.to_thread(lambda: list(children(first.pid)))
+        owner = self._postmaster.owner
+        kin = {one: is_of(one, first, owner) for one in await asyncio.to_thread(lambda: list(children(first.pid)))}
+        # A child that the server did not make is nobody's session, whatever its title says.
+        found = [process for process, ours in kin.items() if ours is not False]
         titles = {process.pid: clean(decode(process.title)) for process in found}
         prefix = cluster_prefix(list(titles.values()))
         before, self._seen = self._seen, {}
         for process in found:
-            title = parse(titles[process.pid], prefix)
-            if title.kind is None:
-                # Until a login says who it is, its process has the title of the first one; and it holds no slot.
-                title = replace(title, kind=NEWCOMER if process.title == first.title else BACKGROUND)
+            title = _told(process, first, titles[process.pid], prefix) if kin[process] else Title(None)
             backend = self._backend(process, title)
             old = before.get(backend.key)
             since = old.since if old is not None and old.process == process else now
             backend = replace(backend, state_change=since if backend.state else None)
             self._seen[backend.key] = _Seen(process, backend, since)
         backends = tuple(seen.backend for seen in self._seen.values())
+        unknown = sum(one.backend_type is None for one in backends)
         return Snapshot(
             taken_at=now,
             server=replace(self._server, in_recovery=any(one.backend_type == STARTUP for one in backends)),
             backends=backends,
             roles=MappingProxyType({oid: self._role(name, oid) for name, oid in self._oids.items()}),
             databases=MappingProxyType[int, Database]({}),
+            counted_used=sum(one.holds_slot for one in backends) if unknown else None,
+            counted_exact=not unknown,
             poll_s=time.time() - now,
         )
 
@@ -157,7 +164,8 @@ class HostDoor:
             return Outcome(target, Status.GONE, BEFORE)
         if not target.still_is(seen.backend) or target.role != seen.backend.role:
             return Outcome(target, Status.CHANGED, _CHANGED)
-        if seen.backend.backend_type != CLIENT_BACKEND or seen.backend.role in self._privileged:
+        known = seen.backend.backend_type == CLIENT_BACKEND and seen.backend.role_oid
+        if not known or seen.backend.role in self._privileged:
             return Outcome(target, Status.DENIED, "left alone: it is guarded")
         why = send(seen.process, _SIGNALS[action])
         if why == "gone":
@@ -203,22 +211,37 @@ class HostDoor:
         )
 
 
+def _told(process: Process, first: Process, text: str, prefix: str) -> Title:
+    """What the title of a server's process says for certain; without a kind where it may be a client's."""
+    title = parse(text, prefix)
+    if process.title == first.title:
+        # Until a login says who it is, its process has the title of the first one; and it holds no slot.
+        return replace(title, kind=NEWCOMER)
+    if process.cut_off:
+        # With its address it is a client's. What it does may go on, as may its names, which hold anything.
+        return Title(CLIENT_BACKEND if title.kind == CLIENT_BACKEND else None, names=(("", text.strip()), ("", "")))
+    if title.kind is None:
+        return title if may_be_client(text) else replace(title, kind=BACKGROUND)
+    return title
+
+
 def find(info: ConnInfo) -> Postmaster:
     """The server that this connection string names, on this host. Raises ConnectError that lists what is here."""
     if not sys.platform.startswith("linux"):
-        raise ConnectError("the host door needs Linux")
+        raise ConnectError("the host door needs Linux", failure=Failure.OURS)
     try:
         found = _named(info)
         told = ", ".join(_where(one) for one in postmasters()) or "none that is ours to see"
         strange = "; ".join(others())
     except OSError as error:
-        raise ConnectError(f"the host door can't look at the processes of this host: {error.strerror}") from None
+        text = f"the host door can't look at the processes of this host: {error.strerror}"
+        raise ConnectError(text, failure=Failure.OURS) from None
     if found is not None:
         return found
     where = ", ".join(str(host) for host in info.hosts)
     beside = f"; and {strange}" if strange else ""
     text = clean(f"the host door found no server for {where} on this host; here are: {told}{beside}")
-    raise NotOurs(text) if strange and os.geteuid() != 0 else ConnectError(text)
+    raise NotOurs(text) if strange and os.geteuid() != 0 else ConnectError(text, failure=Failure.UNREACHABLE)
 
 
 def _named(info: ConnInfo) -> Postmaster | None:

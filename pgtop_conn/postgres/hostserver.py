@@ -80,7 +80,8 @@ def first_line(postmaster: Postmaster, name: str) -> str:
 
 def _settings(postmaster: Postmaster) -> Mapping[str, int]:
     """What the running server was started with; a name that it does not know is left out."""
-    options = _command(postmaster)[1:] or ["-D", str(postmaster.data_folder)]
+    # The last one counts: what it was started with may be told from the folder that it was started in.
+    options = [*_command(postmaster)[1:], "-D", str(postmaster.data_folder)]
     found = {}
     for name in _SETTINGS:
         value = _ask(postmaster, "-C", name, *options).strip()

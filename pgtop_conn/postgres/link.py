@@ -19,21 +19,31 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from pgtop_conn.model.errors import PollFailed, SourceLost
+from pgtop_conn.model.errors import NotPermitted, PollFailed, SourceLost
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.conninfo import Host
+from pgtop_conn.postgres.message_limits import Watched
+from pgtop_conn.postgres.own_settings import Connection, Runner, begin, insist, settle
 from pgtop_conn.postgres.tls import described
 
 #: Above statement_timeout, so that a living server answers first.
 ANSWER_S = 5.0
 CLOSE_S = 1.0
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 #: Each row gives its columns by name: the driver's records, or a dict where the driver gives none.
 Rows: TypeAlias = Sequence[Any]
 
-#: The last one: the server has ended an idle session, and the end of the stream is not read yet.
-_WENT_AWAY = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, OSError, asyncpg.InternalClientError)
+#: The driver's errors for a message that ends too early.
+GARBLED = (BufferError, IndexError)
+#: The last one of the driver's: the server has ended an idle session, and the end of the stream is not read yet.
+_WENT_AWAY = (
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InterfaceError,
+    OSError,
+    asyncpg.InternalClientError,
+    *GARBLED,
+)
+_NO_TEXT = "the server sent a name that is not in the encoding it announced"
 _FAILED = {
     "57014": "the server took longer than the statement timeout of 3 s to answer",
     "22021": "this database's encoding keeps foreign query texts from being read: connect to a database in UTF8",
@@ -42,9 +52,11 @@ _FAILED = {
 
 
 def server_text(error: asyncpg.PostgresError) -> str:
-    """What the server said, DETAIL included, on one clean line."""
+    """What the server said, its DETAIL once, on one clean line. Hints are for those who write statements."""
+    # str(error) ends in DETAIL and HINT, and some of its hints are the driver's own.
+    message = str(error.args[0]) if error.args else ""
     detail = getattr(error, "detail", None)
-    return clean(one_line(f"{error}. {detail}" if detail else str(error)))
+    return clean(one_line(f"{message}. {detail}" if detail else message))
 
 
 def _seen(task: asyncio.Task[Rows]) -> None:
@@ -82,12 +94,22 @@ class Link:
     def __init__(self, connection: Connection, host: Host) -> None:
         self.host = host
         self.pooled = True
+        #: Whether a pooler, while there may be one, lets us open a transaction.
+        self.transactions = True
         self.version_num = 0
+        #: Who logged in; drawable.
+        self.user = ""
         #: What was left out or read in another way at the login, a line each.
         self.notes: tuple[str, ...] = ()
         #: The pid told at the login; a pooler makes one up.
         self.announced_pid: int = connection.get_server_pid()
+        #: What watches how much the server sends.
+        self.watched: Watched | None = None
+        #: The error with which the server ended the session.
+        self.last_word: asyncpg.PostgresError | None = None
         self._connection = connection
+        #: What our settings are made with.
+        self.settings: Runner = connection
         self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
         self._turn = asyncio.Lock()
         self._running: asyncio.Task[Rows] | None = None
@@ -118,7 +140,8 @@ class Link:
     @property
     def why_lost(self) -> str:
         """One line, for SourceLost."""
-        return self._why or "the server ended the session (terminated, idle timeout or shutdown)"
+        ended = self._why or (self.watched.why_ended if self.watched is not None else "")
+        return ended or "the server ended the session (terminated, idle timeout or shutdown)"
 
     async def fetch(self, text: str, *arguments: object) -> Rows:
         """Every row of one statement. Raises SourceLost; a server's refusal arrives as asyncpg.PostgresError."""
@@ -139,22 +162,56 @@ class Link:
             raise
         except _WENT_AWAY as error:
             raise self._gone(error) from None
+        except UnicodeDecodeError:
+            # What the driver has read of the answer is not known.
+            self.cut(_NO_TEXT)
+            raise SourceLost(self._why) from None
 
     async def read(self, text: str, *arguments: object) -> Rows:
-        """As fetch(), for polls: a server's refusal is PollFailed."""
+        """As fetch(), for polls: a server's refusal is PollFailed, NotPermitted where our role may not read it."""
         try:
             return await self.fetch(text, *arguments)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise NotPermitted(server_text(error)) from None
         except asyncpg.PostgresError as error:
             raise PollFailed(_FAILED.get(error.sqlstate or "", "") or server_text(error)) from None
 
+    async def prepare(self) -> None:
+        """Our settings for the whole session, when it is known that no pooler is between."""
+        await self.prepare_output()
+        await settle(self.settings, self.version_num)
+        if self.encoding != "UTF8":
+            # Bytes as they are stored, instead of a conversion that fails or garbles them.
+            await insist(self.settings, "SET client_encoding = 'SQL_ASCII'")
+
+    async def prepare_output(self) -> None:
+        """The driver needs no notices, and debug output may be long."""
+        await insist(self.settings, "SET client_min_messages = warning")
+
     async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
         if self.pooled:
-            return await self._connection.fetch(text, *arguments)
+            ask = self._ask_in_transaction if self.transactions else self._ask_unnamed
+            return await ask(text, arguments)
         prepared = self._prepared.get(text)
         if prepared is None:
             name = f"pgtop_conn_{len(self._prepared)}"
             prepared = self._prepared[text] = await self._connection.prepare(text, name=name)
         return await prepared.fetch(*arguments)
+
+    async def _ask_in_transaction(self, text: str, arguments: Sequence[Any]) -> Rows:
+        """With our settings for this statement alone, since another client may have the server's session next."""
+        await begin(self.settings)
+        try:
+            rows = await self._ask_unnamed(text, arguments)
+        except asyncpg.PostgresError:
+            if not self._connection.is_closed():
+                await self.settings.execute("ROLLBACK")
+            raise
+        await self.settings.execute("COMMIT")
+        return rows
+
+    async def _ask_unnamed(self, text: str, arguments: Sequence[Any]) -> Rows:
+        return await self._connection.fetch(text, *arguments)
 
     async def _settle(self) -> None:
         """Wait until the running statement has ended; cut the connection when it does not end in time."""
@@ -178,8 +235,13 @@ class Link:
         # The reason the server gave hangs on the driver's own error as its cause.
         cause = error.__cause__
         said = cause if isinstance(cause, asyncpg.PostgresError) else error
+        told = "the server sent what is not PostgreSQL's protocol" if isinstance(error, GARBLED) else ""
+        if isinstance(said, asyncpg.PostgresError) and not (self.watched is not None and self.watched.why_ended):
+            told = server_text(said)
+            # The driver's own errors borrow the class, and have no severity.
+            self.last_word = said if getattr(said, "severity", None) is not None else None
         if not self._why:
-            self.cut(server_text(said) if isinstance(said, asyncpg.PostgresError) else self.why_lost)
+            self.cut(told or self.why_lost)
         return SourceLost(self._why)
 
     def cut(self, why: str) -> None:

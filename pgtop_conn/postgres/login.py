@@ -11,21 +11,28 @@ from typing import Any, cast
 
 import asyncpg
 
-from pgtop_conn.model.errors import ConnectError
+from pgtop_conn.model.errors import ConnectError, Failure
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
+from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres import tls
 from pgtop_conn.postgres.conninfo import ConnInfo, Host
-from pgtop_conn.postgres.dialling import HandedOver, NoTls, ask_for_tls, check_peer, dial
+from pgtop_conn.postgres.dialling import Address, HandedOver, NoTls, ask_for_tls, check_peer, dial
 from pgtop_conn.postgres.failures import explained, is_trouble
 from pgtop_conn.postgres.gate import Gate
-from pgtop_conn.postgres.link import Connection, Link
+from pgtop_conn.postgres.link import Link
+from pgtop_conn.postgres.own_settings import Connection
 
 #: The server has no pg_hba line for a login of this kind: one of the other kind may have one.
 NOT_PERMITTED = "28000"
 #: Refusals that have nothing to do with TLS: wrong password, no slot, no such database, starting up.
 _FINAL = ("28P01", "53300", "3D000", "57P03")
+#: The server can't put its database's encoding (MULE_INTERNAL), or what a trigger says there at a login (SQL_ASCII),
+#: into UTF-8: it is asked for the bytes as they are.
+_NO_CONVERSION = ("0A000", "22021")
 #: What a pooler says of startup parameters that it does not know.
 _UNSUPPORTED = "unsupported startup parameter"
+#: What the driver puts before the reason.
+_IN_THE_EXCHANGE = "unexpected error while performing authentication: "
 _NO_OPTIONS = "options are left out: what is in between (a pooler) refuses them"
 
 
@@ -39,17 +46,22 @@ class _Login:
 
     info: ConnInfo
     host: Host
+    address: Address
     kind: type[Link]
     options: str
+    encoding: str = ""
     notes: list[str] = field(default_factory=list)
 
 
-async def login(info: ConnInfo, host: Host, kind: type[Link]) -> Link:
-    """Logged in, nothing asked yet. Raises ConnectError."""
-    trying = _Login(info, host, kind, info.options)
+async def login(info: ConnInfo, host: Host, address: Address, kind: type[Link]) -> Link:
+    """Logged in at one address of the host, nothing asked yet. Raises ConnectError."""
+    trying = _Login(info, host, address, kind, info.options)
     try:
         return await _try_each(trying)
     except ConnectError as error:
+        if error.sqlstate in _NO_CONVERSION:
+            trying.encoding = "SQL_ASCII"
+            return await _try_each(trying)
         if not trying.options or _UNSUPPORTED not in str(error):
             raise
     # A monitor gets in where a client that needs its options would not.
@@ -69,7 +81,8 @@ async def _try_each(trying: _Login) -> Link:
         except ConnectError as error:
             if first is not None:
                 raise _both(first, error) from None
-            if not isinstance(error, Handshake) and error.sqlstate in (None, *_FINAL):
+            final = error.sqlstate in (None, *_FINAL) or error.failure is not Failure.LOGIN
+            if final and not isinstance(error, Handshake):
                 raise
             first = error
             continue
@@ -87,7 +100,11 @@ def _both(first: ConnectError, second: ConnectError) -> ConnectError:
         return second
     if second.sqlstate == NOT_PERMITTED and first.sqlstate is not None:
         return first
-    return type(second)(f"{second}; before that: {first}", second.sqlstate)
+    second.args = (f"{second}; before that: {first}",)
+    if second.failure is Failure.UNREACHABLE:
+        # Somebody answered before.
+        second.failure = first.failure
+    return second
 
 
 async def _attempt(trying: _Login, with_tls: bool) -> Link:
@@ -95,7 +112,7 @@ async def _attempt(trying: _Login, with_tls: bool) -> Link:
     handed: HandedOver | None = None
     handle: socket.socket | None = None
     try:
-        handle = await dial(trying.info, trying.host)
+        handle = await dial(trying.info, trying.address)
         if trying.info.require_peer and trying.host.is_socket:
             check_peer(handle, trying.info.require_peer)
         with_tls = with_tls and await _agreed(trying, handle)
@@ -107,13 +124,22 @@ async def _attempt(trying: _Login, with_tls: bool) -> Link:
         if handed is not None and handed.gate is not None and handed.gate.refusal is not None:
             raise handed.gate.refusal from None
         if isinstance(error, ssl.SSLError):
-            raise Handshake(str(explained(error, trying.info, trying.host))) from None
+            raise Handshake(str(explained(error, trying.info, trying.host)), failure=Failure.LOGIN) from None
         if with_tls and _is_handshake(error, handed):
-            raise Handshake(f"SSL with {trying.host} failed: the connection was closed in the handshake") from None
+            text = f"SSL with {trying.host} failed: the connection was closed in the handshake"
+            raise Handshake(text, failure=Failure.UNREACHABLE) from None
+        if isinstance(error, asyncpg.InternalClientError) and (method := _exchanging(handed)):
+            # The driver's words for an exchange that makes no sense, and those of the Kerberos library.
+            text = one_line(str(error).removeprefix(_IN_THE_EXCHANGE))
+            raise ConnectError(clean(f"{method} with {trying.host} failed: {text}"), failure=Failure.LOGIN) from None
         if is_trouble(error):
             raise explained(error, trying.info, trying.host) from None
         raise
-    return trying.kind(connection, trying.host)
+    assert handed.gate is not None
+    link = trying.kind(connection, trying.host)
+    link.user = clean(trying.info.user)
+    link.watched = handed.gate.watched
+    return link
 
 
 async def _agreed(trying: _Login, handle: socket.socket) -> bool:
@@ -126,22 +152,24 @@ async def _agreed(trying: _Login, handle: socket.socket) -> bool:
         if trying.info.sslmode == "prefer":
             return False
         raise ConnectError(
-            f"the server at {trying.host} has no SSL, and sslmode={trying.info.sslmode} demands it"
+            f"the server at {trying.host} has no SSL, and sslmode={trying.info.sslmode} demands it",
+            failure=Failure.LOGIN,
         ) from None
     except ConnectError as error:
-        raise ConnectError(f"no login at {trying.host}: {error}") from None
+        raise ConnectError(f"no login at {trying.host}: {error}", failure=error.failure) from None
     return True
 
 
 def _handed_over(trying: _Login, handle: socket.socket, with_tls: bool) -> HandedOver:
     demanded = trying.info.tls
-    gate = partial(Gate, allowed=trying.info.allowed, direct_tls=with_tls and demanded.direct)
+    by_door = bool(trying.kind.door)
+    gate = partial(Gate, allowed=trying.info.allowed, direct_tls=with_tls and demanded.direct, by_door=by_door)
     if not with_tls:
         return HandedOver(handle, gate, None, None)
     try:
         context, notes = tls.context(demanded)
     except ConnectError as error:
-        raise Handshake(str(error)) from None
+        raise Handshake(str(error), failure=error.failure) from None
     trying.notes += notes
     # An address alone is no name, and is none in the certificate either unless it is to be verified.
     name = trying.host.name if demanded.names_server else None
@@ -151,6 +179,11 @@ def _handed_over(trying: _Login, handle: socket.socket, with_tls: bool) -> Hande
 def _is_handshake(error: BaseException, handed: HandedOver | None) -> bool:
     """Whether the connection broke before the driver was told of it."""
     return isinstance(error, OSError) and handed is not None and (handed.gate is None or handed.gate.transport is None)
+
+
+def _exchanging(handed: HandedOver | None) -> str:
+    """The way of authentication in the middle of which a login is; "" elsewhere."""
+    return handed.gate.exchanging if handed is not None and handed.gate is not None else ""
 
 
 def _close(handed: HandedOver | None, handle: socket.socket | None) -> None:
@@ -167,6 +200,9 @@ def _arguments(trying: _Login, with_tls: bool) -> dict[str, Any]:
     """Everything said outright, since what is left out the driver reads from PG* variables and password files."""
     info, host = trying.info, trying.host
     settings = {"options": trying.options} if trying.options else {}
+    if trying.encoding:
+        # The driver asks for UTF-8 before this one, and the last one counts.
+        settings["client_encoding"] = trying.encoding
     return {
         "host": [host.dialled],
         "port": [host.port],

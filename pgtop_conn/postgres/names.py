@@ -20,12 +20,19 @@ class Names:
     def __init__(self) -> None:
         self.roles: Mapping[int, Role] = {}
         self.databases: Mapping[int, Database] = {}
+        #: What roles are called of which nothing else may be read.
+        self._nameless: Mapping[int, str] = {}
         self._missing: set[Pair] = set()
         self._raw: dict[str, list[bytes]] = {}
 
     def raw(self, role: str) -> Sequence[bytes]:
         """Every name at the last reading that is this one when it is cleaned; none when there is no such role."""
         return self._raw.get(role, [])
+
+    def role_name(self, oid: int) -> str:
+        """ "" where it is not known."""
+        role = self.roles.get(oid)
+        return role.name if role is not None else self._nameless.get(oid, "")
 
     def unknown(self, pairs: Iterable[Pair]) -> bool:
         """Whether one of these pairs names an oid that was not there at the last reading."""
@@ -37,8 +44,10 @@ class Names:
 
     def learn(self, roles: Rows, databases: Rows, pairs: Iterable[Pair]) -> bool:
         """Take a new reading, made while these pairs were in use; whether anything differs from the last one."""
-        before = (self.roles, self.databases)
-        self.roles = MappingProxyType({row["oid"]: _role(row) for row in roles})
+        before = (self.roles, self.databases, self._nameless)
+        whole = [row for row in roles if "rolsuper" in row.keys()]  # noqa: SIM118  a record is looked at by its values
+        self.roles = MappingProxyType({row["oid"]: _role(row) for row in whole})
+        self._nameless = {} if whole else {row["oid"]: clean(decode(row["name"])) for row in roles}
         self.databases = MappingProxyType(
             {row["oid"]: Database(row["oid"], clean(decode(row["name"])), row["datconnlimit"]) for row in databases}
         )
@@ -46,7 +55,7 @@ class Names:
         for row in roles:
             self._raw.setdefault(clean(decode(row["name"])), []).append(row["name"])
         self._missing = set(pairs)
-        return before != (self.roles, self.databases)
+        return before != (self.roles, self.databases, self._nameless)
 
 
 def _role(row: Mapping[str, Any]) -> Role:

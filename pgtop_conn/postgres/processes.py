@@ -19,8 +19,12 @@ _PROC = Path("/proc")
 _MOST_BYTES = 65536
 #: What the program of a server is called, by the kernel.
 _NAMES = ("postgres", "postmaster", "edb-postgres")
-#: Where stat() has the parent and the moment of the start, counted behind the name.
+#: Where stat() has the parent and the moment of the start, counted behind the name; and where arguments and environment
+#: begin and end, which is 0 where we may not look.
 _PARENT, _STARTED = 1, 19
+_ARGUMENTS = slice(45, 49)
+#: The first process of a container, or of the machine: what loses its parent becomes its child.
+_INIT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,15 @@ class Process:
     title: bytes
     #: How often it went to sleep, or was put aside: unchanged means that it has done nothing meanwhile.
     switches: int = 0
+    #: The numbers of its users: real, effective, saved, of its files. They differ in a program that is setuid.
+    users: tuple[int, ...] = ()
+    #: Device and inode of its program and of the folder it works in; None where we may not look.
+    program: tuple[int, int] | None = None
+    folder: tuple[int, int] | None = None
+    #: What the kernel calls it, which it may change.
+    name: str = ""
+    #: Whether its title may go on: it fills the room that arguments and environment have left it.
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,53 @@ def look(pid: int) -> Process | None:
         return None
     counted = [line.rpartition(b":")[2] for line in status.splitlines() if b"ctxt_switches:" in line]
     switches = sum(int(count) for count in counted if count.strip().isdigit())
-    return Process(pid, int(fields[_PARENT]), int(fields[_STARTED]), title.rstrip(b"\0 "), switches)
+    users = next((line.split()[1:] for line in status.splitlines() if line.startswith(b"Uid:")), [])
+    return Process(
+        pid,
+        int(fields[_PARENT]),
+        int(fields[_STARTED]),
+        title.rstrip(b"\0 "),
+        switches,
+        users=tuple(map(int, users)),
+        program=_inode(pid, "exe"),
+        folder=_inode(pid, "cwd"),
+        name=_name(pid),
+        # The kernel pads a title that is shorter than the arguments were. The last two bytes are never written.
+        cut_off=len(title.rstrip(b"\0")) >= (_room(fields) or len(title)) - 2,
+    )
+
+
+def _inode(pid: int, link: str) -> tuple[int, int] | None:
+    try:
+        found = (_PROC / str(pid) / link).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _room(fields: list[bytes]) -> int:
+    """Bytes of arguments and environment, where a title is written; 0 where we may not know."""
+    places = list(map(int, fields[_ARGUMENTS]))
+    if len(places) < 4 or not all(places):
+        return 0
+    arguments, behind, environment, end = places
+    return (end if environment == behind else behind) - arguments
+
+
+def is_of(process: Process, first: Process, owner: int) -> bool | None:
+    """Whether a server's first process made this one; None where that can't be told.
+
+    A parent alone proves nothing: in a container the server may be the first process of all, and every orphan becomes
+    its child, other users' and setuid programs too, with whatever title they gave themselves.
+    """
+    if process.parent != first.pid or process.started < first.started or process.users != (owner,) * 4:
+        return False
+    if process.program is not None and first.program is not None and process.folder is not None:
+        return (process.program, process.folder) == (first.program, first.folder)
+    # We have another group than the server's, and only the parent to go by.
+    if process.name != first.name:
+        return False
+    return True if _inner_pid(first.pid) != _INIT else None
 
 
 def _stat(pid: int) -> list[bytes] | None:

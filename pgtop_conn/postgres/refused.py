@@ -104,9 +104,15 @@ def refusal_of(text: str, function: str = "") -> Refusal:
     return next((one for one in REFUSALS if one.mark and one.mark in plain), by_function or UNKNOWN)
 
 
-def exhausted(text: str, host: Host, function: str = "") -> SlotsExhausted:
-    """The error for the user: the server's words and what they mean."""
-    refusal = refusal_of(text, function)
+def passed_on(text: str) -> Refusal | None:
+    """The limit of which a pooler passes on the server's English text, with a code of the pooler's own; else None."""
+    plain = one_line(text)
+    return next((one for one in REFUSALS if plain.startswith(one.beginning)), None)
+
+
+def exhausted(text: str, host: Host, function: str = "", refusal: Refusal | None = None) -> SlotsExhausted:
+    """The error for the user: the server's words and what they mean; `refusal` where it is known already."""
+    refusal = refusal or refusal_of(text, function)
     return SlotsExhausted(f"{clean(one_line(text))} — {refusal.meaning}", SQLSTATE, refusal.kind, host.name, host.port)
 
 

@@ -39,6 +39,7 @@ class ActivityRow(NamedTuple):
     hidden: bool
     walsender: bool
     taken_at: float | None
+    server_start: float | None
     #: Only with a query that is new: last, so that what tells whether a session changed is everything before it.
     query: bytes | None
 
@@ -77,7 +78,7 @@ def backend_of(
 ) -> Backend:
     """One session; `query` is clean already. What thousands of them share is kept once."""
     role_oid, database_oid = row.usesysid or 0, row.datid or 0
-    role, database = names.roles.get(role_oid), names.databases.get(database_oid)
+    database = names.databases.get(database_oid)
     port = row.client_port
     # A socket has no address and port -1; a hidden client has neither.
     client = row.client or ("local" if port == -1 else "")
@@ -86,7 +87,7 @@ def backend_of(
         key=BackendKey(row.pid, row.backend_start),
         backend_type=_word(kind) if kind is not None else None,
         role_oid=role_oid,
-        role=role.name if role else "",
+        role=names.role_name(role_oid),
         database_oid=database_oid,
         database=database.name if database else "",
         app=_word(row.application_name or ""),

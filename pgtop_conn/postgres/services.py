@@ -12,10 +12,10 @@ from pathlib import Path
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.keywords import KEYWORDS
+from pgtop_conn.postgres.small_files import read
 
 #: Bytes of a line, its end included.
 LONGEST_LINE = 1022
-
 #: Where the system's file is when PGSYSCONFDIR does not say, since each packager builds its own folder into libpq:
 #: Debian and Ubuntu, Red Hat and SUSE, a build from source, Homebrew on ARM and on Intel.
 SYSTEM_FOLDERS = (
@@ -43,18 +43,25 @@ def _files(file: str | None, environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(file)
     elif environ.get("HOME"):
         own = Path(environ["HOME"], ".pg_service.conf")
-        if own.exists():
+        if _is_there(own):
             yield own
     folders = (environ["PGSYSCONFDIR"],) if "PGSYSCONFDIR" in environ else SYSTEM_FOLDERS
-    shared = next((path for folder in folders if (path := Path(folder, "pg_service.conf")).exists()), None)
+    shared = next((path for folder in folders if _is_there(path := Path(folder, "pg_service.conf"))), None)
     if shared is not None:
         yield shared
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise BadInput(f'service file "{clean(str(path))}": {error.strerror}') from None
 
 
 def _read(path: Path, name: str) -> dict[str, str] | None:
     """The section of that name, None where the file has none. A line that stands in it twice counts the first time."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read(path, pipes=True)[0].split(b"\n")
     except FileNotFoundError:
         raise BadInput(f'service file "{clean(str(path))}" not found') from None
     except OSError as error:

@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
-from pgtop_conn.model.errors import ConnectError, PollFailed, SlotsExhausted, SourceLost
+from pgtop_conn.model.errors import (
+    ConnectError,
+    Failure,
+    NotPermitted,
+    PollFailed,
+    SourceLost,
+)
 from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
-from pgtop_conn.postgres.activity import Reader
-from pgtop_conn.postgres.connecting import connect
+from pgtop_conn.postgres.activity import AnotherServer, Reader
+from pgtop_conn.postgres.connecting import connect, read_again
 from pgtop_conn.postgres.conninfo import ConnInfo
 from pgtop_conn.postgres.link import Link, Rows
 from pgtop_conn.postgres.signals import signal_each
@@ -25,13 +31,15 @@ _CLOSED = "the session was closed"
 MOST_AT_ONCE = 2
 #: Between two attempts to leave the walsender door for a slot that looked free.
 MOVE_EVERY_S = 5.0
+#: How often a poll begins anew when the statements of one are answered by several servers behind a pooler.
+READ_ANEW = 2
 
 
 class Session:
     """Opened with `await Session.open(info)`. Polls may be cancelled; signals may go out between their statements.
 
     poll() on a lost connection raises SourceLost once; each poll() after that tries once to connect again, with the
-    same password. How long to wait between tries is the caller's business.
+    password that was typed, or that the files have by now. How long to wait between tries is the caller's business.
 
     A session that was given up for want of an answer may still hold its slot. While it does, one more is opened, which
     tells the server to end the first; when that one gives no answer either, poll() raises SourceLost and opens none
@@ -80,11 +88,20 @@ class Session:
                 if link.lost:
                     raise SourceLost(link.why_lost)
                 await self._end_earlier(link)
-                snapshot = await self._reader.read()
+                snapshot = await self._read(link)
                 self._forget_ended(link, snapshot)
                 return await self._in_a_slot() if self._may_move(link, snapshot) else snapshot
             except SourceLost as error:
                 raise self._lost(link, error) from None
+
+    async def _read(self, link: Link) -> Snapshot:
+        """One poll; from the beginning where a pooler has led us to another server since the last one."""
+        for _ in range(READ_ANEW):
+            try:
+                return await self._reader.read()
+            except AnotherServer:
+                self._reader = Reader(link)
+        return await self._reader.read()
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """One statement for each target, in order; see signals.py for what the server re-checks."""
@@ -106,6 +123,8 @@ class Session:
             async with self._turn:
                 try:
                     return await link.read(text, *arguments)
+                except NotPermitted as error:
+                    raise await self._reader.asker.explained(error, text) from None
                 except SourceLost as error:
                     raise self._lost(link, error) from None
 
@@ -158,7 +177,7 @@ class Session:
         witness = link.take_witness()
         if witness is None:
             return False
-        one = Unanswered(witness, link.host, link.announced_pid, self._reader.own_key)
+        one = Unanswered(witness, link.host, link.announced_pid, self._reader.own_key, self._reader.place)
         if self._closed:
             one.close()
         else:
@@ -186,7 +205,8 @@ class Session:
     def _forget_ended(self, link: Link, snapshot: Snapshot) -> None:
         """Those that the same server was told to end, and lists no more."""
         for one in self._unanswered:
-            if one.told and one.host == link.host and one.key not in snapshot.by_key:
+            here = one.place is not None and one.place.relation(snapshot).tells
+            if one.told and one.host == link.host and here and one.key not in snapshot.by_key:
                 one.close()
         self._unanswered = [one for one in self._unanswered if not one.ended]
 
@@ -194,15 +214,25 @@ class Session:
         """An ordinary slot, or the door where that is allowed and no slot is left."""
         try:
             return await self._reconnect(Link)
-        except SlotsExhausted:
-            if not self._by_door:
+        except ConnectError as error:
+            if not self._by_door or error.failure is not Failure.FULL:
                 raise
             return await self._reconnect(_by_door())
+
+    async def _connected(self, kind: type[Link]) -> Link:
+        """With what the files say now: a password may have been changed since."""
+        self._info, unread = await read_again(self._info)
+        try:
+            return await connect(self._info, kind)
+        except ConnectError as error:
+            if unread:
+                error.args = (f"{error}; the settings are those of the start, since {unread}",)
+            raise
 
     async def _reconnect(self, kind: type[Link]) -> Link:
         if self._closed:
             raise SourceLost(_CLOSED)
-        task = self._connecting = asyncio.create_task(connect(self._info, kind))
+        task = self._connecting = asyncio.create_task(self._connected(kind))
         try:
             link = await task
         except asyncio.CancelledError:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 import asyncpg
 
+from pgtop_conn.model.appname import raw_name
 from pgtop_conn.model.errors import SourceLost
+from pgtop_conn.model.identity import Relation
 from pgtop_conn.model.source import BEFORE, Action, Outcome, Status, Target
 from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.link import Link, server_text
@@ -45,6 +47,11 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
             [name.hex() for name in names],
             target.allow_superuser,
             target.allow_replication,
+            target.allow_unknown_role,
+            target.allow_namesake,
+            target.busy,
+            # Only where it is compared: by the walsender door a statement may be written into the server's log.
+            [raw_name(target.app, target.app_host).encode().hex()] if target.busy else [],
         )
         if rows:
             # False: it ended in the instant between the look and the signal.
@@ -65,14 +72,22 @@ async def _signal(link: Link, action: Action, target: Target, names: Sequence[by
 async def _why_nobody(link: Link, target: Target) -> Outcome:
     """Nothing was sent: is the session gone, has it changed, or does a guard protect it?"""
     rows = await link.fetch(statement("still_there"), target.key.pid, target.key.backend_start)
-    if not rows:
-        return Outcome(target, Status.GONE, BEFORE)
     row = rows[0]
-    if row["state"] != target.state:
+    if target.server_start not in (None, row["server_start"]):
+        # Behind a pooler, or over a new connection after a failover: nobody of the first server is here.
+        return Outcome(target, Status.NOT_SENT, str(Relation.UNSURE))
+    if not row["there"]:
+        return Outcome(target, Status.GONE, BEFORE)
+    if target.busy:
+        if row["wrote"] and not target.wrote:
+            return Outcome(target, Status.CHANGED, "its transaction has written since it was chosen")
+        if row["app"] != raw_name(target.app, target.app_host):
+            return Outcome(target, Status.CHANGED, f"its application is now called {clean(row['app'])}")
+    elif row["state"] != target.state:
         return Outcome(target, Status.CHANGED, f"now {clean(row['state'] or 'without a state')}")
-    if (row["state_change"], row["query_start"]) != (target.state_change, target.query_start):
+    elif (row["state_change"], row["query_start"]) != (target.state_change, target.query_start):
         return Outcome(target, Status.CHANGED, "another query since it was chosen")
-    if row["wrote"] != target.wrote:
+    elif row["wrote"] != target.wrote:
         return Outcome(target, Status.CHANGED, "its transaction has written since it was chosen")
     if row["role"] is None:
         return Outcome(target, Status.DENIED, "left alone: its role is unknown or was dropped")

@@ -63,7 +63,8 @@ _STATES = {
     "<FASTPATH> function call": FASTPATH,
 }
 _TAG = re.compile(r"[A-Z][A-Z ]{0,60}")
-_WAITING = " waiting"
+#: For a lock; or, with a place in the log, for a synchronous standby.
+_WAITING = re.compile(r" waiting(?P<standby> for [0-9A-F]{1,8}/[0-9A-F]{1,8})?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,9 @@ def parse(title: str, prefix: str = PREFIX) -> Title:
         kinds = (kind for word, kind in _BACKGROUND.items() if text == word or text.startswith(f"{word} "))
         return Title(next(kinds, None))
     address, activity = found
-    waiting = activity.endswith(_WAITING)
-    activity = activity.removesuffix(_WAITING)
+    waits = _WAITING.search(activity)
+    waiting = waits is not None and not waits["standby"]
+    activity = _WAITING.sub("", activity)
     words = text[: address.start()].removesuffix(" ").split(" ")
     splits = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
     return Title(
@@ -139,13 +141,18 @@ def parse(title: str, prefix: str = PREFIX) -> Title:
     )
 
 
+def may_be_client(title: str) -> bool:
+    """Whether there is an address in it, whatever follows: only a client's title has one."""
+    return _address(title, anything=True) is not None
+
+
 def _address(text: str, *, anything: bool) -> tuple[re.Match[str], str] | None:
     """The last address that is followed by what a server writes there, and that; a walsender's may be anything."""
     for match in reversed(list(_CLIENT.finditer(text))):
         if match.start() and text[match.start() - 1] != " ":
             continue
         activity = text[match.end() :].strip()
-        plain = activity.removesuffix(_WAITING)
+        plain = _WAITING.sub("", activity)
         if anything or not activity or plain in _STATES or _TAG.fullmatch(plain):
             return match, activity
     return None

@@ -12,8 +12,9 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pgtop_conn.model.errors import BadInput, ConnectError
+from pgtop_conn.model.errors import BadInput, ConnectError, Failure
 from pgtop_conn.model.text import clean, one_line
+from pgtop_conn.storage import private_files
 
 #: The trusted certificates of the machine instead of a file's.
 SYSTEM = "system"
@@ -22,12 +23,21 @@ VERIFY_FULL = "verify-full"
 #: What a server must choose in a direct handshake (PostgreSQL 17+).
 ALPN = "postgresql"
 
+#: Of one file. Those of all authorities together have a quarter of a megabyte, lists of revoked ones a few.
+_MOST_BYTES = 64 * 2**20
 _VERSIONS = {
     "tlsv1": ssl.TLSVersion.TLSv1,
     "tlsv1.1": ssl.TLSVersion.TLSv1_1,
     "tlsv1.2": ssl.TLSVersion.TLSv1_2,
     "tlsv1.3": ssl.TLSVersion.TLSv1_3,
 }
+
+
+class Unusable(ConnectError):
+    """A file of ours can't be used."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, failure=Failure.OURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +88,12 @@ def judge(tls: Tls) -> None:
 def _version(text: str) -> ssl.TLSVersion:
     version = _VERSIONS.get(text.casefold())
     if version is None:
-        raise BadInput(f'a TLS version is one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3, not "{clean(text)}"')
+        raise BadInput("a TLS version is one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3")
     return version
 
 
 def context(tls: Tls) -> tuple[ssl.SSLContext, tuple[str, ...]]:
-    """What the handshake is made with, and notes on files that are not there. Raises ConnectError."""
+    """What the handshake is made with, and notes on files that are not there. Raises Unusable."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
@@ -107,16 +117,31 @@ def _file(given: str, tls: Tls, name: str) -> Path | None:
     return tls.folder / name if tls.folder is not None else None
 
 
+def _is_there(path: Path, keyword: str) -> bool:
+    """Whether there is a file that can be read in no time: OpenSSL would wait for a pipe for ever. Raises Unusable."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise Unusable(clean(f"cannot read the file of {keyword}: {path}: {error.strerror}")) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise Unusable(clean(f"{keyword}: {path} is no plain file"))
+    if found.st_size > _MOST_BYTES:
+        raise Unusable(clean(f"{keyword}: {path} is longer than {_MOST_BYTES // 2**20} MB"))
+    return True
+
+
 def _trust(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
     """Verify as soon as there are certificates to verify with, in whatever mode."""
     if tls.root == SYSTEM:
         made.set_default_verify_paths()
     else:
         root = _file(tls.root, tls, "root.crt")
-        if root is None or not root.exists():
+        if root is None or not _is_there(root, "sslrootcert"):
             if tls.mode in (VERIFY_CA, VERIFY_FULL):
                 named = clean(str(root)) if root is not None else "~/.postgresql/root.crt"
-                raise ConnectError(
+                raise Unusable(
                     f'root certificate file "{named}" does not exist: name one with sslrootcert, use the machine\'s own'
                     " with sslrootcert=system, or do not verify (sslmode=require)"
                 )
@@ -131,27 +156,30 @@ def _trust(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
 def _revoke(made: ssl.SSLContext, tls: Tls) -> None:
     """Lists of revoked certificates; the default one may be missing, one that was named may not."""
     default = None if tls.revoked or tls.revoked_folder else _file("", tls, "root.crl")
-    if default is not None and default.exists():
+    if default is not None and _is_there(default, "sslcrl"):
         _load(made, default, "sslcrl")
     elif not tls.revoked and not tls.revoked_folder:
         return
     if tls.revoked:
+        _is_there(Path(tls.revoked), "sslcrl")
         _load(made, Path(tls.revoked), "sslcrl")
     if tls.revoked_folder:
         if not Path(tls.revoked_folder).is_dir():
-            raise ConnectError(f"sslcrldir: no such folder: {clean(tls.revoked_folder)}")
+            raise Unusable(f"sslcrldir: no such folder: {clean(tls.revoked_folder)}")
         made.load_verify_locations(capath=tls.revoked_folder)
     made.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
 
 
 def _load(made: ssl.SSLContext, path: Path, keyword: str) -> None:
     try:
+        # The library would wait for a writer.
+        private_files.open_to_read(path).close()
         made.load_verify_locations(cafile=str(path))
     except ssl.SSLError as error:
         said = one_line(error.reason or str(error))
-        raise ConnectError(clean(f"{keyword}: {path} holds nothing that can be read: {said}")) from None
+        raise Unusable(clean(f"{keyword}: {path} holds nothing that can be read: {said}")) from None
     except OSError as error:
-        raise ConnectError(clean(f"cannot read the file of {keyword}: {path}: {error.strerror}")) from None
+        raise Unusable(clean(f"cannot read the file of {keyword}: {path}: {error.strerror}")) from None
 
 
 def _identify(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
@@ -159,19 +187,20 @@ def _identify(made: ssl.SSLContext, tls: Tls) -> tuple[str, ...]:
     certificate = None if tls.certificate_mode == "disable" else _file(tls.certificate, tls, "postgresql.crt")
     if certificate is None:
         return ()
-    if not certificate.exists():
+    if not _is_there(certificate, "sslcert"):
         return (f"sslcert: {clean(tls.certificate)} is not there and not shown",) if tls.certificate else ()
     key = _file(tls.key, tls, "postgresql.key")
     if key is not None:
         _judge_key(key)
     try:
+        private_files.open_to_read(certificate).close()
         made.load_cert_chain(certificate, keyfile=key, password=lambda: tls.key_password)
     except ssl.SSLError as error:
         # The library says nothing at all of a key that the password does not open.
         said = one_line(error.reason or "wrong format, or sslpassword does not open it")
-        raise ConnectError(clean(f"sslcert {certificate} with sslkey {key} cannot be used: {said}")) from None
+        raise Unusable(clean(f"sslcert {certificate} with sslkey {key} cannot be used: {said}")) from None
     except OSError as error:
-        raise ConnectError(clean(f"cannot read the file of sslcert: {certificate}: {error.strerror}")) from None
+        raise Unusable(clean(f"cannot read the file of sslcert: {certificate}: {error.strerror}")) from None
     return ()
 
 
@@ -180,14 +209,16 @@ def _judge_key(key: Path) -> None:
     try:
         found = key.stat()
     except FileNotFoundError:
-        raise ConnectError(clean(f"there is a certificate, but no key in {key}: name it with sslkey")) from None
+        raise Unusable(clean(f"there is a certificate, but no key in {key}: name it with sslkey")) from None
     except OSError as error:
-        raise ConnectError(clean(f"cannot read the file of sslkey: {key}: {error.strerror}")) from None
+        raise Unusable(clean(f"cannot read the file of sslkey: {key}: {error.strerror}")) from None
     if not stat.S_ISREG(found.st_mode):
-        raise ConnectError(clean(f"sslkey: {key} is no plain file"))
+        raise Unusable(clean(f"sslkey: {key} is no plain file"))
+    if found.st_size > _MOST_BYTES:
+        raise Unusable(clean(f"sslkey: {key} is longer than {_MOST_BYTES // 2**20} MB"))
     forbidden = stat.S_IRWXO | (stat.S_IWGRP | stat.S_IXGRP if found.st_uid == 0 else stat.S_IRWXG)
     if found.st_mode & forbidden:
-        raise ConnectError(clean(f"sslkey: others may read {key} (chmod 0600 makes it usable; 0640 when it is root's)"))
+        raise Unusable(clean(f"sslkey: others may read {key} (chmod 0600 makes it usable; 0640 when it is root's)"))
 
 
 def described(ssl_object: ssl.SSLObject | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 
+from pgtop_conn.model.identity import Place
 from pgtop_conn.model.snapshot import BackendKey
 from pgtop_conn.postgres.conninfo import Host
 
@@ -25,8 +26,12 @@ _KEEPALIVE = {
 class Unanswered:
     """`pid` as it was announced by `host`; `key` where its identity is known and is ours alone (no pooler)."""
 
-    def __init__(self, witness: socket.socket, host: Host, pid: int, key: BackendKey | None) -> None:
+    def __init__(
+        self, witness: socket.socket, host: Host, pid: int, key: BackendKey | None, place: Place | None
+    ) -> None:
         self.host = host
+        #: The server that it is a session of, where a poll has told that.
+        self.place = place
         self.pid = pid
         self.key = key
         #: Whether the server was told to end it.

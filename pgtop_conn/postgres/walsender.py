@@ -1,8 +1,8 @@
 """The walsender door: a replication connection, which takes no slot of max_connections, asked the same questions.
 
-It speaks the simple protocol only, which carries no arguments, and the driver drops the rows of simple statements. So
-each statement becomes the body of a DO block that raises its rows as one NOTICE of JSON. Arguments are written into
-the text: numbers, words of a closed set and hexadecimal digits, and nothing else whatever the server or the user says.
+It speaks the simple protocol only, which carries no arguments and gives every value as text. So each statement becomes
+one whose rows are JSON, which tells numbers from texts. Arguments are written into the text: numbers, words of a closed
+set and hexadecimal digits, and nothing else whatever the server or the user says.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import re
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
-
-from asyncpg.exceptions import PostgresLogMessage
 
 from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.snapshot import (
@@ -28,11 +26,18 @@ from pgtop_conn.model.snapshot import (
     WALSENDER,
     WALSENDER_DOOR,
 )
+from pgtop_conn.model.text import decode
+from pgtop_conn.postgres.conninfo import Host
 from pgtop_conn.postgres.facts import SETTINGS
 from pgtop_conn.postgres.link import Link, Rows
+from pgtop_conn.postgres.own_settings import Connection, insist
+from pgtop_conn.postgres.simple_query import SimpleQuery, take_over
 
 #: What makes the JSON the same on every server, whatever the role or the database has set.
-OUTPUT = "SET client_min_messages = notice; SET bytea_output = hex; SET extra_float_digits = 1"
+OUTPUT = (
+    "SET statement_timeout = '3s'; SET exit_on_error = off; SET client_min_messages = warning;"
+    " SET bytea_output = hex; SET extra_float_digits = 1"
+)
 
 #: Words that may stand in a statement: states and types that can be signalled.
 _WORDS = frozenset({ACTIVE, IDLE, IN_TRANSACTION, ABORTED, FASTPATH, DISABLED, CLIENT_BACKEND, WALSENDER})
@@ -43,10 +48,30 @@ _BYTES = frozenset({"name", "query", "role", "database", "value", "shown", "entr
 #: Settings that a diagnosis names.
 _NAMES = frozenset(SETTINGS)
 
-_BLOCK = """DO LANGUAGE plpgsql $pgtop_conn$ BEGIN RAISE NOTICE USING MESSAGE = coalesce((
-SELECT pg_catalog.json_agg(pg_catalog.row_to_json(one)) FROM (
+_AS_JSON = """SELECT pg_catalog.row_to_json(one)::pg_catalog.text
+FROM (
 {}
-) AS one)::pg_catalog.text, '[]'); END $pgtop_conn$"""
+) AS one"""
+
+
+class _Simple:
+    """Runs statements without rows over the connection that was taken over (own_settings.Runner)."""
+
+    def __init__(self, connection: Connection, simple: SimpleQuery) -> None:
+        self._connection = connection
+        self._simple = simple
+
+    async def execute(self, query: str, /) -> None:
+        await self._simple.query(query)
+
+    def is_closed(self) -> bool:
+        return self._simple.lost or self._connection.is_closed()
+
+    def is_in_transaction(self) -> bool:
+        return self._simple.in_transaction
+
+    def get_server_version(self) -> Any:
+        return self._connection.get_server_version()
 
 
 class WalsenderLink(Link):
@@ -55,32 +80,32 @@ class WalsenderLink(Link):
     door = WALSENDER_DOOR
     startup = MappingProxyType({"replication": "database"})
 
+    def __init__(self, connection: Connection, host: Host) -> None:
+        super().__init__(connection, host)
+        self._simple = take_over(connection)
+        self.settings = _Simple(connection, self._simple)
+
     async def prepare_output(self) -> None:
         """Before the first statement."""
-        await self._connection.execute(OUTPUT)
+        await insist(self.settings, OUTPUT)
+
+    async def _ask_unnamed(self, text: str, arguments: Sequence[Any]) -> Rows:
+        tables = await self._simple.query(written(text, arguments))
+        return [_row(*values) for table in tables for values in table.rows]
 
     async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
-        said: list[str] = []
-
-        def listen(_connection: object, message: PostgresLogMessage) -> None:
-            if message.severity_en == "NOTICE":
-                said.append(message.message)
-
-        self._connection.add_log_listener(listen)
-        try:
-            await self._connection.execute(written(text, arguments))
-        finally:
-            self._connection.remove_log_listener(listen)
-        return [_row(found) for found in json.loads(said[-1])] if said else []
+        """The simple protocol names no statement."""
+        ask = self._ask_in_transaction if self.pooled else self._ask_unnamed
+        return await ask(text, arguments)
 
 
 def written(text: str, arguments: Sequence[object]) -> str:
-    """The statement as a block that raises its rows.
+    """The statement as one whose rows are JSON.
 
     >>> written("SELECT $1::int4", [4711]).splitlines()[2]
     'SELECT (4711)::int4'
     """
-    return _BLOCK.format(_PLACE.sub(lambda place: _literal(arguments[int(place[1]) - 1]), text))
+    return _AS_JSON.format(_PLACE.sub(lambda place: _literal(arguments[int(place[1]) - 1]), text))
 
 
 def _literal(value: object) -> str:
@@ -100,7 +125,15 @@ def _literal(value: object) -> str:
     raise PollFailed("this can't be asked through the walsender door")
 
 
-def _row(found: dict[str, Any]) -> dict[str, Any]:
+def _row(value: bytes | None = None, *others: bytes | None) -> dict[str, Any]:
+    """One row of it. Raises PollFailed for what no such statement answers."""
+    try:
+        found = json.loads(decode(value or b""))
+    # Nested too deep, or a number of too many digits: Python's own limits.
+    except (ValueError, RecursionError):
+        found = None
+    if others or not isinstance(found, dict):
+        raise PollFailed("what the server answered through the walsender door can't be read")
     for name in _BYTES & found.keys():
         value = found[name]
         if isinstance(value, str) and value.startswith("\\x"):

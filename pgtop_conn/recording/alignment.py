@@ -47,6 +47,15 @@ def rearranged(old: Sequence[T], removed: Sequence[int], added: Sequence[int], c
     """The new list, of the positions that align() gave and of those who came; those who stayed are as they were."""
     gone = set(removed)
     kept = [one for position, one in enumerate(old) if position not in gone] if gone else list(old)
+    if not added:
+        return kept
+    # Positions ascend: nobody is moved twice.
+    found: list[T] = []
+    taken = 0
     for position, one in zip(added, came, strict=True):
-        kept.insert(position, one)
-    return kept
+        until = taken + position - len(found)
+        found += kept[taken:until]
+        found.append(one)
+        taken = until
+    found += kept[taken:]
+    return found

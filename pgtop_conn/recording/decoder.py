@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -14,7 +13,17 @@ from pgtop_conn.model.snapshot import Backend, BackendKey, Counters, Database, L
 from pgtop_conn.model.text import clean, clean_query
 from pgtop_conn.recording.alignment import rearranged
 from pgtop_conn.recording.encoder import FIRST_STATEMENT, LENGTH, NEW_STATEMENT, SAME_STATEMENT
-from pgtop_conn.recording.numbers import SAME, Columns, Damaged, floats_unpacked, micros, time_of, unpacked, unsigned
+from pgtop_conn.recording.numbers import (
+    SAME,
+    Columns,
+    Damaged,
+    floats_unpacked,
+    json_value,
+    micros,
+    time_of,
+    unpacked,
+    unsigned,
+)
 from pgtop_conn.recording.parts import (
     counters_of,
     databases_of,
@@ -30,7 +39,11 @@ from pgtop_conn.recording.parts import (
 from pgtop_conn.recording.rows import Lasting, Row, Statement, Status, is_of, made
 
 #: No server has so many sessions.
-MOST_SESSIONS = 300_000
+MOST_SESSIONS = 100_000
+#: Things of one kind that a block has, for the same reason.
+MOST_ENTRIES = 200_000
+#: Characters of a query: what track_activity_query_size can be, and then some for what is shown of broken ones.
+QUERY_MOST = 2**21
 #: Evidence of a leak is nested no deeper.
 _DEEPEST = 4
 _WRONG = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, StopIteration)
@@ -69,6 +82,8 @@ class Tables:
         self.query_id += map(maybe(whole), several(head.get("query_id", [])))
         self.statement += [_statement(one, self.query_id) for one in several(head.get("statement", []))]
         self.sentence += map(text, several(head.get("sentence", [])))
+        if max(self.lengths()) > MOST_ENTRIES:
+            raise Damaged("a block's tables are too long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +307,7 @@ def _split(item: bytes) -> tuple[Head, Sequence[float], Columns]:
     end = LENGTH.size + length
     if end + LENGTH.size > len(item):
         raise Damaged("a head is cut off")
-    head = json.loads(item[LENGTH.size : end])
+    head = json_value(item[LENGTH.size : end])
     (count,) = LENGTH.unpack_from(item, end)
     begin = end + LENGTH.size
     numbers = begin + 8 * count
@@ -329,13 +344,13 @@ def _status(document: object) -> Status:
         text(wait_event),
         flag(holds_xmin),
         flag(wrote),
-        tuple(map(whole, several(blocked_by))),
+        tuple(dict.fromkeys(map(whole, several(blocked_by)))),
     )
 
 
 def _statement(document: object, query_ids: Sequence[int | None]) -> Statement:
     query, query_id = several(document)
-    if not isinstance(query, str):
+    if not isinstance(query, str) or len(query) > QUERY_MOST:
         raise Damaged("expected a text")
     return clean_query(query), query_ids[_index(whole(query_id))]
 

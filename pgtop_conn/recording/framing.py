@@ -29,7 +29,7 @@ HEAD = struct.Struct("<4sBII")
 TIME = struct.Struct("<d")
 #: A frame is at most so long, and a frame's item when it is unpacked.
 FRAME_MOST = 32 * 2**20
-ITEM_MOST = 128 * 2**20
+ITEM_MOST = 64 * 2**20
 #: Bytes, beside those of the file twice over, that are read in vain before what follows is given up: lengths may lie.
 _WASTE_MOST = 256 * 2**20
 #: What is searched for the next frame at once: most are near.

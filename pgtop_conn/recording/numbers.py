@@ -5,10 +5,14 @@ Times are microseconds before another time, as servers count them; any other flo
 
 from __future__ import annotations
 
+import json
+import re
 import struct
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+
+from pgtop_conn.model.patterns import later
 
 #: Codes of a time: unknown, and the same as it was before. A later code is microseconds before the other time; what is
 #: after it is negative, and the lowest numbers stand for a float of its own.
@@ -39,6 +43,8 @@ def unpacked(raw: bytes) -> list[int]:
     count, rest = divmod(len(raw), _WIDTH)
     if rest:
         raise Damaged("numbers are cut off")
+    if count > NUMBERS_MOST:
+        raise Damaged("there are too many numbers")
     mixed = bytearray(len(raw))
     for place in range(_WIDTH):
         mixed[place::_WIDTH] = raw[place * count : (place + 1) * count]
@@ -55,7 +61,9 @@ def floats_packed(values: Sequence[float]) -> bytes:
 
 
 def floats_unpacked(raw: bytes) -> tuple[float, ...]:
-    """What floats_packed() was given."""
+    """What floats_packed() was given. Raises Damaged."""
+    if len(raw) > NUMBERS_MOST * _WIDTH:
+        raise Damaged("there are too many numbers")
     return struct.unpack(f"<{len(raw) // _WIDTH}d", raw)
 
 
@@ -104,6 +112,36 @@ def unsigned(code: int) -> int:
 def gaps(ascending: Sequence[int]) -> list[int]:
     """Differences, the first one from -1."""
     return [later - earlier - 1 for earlier, later in zip((-1, *ascending), ascending, strict=False)]
+
+
+#: Values of one JSON text, and numbers of one item: what either takes in memory is many times its bytes in a file.
+VALUES_MOST = 1_000_000
+NUMBERS_MOST = 2_000_000
+_TEXTS = later(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+def json_value(raw: bytes, most: int = VALUES_MOST) -> object:
+    """What a JSON text says, if it has at most so many values. Raises Damaged, or ValueError for what is no JSON."""
+    if _marks(raw) > most and _has_more(raw, most):
+        raise Damaged("there are too many values")
+    found: object = json.loads(raw)
+    return found
+
+
+def _marks(raw: bytes, begin: int = 0, end: int | None = None) -> int:
+    """Characters that stand for a value each, or are in a text."""
+    return raw.count(b",", begin, end) + raw.count(b"[", begin, end) + raw.count(b"{", begin, end)
+
+
+def _has_more(raw: bytes, most: int) -> bool:
+    """Whether there are more values, texts being one each whatever is in them."""
+    found = at = 0
+    for match in _TEXTS.finditer(raw):
+        found += _marks(raw, at, match.start())
+        at = match.end()
+        if found > most:
+            return True
+    return found + _marks(raw, at) > most
 
 
 class Columns:

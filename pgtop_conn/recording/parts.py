@@ -21,6 +21,8 @@ Kind = Callable[[object], object]
 
 #: More texts, or numbers of more bits, than any server has.
 _MOST_BITS = 64
+#: Characters of a name or a sentence; queries are longer.
+_TEXT_MOST = 2**16
 
 
 def whole(value: object) -> int:
@@ -46,7 +48,7 @@ def flag(value: object) -> bool:
 
 def text(value: object) -> str:
     """A text, made harmless."""
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= _TEXT_MOST:
         return clean(value)
     raise Damaged("expected a text")
 

@@ -29,11 +29,16 @@ from pgtop_conn.recording.framing import HEAD, ITEM_MOST, TIME, Frame, Gap, Kind
 from pgtop_conn.recording.numbers import Damaged
 from pgtop_conn.recording.player import Player
 from pgtop_conn.recording.summary import mark_unpacked, totals_count, totals_unpacked
+from pgtop_conn.storage import private_files
 from pgtop_conn.view.format import iso
 
 THIS_IS_A_RECORDING = "this is a recording"
-#: All items of a block together: what a recorder writes is far smaller.
-BLOCK_MOST = ITEM_MOST + 64 * 2**20
+#: All items of a block together: a recorder ends it at 2 MiB, before the next one.
+BLOCK_MOST = ITEM_MOST + 4 * 2**20
+#: Moments of a block are fewer.
+BLOCK_MOMENTS_MOST = 2**32
+#: Bytes of JSON beside the moments: what a block is about.
+ABOUT_MOST = 2**16
 #: Moments whose totals are packed together are no more.
 TOTALS_MOST = 256
 
@@ -61,6 +66,8 @@ class Recording:
         #: Of each packed series of totals: its first moment, and where it is.
         self._packed: dict[int, tuple[int, int, int]] = {}
         self._marks: list[Mark] = []
+        #: Of a block, its first moment that is known to be damaged.
+        self._unreadable: dict[int, int] = {}
         self._player = Player(self._items_of)
         self._totals = _Series(self._times, self._packed, self._totals_from)
 
@@ -68,8 +75,8 @@ class Recording:
     def open(cls, path: Path) -> Recording:
         """Read what is there. Raises BadInput for what is no recording, of another version, or has no moment."""
         try:
-            recording = cls(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-            with os.fdopen(os.dup(recording._descriptor), "rb") as file:
+            with private_files.open_to_read(path) as file:
+                recording = cls(path, os.dup(file.fileno()))
                 recording._read(file)
         except OSError as error:
             raise BadInput(f"{path}: {error.strerror or error}") from None
@@ -100,10 +107,20 @@ class Recording:
         """The moment at `times[index]`. Raises PgtopError where it makes no sense, and IndexError."""
         place = range(len(self._times))[index]
         block = bisect_right(self._blocks, place) - 1
+        within = place - self._blocks[block]
         try:
-            return self._player.moment(block, place - self._blocks[block])
-        except (Damaged, IndexError, OSError) as error:
-            raise PgtopError(f"{self.path}: the moment of {_told(self._times[place])} can't be read: {error}") from None
+            # What can't be read hides all that follows in its block, which need not be unpacked to find that out.
+            if within >= self._unreadable.get(block, BLOCK_MOMENTS_MOST):
+                raise Damaged("what is before it is damaged")
+            return self._player.moment(block, within)
+        except (Damaged, IndexError) as error:
+            self._unreadable[block] = min(within, self._unreadable.get(block, within))
+            raise self._unread(place, error) from None
+        except OSError as error:
+            raise self._unread(place, error) from None
+
+    def _unread(self, place: int, error: Exception) -> PgtopError:
+        return PgtopError(f"{self.path}: the moment of {_told(self._times[place])} can't be read: {error}")
 
     async def poll(self) -> Snapshot:
         """The next moment's snapshot. Raises PollFailed where the recording ends."""
@@ -185,6 +202,8 @@ class Recording:
             return
 
     def _redacted(self, found: Frame) -> None:
+        if len(found.payload) > ABOUT_MOST:
+            return
         try:
             about = json.loads(found.payload)
         except (ValueError, RecursionError):

@@ -19,10 +19,13 @@ STATUS_FIELDS = ("state", "wait_event_type", "wait_event", "holds_xmin", "wrote"
 STATEMENT_FIELDS = ("query", "query_id")
 TIME_FIELDS = ("xact_start", "query_start", "state_change")
 
-lasting_of = attrgetter(*LASTING_FIELDS)
+#: A name is kept whole, with its `app_host`, and read again by the session itself.
+_LASTING = tuple("whole_app" if name == "app" else name for name in LASTING_FIELDS)
+
+lasting_of = attrgetter(*_LASTING)
 status_of = attrgetter(*STATUS_FIELDS)
 passing_of = attrgetter(*STATUS_FIELDS, *STATEMENT_FIELDS, *TIME_FIELDS)
-everything_of = attrgetter("key", "client_port", *LASTING_FIELDS, *STATUS_FIELDS, *STATEMENT_FIELDS, *TIME_FIELDS)
+everything_of = attrgetter("key", "client_port", *_LASTING, *STATUS_FIELDS, *STATEMENT_FIELDS, *TIME_FIELDS)
 
 Lasting = tuple[str | None, int, str, int, str, str, str, bool | None, int | None, bool, bool, bool]
 Status = tuple[str | None, str, str, bool, bool, tuple[int, ...]]

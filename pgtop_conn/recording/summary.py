@@ -11,12 +11,16 @@ from math import isfinite
 
 from pgtop_conn.model.moments import Mark, Totals
 from pgtop_conn.model.text import clean
-from pgtop_conn.recording.numbers import Damaged
+from pgtop_conn.recording.numbers import Damaged, json_value
 from pgtop_conn.recording.parts import flag, maybe, real, several, text, whole
 
 COUNT = struct.Struct("<H")
 #: The totals of one frame unpacked are no longer.
 _MOST_BYTES = 8 * 2**20
+_MOST_VALUES = 500_000
+#: Names of a map, and bytes of a mark.
+_MOST_NAMES = 10_000
+_MARK_MOST = 2**20
 _WRONG = (ValueError, LookupError, TypeError, RecursionError, OverflowError)
 #: The maps of Totals: each is null where it is as before.
 _MAPS = ("states", "apps", "limits")
@@ -55,7 +59,7 @@ def totals_unpacked(packed: bytes) -> list[Totals]:
     """What totals_packed() was given. Raises Damaged."""
     try:
         raw = zlib.decompressobj().decompress(packed[COUNT.size :], _MOST_BYTES)
-        documents = several(json.loads(raw))
+        documents = several(json_value(raw, _MOST_VALUES))
         maps: dict[str, Mapping[str, object]] = {}
         series = [_totals(several(document), maps) for document in documents]
     except (zlib.error, *_WRONG):
@@ -87,7 +91,8 @@ def _totals(values: Sequence[object], maps: dict[str, Mapping[str, object]]) -> 
 
 
 def _map(value: object, kind: object) -> Mapping[str, object]:
-    if not isinstance(value, dict) or not callable(kind):
+    # Where there are more, those of a moment are added up from its sessions.
+    if not isinstance(value, dict) or not callable(kind) or len(value) > _MOST_NAMES:
         raise Damaged("expected counts by name")
     return {clean(name): kind(number) for name, number in value.items()}
 
@@ -106,7 +111,9 @@ def mark_packed(mark: Mark) -> bytes:
 def mark_unpacked(raw: bytes) -> Mark:
     """What mark_packed() was given. Raises Damaged."""
     try:
-        at, action, pid, role, app, outcome, chosen_by = several(json.loads(raw))
+        if len(raw) > _MARK_MOST:
+            raise Damaged("a mark is too long")
+        at, action, pid, role, app, outcome, chosen_by = several(json_value(raw))
         mark = Mark(real(at), text(action), whole(pid), text(role), text(app), text(outcome), text(chosen_by))
     except _WRONG:
         raise Damaged("a mark makes no sense") from None

@@ -10,13 +10,13 @@ import fcntl
 import json
 import logging
 import os
-import stat
 import struct
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from math import isfinite
 from pathlib import Path
 
 from pgtop_conn.model.errors import BadInput, PgtopError
@@ -26,6 +26,7 @@ from pgtop_conn.recording.encoder import LENGTH, Encoder
 from pgtop_conn.recording.framing import HEAD, ITEM_MOST, TIME, Kind, check_title, frame, title
 from pgtop_conn.recording.rotation import NEVER, Rotation, in_the_way, rotate
 from pgtop_conn.recording.summary import mark_packed, totals_packed
+from pgtop_conn.storage import private_files
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,8 @@ class Recorder:
         Raises PgtopError where it could not be written; the next one may be. Nothing that was written before is lost.
         """
         at = moment.snapshot.taken_at
+        if not isfinite(at):
+            raise PgtopError(f"{self.path}: not recorded: the server gives no time")
         if self._failure is not None and 0 <= at - self._failure[0] < RETRY_S:
             raise PgtopError(self._failure[1])
         try:
@@ -123,7 +126,9 @@ class Recorder:
             self._end_block()
         if self._created and not self.bytes:
             with suppress(OSError):
-                self.path.unlink()
+                # Nobody else's file that has been put in its place.
+                if os.path.samestat(os.fstat(self._descriptor), self.path.lstat()):
+                    self.path.unlink()
         os.close(self._descriptor)
         self._descriptor = -1
 
@@ -135,14 +140,11 @@ class Recorder:
             try:
                 os.ftruncate(self._descriptor, 0)
                 os.write(self._descriptor, title())
-                os.fchmod(self._descriptor, 0o600)
             except OSError as error:
                 raise BadInput(f"{self.path}: {error.strerror or error}") from None
             self._size = len(title())
             return
         self._began_at = _first_time(begin[check_title(begin, str(self.path)) :])
-        with suppress(OSError):
-            os.fchmod(self._descriptor, 0o600)
 
     def _add(self, moment: Moment, totals: Totals) -> None:
         block = self._block
@@ -216,14 +218,10 @@ class Recorder:
 
 def _opened(path: Path) -> int:
     """The file, ours alone to write. Raises BadInput."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     try:
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = private_files.append(path)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise BadInput(f"{path} is not a file that can be recorded to")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -6,10 +6,13 @@ import asyncio
 import logging
 import os
 import signal
+import sys
+import termios
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import ClassVar
 
 from rich.console import Console
@@ -21,15 +24,22 @@ from textual.theme import Theme
 
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui import themes, toosmall
+from pgtop_conn.tui.deciding import INPUT, Deciding, Quiet
 from pgtop_conn.tui.garbage import seldom_collected
 from pgtop_conn.tui.held import Held
 from pgtop_conn.tui.lineview import ASCII_CLASS
 from pgtop_conn.tui.main import MainScreen
 from pgtop_conn.tui.onlychanged import OnlyChangedApp
 from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.remapping import remapped, scopes, split
 from pgtop_conn.tui.replay import ReplayScreen
+from pgtop_conn.tui.stopping import IGNORED, NO_JOB_CONTROL, Stopping, in_foreground
 from pgtop_conn.tui.takingover import taking_over
-from pgtop_conn.tui.terminal import Colours, colours, watched
+from pgtop_conn.tui.terminal import Colours, colours, given_back, watched
+from pgtop_conn.tui.writing import Writer
+
+#: Bindings that leave things as they are. They work before a dialog takes answers, where their key types nothing.
+HARMLESS = frozenset({"quit_everywhere", "repaint", "stop_signals", "suspend", "confirm_no", "free_leave"})
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +76,15 @@ class MonitorApp(OnlyChangedApp[int]):
             show=False,
             priority=True,
         ),
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "stop",
+            id="suspend",
+            tooltip="Stop, back to the shell; fg goes on. What is being sent stops, too.",
+            show=False,
+            priority=True,
+        ),
         # Whatever dialog is open: what is being sent stops first.
         Binding(
             "escape",
@@ -78,10 +97,17 @@ class MonitorApp(OnlyChangedApp[int]):
         ),
     ]
 
-    def __init__(self, source: Source, options: ScreenOptions, held: Held | None = None) -> None:
+    def __init__(
+        self, source: Source, options: ScreenOptions, held: Held | None = None, writer: Writer | None = None
+    ) -> None:
+        """`writer` writes to the terminal; `held` is given where the first frame is on it."""
         # With the terminal's own colours Textual leaves colours out; with others it would paint greys.
         ansi_color = True if NO_COLOR in os.environ else None
-        super().__init__(driver_class=None if held is None else taking_over(held), ansi_color=ansi_color)
+        super().__init__(driver_class=None if writer is None else taking_over(held, writer), ansi_color=ansi_color)
+        self.writer = writer
+        #: After a stop: keys count again once the screen is back.
+        self._back: Quiet | None = None
+        self._stopping = Stopping(self._on_continue)
         self.animation_level = "none"
         self._options = options
         for theme in themes.OWN.values():
@@ -101,18 +127,38 @@ class MonitorApp(OnlyChangedApp[int]):
                 self._early.append(event)
                 return
             await self.on_main_screen_whole()
+        await self._take(event)
+
+    async def _take(self, event: events.Event) -> None:
+        """Keys that were typed for a shell, or before there was a dialog that decides something, are for nobody."""
+        # A key comes here twice: as it was typed, and from the screen of that time when that had no use for it. By then
+        # the key before it may have opened a dialog, whose bindings would be asked.
+        if isinstance(event, INPUT):
+            harmless = isinstance(event, events.Key) and not event.is_printable and event.key in self._harmless_keys
+            if self._back is not None and not (self._back.takes(event.time) or harmless):
+                self.main.tell(IGNORED, "warning")
+                return
+            if isinstance(self.screen, Deciding) and not self.screen.takes(event, harmless):
+                return
         await super().on_event(event)
 
     async def on_main_screen_whole(self) -> None:
         """Take what was typed too early."""
         while self._early:
-            await super().on_event(self._early.pop(0))
+            await self._take(self._early.pop(0))
+
+    @cached_property
+    def _harmless_keys(self) -> frozenset[str]:
+        bindings = [binding for place in scopes().values() for binding in place if binding.id in HARMLESS]
+        return frozenset(key for binding in remapped(bindings, self.main.keymap) for key in split(binding.key))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.inks(self.current_theme)
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._remember_theme)
+        if self.writer is not None:
+            self._stopping.take(self.action_suspend_process)
 
     def _remember_theme(self, theme: Theme) -> None:
         if theme.name != self._kept_theme:
@@ -131,8 +177,41 @@ class MonitorApp(OnlyChangedApp[int]):
     def action_repaint(self) -> None:
         self.repaint()
 
+    def action_suspend_process(self) -> None:
+        """Stop as every program of a shell does; what is being sent is not sent when we come back."""
+        if self._stopping.possible:
+            self._stop(self._stopping.stop)
+        else:
+            self.main.tell(NO_JOB_CONTROL, "warning")
+
+    def _stop(self, stop: Callable[[int], bool]) -> None:
+        if self.writer is None or sys.__stdin__ is None or not sys.__stdin__.isatty():
+            return
+        descriptor = sys.__stdin__.fileno()
+        self.main.stop_signals()
+        with self.suspend():
+            stopped = stop(descriptor)
+        if not in_foreground(descriptor):
+            # In the background of a shell that is gone.
+            self.exit(128 + signal.SIGHUP)
+            return
+        self._back = back = Quiet()
+        self.screen.call_after_refresh(self.when_on_terminal, back.shown)
+        self.main.poller.wake()
+        if not stopped:
+            self.main.tell(NO_JOB_CONTROL, "warning")
+
+    def _on_continue(self) -> None:
+        """Somebody else stopped us: the shell has used the terminal since. From a signal's handler."""
+        self.call_later(self._stop, self._stopping.stay_in_foreground)
+
     def action_stop_signals(self) -> None:
         self.main.stop_signals()
+
+    def give_signals_back(self) -> None:
+        """The terminal is no longer ours to be stopped on."""
+        if self.writer is not None:
+            self._stopping.give_back()
 
     async def finish(self) -> None:
         """No poll and no signal is left running."""
@@ -169,7 +248,9 @@ async def run(source: Source, options: ScreenOptions, held: Held | None = None) 
     """
     # Without a handler of ours Python writes warnings to standard error, over the screen.
     logging.getLogger("pgtop_conn").addHandler(logging.NullHandler())
-    app = MonitorApp(source, replace(options, theme=_suitable_theme(options)), held)
+    assert sys.__stderr__ is not None
+    writer = Writer(sys.__stderr__.fileno()) if held is None else held.writer
+    app = MonitorApp(source, replace(options, theme=_suitable_theme(options)), held, writer)
     if held is not None:
         app.begin_with(held.painted)
     loop = asyncio.get_running_loop()
@@ -177,20 +258,28 @@ async def run(source: Source, options: ScreenOptions, held: Held | None = None) 
     def leave() -> None:
         loop.call_soon_threadsafe(app.exit, 128 + signal.SIGHUP)
 
-    with _watched(leave, held), _ended_by_signals(loop, app), seldom_collected():
+    with _watched(leave, held, writer), _ended_by_signals(loop, app), seldom_collected():
         try:
             result = await app.run_async(mouse=options.mouse)
         finally:
+            app.give_signals_back()
             await app.finish()
     return 1 if result is None else result
 
 
-def _watched(leave: Callable[[], None], held: Held | None) -> AbstractContextManager[None]:
-    """The terminal is looked at from one thread, from the first frame on."""
-    if held is None:
-        return watched(leave)
-    held.gone = leave
-    return nullcontext()
+@contextmanager
+def _watched(leave: Callable[[], None], held: Held | None, writer: Writer) -> Iterator[None]:
+    """The terminal is looked at from one thread, from the first frame on, and given back when a signal ends us."""
+    if held is not None:
+        held.gone = leave
+        yield
+        return
+    with ExitStack() as stack:
+        stack.enter_context(watched(leave))
+        if sys.__stdin__ is not None and sys.__stdin__.isatty():
+            descriptor = sys.__stdin__.fileno()
+            stack.enter_context(given_back(writer, descriptor, termios.tcgetattr(descriptor)))
+        yield
 
 
 def _suitable_theme(options: ScreenOptions) -> str:

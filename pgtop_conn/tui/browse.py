@@ -33,7 +33,7 @@ from pgtop_conn.view.groups import GROUPINGS, paths_to
 from pgtop_conn.view.keyline import Spot
 from pgtop_conn.view.table import SORTS, Line, is_listed, shown, visible
 
-GONE = "The session under the cursor is gone; move to another"
+GONE = "The session under the cursor is no longer listed; move to another"
 
 #: How the filter line is left without a filter.
 LEAVE_FILTER = [one for one in FilterBar.BINDINGS if isinstance(one, Binding) and one.id == "filter_leave"]
@@ -372,7 +372,7 @@ class BrowseScreen(Screen[None]):
             return
         backend = snapshot.by_key.get(key)
         if backend is None:
-            self.tell("That session is gone", "warning")
+            self.tell("That session is no longer listed", "warning")
             return
         if not is_listed(backend):
             self.view = replace(self.view, filter=parse(f"pid:{backend.pid}"), leaks_only=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 from textual.app import App
 
 from pgtop_conn import config
+from pgtop_conn.storage import private_files
 
 FILE_NAME = "copied.txt"
 _NOT_BY_NAME = ("linux", "vt", "dumb", "ansi", "cons", "screen", "tmux")
@@ -46,10 +47,7 @@ def copy(app: App[int], text: str, environ: Mapping[str, str] = os.environ) -> s
 def _write(text: str) -> Path:
     """The file, for nobody else to read; a link in its place is not followed."""
     folder = config.state_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     path = folder / FILE_NAME
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text if text.endswith("\n") else f"{text}\n")
+    private_files.replace(path, text if text.endswith("\n") else f"{text}\n")
     return path

@@ -12,13 +12,15 @@ from textual.widget import Widget
 from textual.widgets import Button, Input
 
 from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.plan import Ask, Excluded, Plan, Planned, make_plan
-from pgtop_conn.model.snapshot import BackendKey, Snapshot
-from pgtop_conn.model.source import Action
+from pgtop_conn.model.plan import GONE, Ask, Excluded, Plan, Planned, make_plan
+from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
+from pgtop_conn.model.source import WHATEVER, Action, Target
 from pgtop_conn.model.text import clean, one_line
-from pgtop_conn.tui.dialogs import SCROLLING, Answer, Dialog
+from pgtop_conn.tui.deciding import Deciding
+from pgtop_conn.tui.dialogs import SCROLLING, Answer
 from pgtop_conn.tui.lines import OneLine, Row
 from pgtop_conn.tui.lineview import CellBlock, RowList
+from pgtop_conn.tui.remapping import display
 from pgtop_conn.tui.signals import Decision
 from pgtop_conn.tui.toosmall import too_small
 from pgtop_conn.view import plans
@@ -27,11 +29,19 @@ from pgtop_conn.view.columns import Cell
 #: How a choice begins that "all but the newest" makes sense for; marks and the cursor were chosen one by one.
 SETS = ("group ", "filter ")
 #: What a single choice has no use for, and what a line of text keeps for itself.
-OPTIONS = frozenset({"keep", "escalate", "reason"})
+OPTIONS = frozenset({"keep", "escalate", "reason", "busy"})
 
 
 KEYS = (
-    Binding("y", "yes", "yes", id="confirm_yes", key_display="y", tooltip="Send the signals."),
+    # Means nothing anywhere else, and no text that is pasted holds it.
+    Binding(
+        "ctrl+y",
+        "yes",
+        "yes",
+        id="confirm_yes",
+        key_display="Ctrl-Y",
+        tooltip="Send the signals. Only once the dialog was shown and no key was pressed for 0.4 s.",
+    ),
     Binding("n,escape", "no", "no", id="confirm_no", key_display="n Esc", tooltip="Leave everything as it is."),
     # Before the line for the answer takes them as text.
     Binding(
@@ -54,6 +64,15 @@ KEYS = (
         tooltip="After a cancel, terminate what still holds its slot some seconds later; again: only cancel.",
     ),
     Binding(
+        "B",
+        "busy",
+        "busy",
+        id="confirm_busy",
+        key_display="B",
+        priority=True,
+        tooltip="Take sessions in use whatever they run by then, if role and application are the same; again: do not.",
+    ),
+    Binding(
         "r",
         "reason",
         "reason",
@@ -65,7 +84,7 @@ KEYS = (
 )
 
 
-class Confirm(Dialog[Decision | None]):
+class Confirm(Deciding[Decision | None]):
     """Dismissed with the plan as it stands when it is confirmed, or with None. Focus starts on No."""
 
     FRAME_LINES = 11
@@ -83,6 +102,8 @@ class Confirm(Dialog[Decision | None]):
         self._can_escalate = self.plan.action is Action.CANCEL or decision.escalate_after_s is not None
         self._escalating = decision.escalate_after_s is not None
         self._keep = len(self.plan.kept)
+        self._busy_keys = _in_use(self.plan, snapshot)
+        self._busy = any(target.busy for target in self.plan.chosen)
         self._reason = next((target.reason for target in self.plan.targets), "")
         #: Whoever was left alone once, for another reason than being among the newest, stays so.
         self._out: dict[BackendKey, Excluded] = {}
@@ -126,7 +147,10 @@ class Confirm(Dialog[Decision | None]):
     def renew(self, snapshot: Snapshot) -> None:
         """Strike out what left or changed; what was typed is asked anew when it is no longer what is needed."""
         self._snapshot = snapshot
+        before = self.plan
         self._take(self.plan.narrowed(snapshot, self._policy))
+        if _needed(before) != _needed(self.plan):
+            self.ask_again()
 
     def _take(self, plan: Plan) -> None:
         before, self.plan = self.plan, plan
@@ -158,7 +182,9 @@ class Confirm(Dialog[Decision | None]):
             return True
         if self._reason_input.has_focus or (self.plan.planned and self.plan.ask is Ask.TYPE_ROLE):
             return False
-        return {"keep": self._can_keep, "escalate": self._can_escalate}.get(action, bool(self.plan.planned))
+        can_bind = bool(self._busy_keys) and self.plan.action is Action.TERMINATE
+        possible = {"keep": self._can_keep, "escalate": self._can_escalate, "busy": can_bind}
+        return possible.get(action, bool(self.plan.planned))
 
     def action_keep(self, step: int) -> None:
         possible = [target for target in self.plan.chosen if target.key not in self._out]
@@ -171,6 +197,26 @@ class Confirm(Dialog[Decision | None]):
         self._escalating = not self._escalating
         self._planned_anew(Action.TERMINATE if self._escalating else Action.CANCEL)
 
+    def action_busy(self) -> None:
+        """Bind those in use to who they are, or to their statements again; who only ran another one comes back."""
+        self._busy = not self._busy
+        for key in self._busy_keys:
+            item = self._out.get(key)
+            if item is not None and item.dropped and item.reasons[0] != GONE:
+                del self._out[key]
+        chosen = tuple(self._bound(target) for target in self.plan.chosen)
+        self.plan = replace(self.plan, chosen=chosen)
+        self._planned_anew(self.plan.action)
+
+    def _bound(self, target: Target) -> Target:
+        now = self._snapshot.by_key.get(target.key)
+        if target.key not in self._busy_keys or now is None:
+            return target
+        chosen_by = target.chosen_by.removesuffix(WHATEVER) + (WHATEVER if self._busy else "")
+        # What it writes now is shown and asked about.
+        wrote = now.wrote if self._busy else target.wrote
+        return replace(target, busy=self._busy, wrote=wrote, chosen_by=chosen_by)
+
     # What is shown.
 
     def draw(self) -> None:
@@ -179,13 +225,21 @@ class Confirm(Dialog[Decision | None]):
         self.show_rows(self._rows())
         given = plans.relief_of(plan, self._snapshot)
         self._headroom.show(lambda _width: [plans.headroom(plan, given) if plan.planned else []])
-        self._prompt.show(lambda _width: [[Cell(plans.prompt(plan) if plan.planned else "", "count")]])
+        self._prompt.show(lambda _width: [[Cell(self._asks() if plan.planned else "", "count")]])
         self.set_hint(*self._hint())
+
+    def _asks(self) -> str:
+        return plans.prompt(self.plan, *(self._key_of(name) for name in ("confirm_yes", "confirm_no")))
+
+    def _key_of(self, name: str) -> str:
+        """The keys of one of our bindings, as they are mapped now."""
+        keys = [key for key, bound in self.active_bindings.items() if bound.binding.id == name]
+        return " or ".join(display(key) for key in keys)
 
     def _hint(self) -> list[Cell]:
         """The keys that change what is sent, as far as they do something now."""
         plan = self.plan
-        if not (plan.planned or self._keep):
+        if not (plan.planned or self._keep or self._busy_keys):
             return []
         cells = [] if plan.ask is Ask.YES else [Cell("Esc", "key"), Cell(" leave everything   ", "dim")]
         if self.check_action("keep", ()):
@@ -193,12 +247,18 @@ class Confirm(Dialog[Decision | None]):
         if self.check_action("escalate", ()):
             does = "cancel only" if self._escalating else f"then terminate after {self._escalate_after_s:g} s"
             cells += [Cell("e", "key"), Cell(f" {does}   ", "dim")]
-        key = "Tab" if plan.ask is Ask.TYPE_ROLE else "r"
-        return [*cells, Cell(key, "key"), Cell(" reason", "dim")]
+        if plan.planned:
+            key = "Tab" if plan.ask is Ask.TYPE_ROLE else "r"
+            cells += [Cell(key, "key"), Cell(" reason   ", "dim")]
+        if self.check_action("busy", ()):
+            cells += [Cell("B", "key"), Cell(" this query only" if self._busy else " any query", "dim")]
+        return cells
 
     def _rows(self) -> list[Row]:
         plan, at = self.plan, self._snapshot.taken_at
         facts: list[Row] = [*plans.breakdown(plan), plans.ages(plan, at)]
+        if any(target.busy for target in plan.targets):
+            facts.append([Cell("! whatever they run by then, if role and application are the same", "warning")])
         facts += [*plans.cautions(plan), *plans.exclusions(plan)]
         planned = {item.target.key: item for item in plan.planned}
         left = {item.target.key: item for item in plan.excluded}
@@ -229,6 +289,8 @@ class Confirm(Dialog[Decision | None]):
             (answer if typed else no).focus()
 
     def action_yes(self) -> None:
+        if self._reason_input.has_focus:
+            self._keep_reason()
         if self.plan.planned and self.plan.ask is Ask.YES:
             self._decide()
 
@@ -267,7 +329,7 @@ class Confirm(Dialog[Decision | None]):
         elif plan.planned and plan.ask is not Ask.YES and event.value == plan.answer:
             self._decide()
         else:
-            self._prompt.show(lambda _width: [[Cell(f"That is not it. {plans.prompt(plan)}", "warning")]])
+            self._prompt.show(lambda _width: [[Cell(f"That is not it. {self._asks()}", "warning")]])
 
     # The reason.
 
@@ -296,9 +358,18 @@ class Confirm(Dialog[Decision | None]):
         self._fit()
 
 
-def _needed(plan: Plan) -> tuple[Ask, str, bool]:
-    """What confirms the plan; typed text counts only as long as this stays the same."""
-    return plan.ask, plan.answer, bool(plan.planned)
+def _needed(plan: Plan) -> tuple[Ask, str, bool, frozenset[str]]:
+    """What confirms the plan, and what is asked about; typed text counts only as long as this stays the same."""
+    return plan.ask, plan.answer, bool(plan.planned), frozenset(plan.cautions)
+
+
+def _in_use(plan: Plan, snapshot: Snapshot) -> frozenset[BackendKey]:
+    """Those of the choice that work now or did a moment ago; by the host door nobody can tell what is theirs."""
+    if snapshot.server.door == HOST_DOOR:
+        return frozenset()
+    rows = ((target, snapshot.by_key.get(target.key)) for target in plan.chosen)
+    used = {target.key for target, row in rows if row is not None and (target.busy or row.is_busy(snapshot.taken_at))}
+    return frozenset(used)
 
 
 def _struck(item: Planned, why: Excluded | None) -> Row:

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from pgtop_conn.model.filters import Tags
 from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.identity import Relation, place_of
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.model.text import one_line
@@ -45,6 +46,8 @@ class Detail(Dialog[None]):
         self._snapshot = snapshot
         self._policy = policy
         self._gone_at: float | None = None
+        #: What the server of the poll that it was missing from is to its own.
+        self._relation = Relation.SAME
 
     def renew(self, snapshot: Snapshot) -> None:
         found = snapshot.by_key.get(self._backend.key)
@@ -53,6 +56,7 @@ class Detail(Dialog[None]):
             self._tags = self._newest_tags()
         elif self._gone_at is None:
             self._gone_at = snapshot.taken_at
+            self._relation = place_of(self._snapshot).relation(snapshot)
         self.draw()
 
     def draw(self) -> None:
@@ -62,8 +66,8 @@ class Detail(Dialog[None]):
         rows = [*facts, [], *detail.query_rows(backend)]
         if self._gone_at is not None:
             since = format.duration(self._gone_at - self._snapshot.taken_at)
-            gone = Cell(f"Gone: it has left. What follows was read {since} before that was seen.", "critical")
-            rows = [[gone], [], *rows]
+            end = "Gone: it has left." if self._relation.tells else f"Its end is unknown: {self._relation}."
+            rows = [[Cell(f"{end} What follows was read {since} before that was seen.", "critical")], [], *rows]
         self.show_rows(rows)
         signals = () if self._policy.read_only else (("c", "cancel"), ("x", "terminate"))
         keys = (("Esc", "close"), *signals, ("y", "copy query"), ("Y", "copy the SQL that ends it"))

@@ -64,11 +64,16 @@ class Dialog(ModalScreen[Result]):
             yield self.headline
             yield self.body
             yield from self.below()
+            yield from self.above_hint()
             yield self.hint
         yield TooSmall()
 
     def below(self) -> Iterator[Widget]:
         """Widgets between the body and the hint."""
+        yield from ()
+
+    def above_hint(self) -> Iterator[Widget]:
+        """What stands right above the hint, below all else."""
         yield from ()
 
     def on_mount(self) -> None:
@@ -113,11 +118,16 @@ class Dialog(ModalScreen[Result]):
     def _fit(self) -> None:
         """As high as the rows need and the terminal has; a layout only when that changes."""
         width = min(self.box_width, self.size.width - 4) - 6
-        height = min(self.body.height_at(max(10, width)), self.size.height - 2 - self.frame_lines)
+        height = min(self.body.height_at(max(10, width)), self.size.height - 2 - self.lines_around)
         wanted = max(1, height)
         current = self.body.styles.height
         if current is None or current.value != wanted:
             self.body.styles.height = wanted
+
+    @property
+    def lines_around(self) -> int:
+        """Lines of the box that are not the body, as it is now."""
+        return self.frame_lines
 
     @property
     def box_width(self) -> int:

@@ -41,6 +41,8 @@ class FilterBar(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._count: Callable[[Filter], str] = lambda _filter: ""
+        #: Whether what was typed last is still to be answered.
+        self._to_say = False
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -72,13 +74,21 @@ class FilterBar(Vertical):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._say(event.value)
+        # Once for all the keys of a paste: each answer looks at every session.
+        if not self._to_say:
+            self._to_say = True
+            self.call_after_refresh(self._say_newest)
+
+    def _say_newest(self) -> None:
+        self._to_say = False
+        self._say(self.input.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         try:
             found = parse(event.value.strip())
         except FilterError:
+            self._say(event.value)
             # The message below the line already points at the word; the previous filter stays.
             return
         self.post_message(self.Applied(found))

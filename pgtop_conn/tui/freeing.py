@@ -17,8 +17,9 @@ from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
-from pgtop_conn.model.text import one_line
-from pgtop_conn.tui.dialogs import SCROLLING, Answer, Dialog
+from pgtop_conn.model.text import beginning, one_line
+from pgtop_conn.tui.deciding import Deciding
+from pgtop_conn.tui.dialogs import SCROLLING, Answer
 from pgtop_conn.tui.lines import Row
 from pgtop_conn.tui.lineview import CellBlock, LineView, RowList
 from pgtop_conn.view import format, plans
@@ -43,8 +44,11 @@ class Choice:
     leaked: Callable[[], Collection[BackendKey]] = tuple
 
 
-class FreeSlots(Dialog[tuple[Target, ...] | None]):
-    """Dismissed with the sessions that were picked when Enter was pressed, bound then, or with None."""
+class FreeSlots(Deciding[tuple[Target, ...] | None]):
+    """Dismissed with the sessions that were picked when Enter was pressed, bound then, or with None.
+
+    Enter takes only a number that was typed: the one that comes by itself is a suggestion.
+    """
 
     FRAME_LINES = 11
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -158,7 +162,7 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
         self._safety.show(lambda _width: [self._missing()])
         self._headroom.show(lambda _width: [self._gives_back()])
         self.set_hint(
-            Cell("Enter", "key"), Cell(f" {self._enter()}   ", "dim"), Cell("Space x", "key"),
+            *self._enter(), Cell("Space x", "key"),
             Cell(" strike out   ", "dim"), Cell("Esc", "key"), Cell(" leave", "dim"),
         )  # fmt: skip
 
@@ -168,10 +172,12 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
             return f"Free slots{among}: below {self._percent:g} % already, type how many"
         return f"Free {plans.plural(self.wanted, 'slot')}: the least harmful sessions first{among}"
 
-    def _enter(self) -> str:
-        if self._number or not self.suggested:
-            return "shows the plan"
-        return f"takes {self.suggested}: down to {self._percent:g} %"
+    def _enter(self) -> tuple[Cell, ...]:
+        if self._number:
+            return Cell("Enter", "key"), Cell(" shows the plan   ", "dim")
+        if not self.suggested:
+            return Cell("Type a number   ", "dim"), Cell("Enter", "key"), Cell(" shows the plan   ", "dim")
+        return Cell(f"Type {self.suggested}", "key"), Cell(f" to get down to {self._percent:g} %   ", "dim")
 
     def _missing(self) -> Row:
         """Fewer than wanted is said and never made up for."""
@@ -204,7 +210,9 @@ class FreeSlots(Dialog[tuple[Target, ...] | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if self.freeing.picks:
+        if not self._number:
+            self._safety.show(lambda _width: [[Cell("Type how many slots to free, then Enter", "warning")]])
+        elif self.freeing.picks:
             self.dismiss(self.targets)
 
     def action_strike(self) -> None:
@@ -235,10 +243,10 @@ def _picked(pick: Pick, at: float) -> Row:
         Cell(f"{format.duration(backend.idle_s(at)):>6}  ", "idle"),
         Cell(f"{one_line(pick.why)}  "),
         Cell(f"{one_line(backend.role)}  {backend.client}  ", "dim"),
-        Cell(one_line(backend.query)[:120], "query"),
+        Cell(beginning(backend.query)[:120], "query"),
     ]
 
 
 def _struck(backend: Backend, there: bool) -> Row:
     who = f"{one_line(backend.role)}  {one_line(backend.app)}  {backend.client}"
-    return [Cell(f"{backend.pid:>8}  {who}", "struck"), Cell("  struck out" if there else "  gone", "dim")]
+    return [Cell(f"{backend.pid:>8}  {who}", "struck"), Cell("  struck out" if there else "  no longer listed", "dim")]

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from pgtop_conn.tui.firstframe import Painted, as_written
-from pgtop_conn.tui.terminal import watched
+from pgtop_conn.tui.terminal import give_up, given_back, watched
+from pgtop_conn.tui.writing import Writer
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 #: An orderly end, as in app.py: what each signal is to the caller.
@@ -24,13 +25,16 @@ CODES = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGHUP: 
 class Held:
     """`taken` once Textual has the terminal, and gives it back; `modes_before` are those of whoever started us.
 
-    `painted` is what the terminal shows.
+    `painted` is what the terminal shows, put there by `writer`, which writes whatever follows. `modes_given` once
+    Textual knows those modes.
     """
 
-    def __init__(self, painted: Painted, modes_before: list[Any]) -> None:
+    def __init__(self, painted: Painted, modes_before: list[Any], writer: Writer) -> None:
         self.painted = painted
         self.modes_before = modes_before
+        self.writer = writer
         self.taken = False
+        self.modes_given = False
         #: The exit code that a signal asked for meanwhile, or the end of the terminal.
         self.code: int | None = None
         #: What to do when the terminal is gone; called from a thread.
@@ -48,9 +52,10 @@ class Held:
 @contextmanager
 def held(painted: Painted) -> Iterator[Held]:
     """Show it on the alternate screen, and hold the terminal. To be entered on a running event loop."""
-    terminal, descriptor = sys.__stderr__, sys.__stdin__.fileno()  # type: ignore[union-attr]
-    assert terminal is not None
-    one = Held(painted, termios.tcgetattr(descriptor))
+    assert sys.__stdin__ is not None
+    assert sys.__stderr__ is not None
+    descriptor, writer = sys.__stdin__.fileno(), Writer(sys.__stderr__.fileno())
+    one = Held(painted, termios.tcgetattr(descriptor), writer)
     loop = asyncio.get_running_loop()
 
     def leave(code: int) -> None:
@@ -60,15 +65,15 @@ def held(painted: Painted) -> Iterator[Held]:
     for number in taken:
         loop.add_signal_handler(number, leave, CODES[number])
     try:
-        with watched(lambda: one.gone()):
+        with watched(lambda: one.gone()), given_back(writer, descriptor, one.modes_before):
             termios.tcsetattr(descriptor, termios.TCSANOW, _silent(one.modes_before))
-            terminal.write(f"{ENTER}{as_written(painted)}")
-            terminal.flush()
+            writer.write(f"{ENTER}{as_written(painted)}")
             yield one
     finally:
         if not one.taken:
-            terminal.write(LEAVE)
-            terminal.flush()
+            writer.write(LEAVE)
+            if not writer.drained():
+                give_up()
         termios.tcsetattr(descriptor, termios.TCSANOW, one.modes_before)
         for number in taken:
             loop.remove_signal_handler(number)

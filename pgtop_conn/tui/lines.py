@@ -25,8 +25,15 @@ class OneLine(list[Cell]):
     """A row that is cut where others are wrapped."""
 
 
+def _head(text: str, width: int) -> str:
+    """All of a text that can be on `width` cells, and more, so that its being longer shows."""
+    most = 8 * max(0, width) + 64
+    return text if len(text) <= most else text[:most]
+
+
 def cut(text: str, width: int, *, right: bool = False, ascii_only: bool = False) -> str:
     """Text on exactly `width` cells: padded, or ended by an ellipsis where it is longer."""
+    text = _head(text, width)
     length = width_of(text)
     if length > width:
         more = ASCII_MORE if ascii_only else MORE
@@ -49,7 +56,7 @@ def columns(cells: Iterable[tuple[AnyPlaced, Cell]], width: int, *, ascii_only: 
 
 def flowing(cells: Row, width: int) -> Pieces:
     """Cells one after the other, together exactly `width` cells, ended by an ellipsis where they are longer."""
-    pieces = [(cell.text, cell.style) for cell in cells if cell.text]
+    pieces = [(_head(cell.text, width), cell.style) for cell in cells if cell.text]
     if sum(width_of(text) for text, _ in pieces) > width > 0:
         whole = "".join(text for text, _ in pieces)
         if width_of(whole.rstrip()) > width:
@@ -70,6 +77,7 @@ def fitted(pieces: Iterable[Piece], width: int) -> Pieces:
     for text, style in pieces:
         if room <= 0:
             break
+        text = _head(text, room)
         length = width_of(text)
         if length > room:
             text, length = set_cell_size(text, room), room

@@ -18,7 +18,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from pgtop_conn.tui.lines import Pieces, Row, fitted, flowing, kept_in_place, width_of, wrapped
+from pgtop_conn.tui.lines import OneLine, Pieces, Row, fitted, flowing, kept_in_place, width_of, wrapped
+from pgtop_conn.view.columns import Cell
 from pgtop_conn.view.format import plain
 
 #: The style names that view uses, and `struck` and `key` for dialogs and the footer.
@@ -226,6 +227,8 @@ class RowList(LineView):
         self._lines: list[Row] = []
         self._wrap = wrap
         self._wrapped_at = 0
+        #: How rows were broken for a width; the next poll brings most of them again.
+        self._broken: dict[tuple[int, tuple[Cell, ...]], list[Row]] = {}
         self._has_cursor = cursor
         #: The line it is on; None without one, or when the line it was on has left.
         self.cursor: int | None = 0 if cursor else None
@@ -233,6 +236,8 @@ class RowList(LineView):
 
     def show(self, rows: Sequence[Row]) -> None:
         self._rows = list(rows)
+        kept = {tuple(row) for row in self._rows}
+        self._broken = {key: lines for key, lines in self._broken.items() if key[1] in kept}
         self._layout_rows()
         if self.cursor is not None:
             self.cursor = min(self.cursor, max(0, len(self._lines) - 1))
@@ -242,14 +247,23 @@ class RowList(LineView):
         """Lines these rows take on `width` cells."""
         if self._wrap is None:
             return len(self._rows)
-        return sum(len(wrapped(row, width, self._wrap)) for row in self._rows)
+        return sum(len(self._broken_at(row, width, self._wrap)) for row in self._rows)
+
+    def _broken_at(self, row: Row, width: int, indent: int) -> list[Row]:
+        if isinstance(row, OneLine):
+            return [row]
+        key = width, tuple(row)
+        found = self._broken.get(key)
+        if found is None:
+            found = self._broken[key] = [*wrapped(row, width, indent)]
+        return found
 
     def _layout_rows(self) -> None:
         self._wrapped_at = self.line_width
         if self._wrap is None or self._wrapped_at <= 0:
             self._lines = self._rows
         else:
-            self._lines = [line for row in self._rows for line in wrapped(row, self._wrapped_at, self._wrap)]
+            self._lines = [line for row in self._rows for line in self._broken_at(row, self._wrapped_at, self._wrap)]
 
     def on_resize(self) -> None:
         if self.line_width != self._wrapped_at:

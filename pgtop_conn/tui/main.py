@@ -14,7 +14,7 @@ from textual.binding import Binding
 from textual.message import Message
 
 from pgtop_conn.campaign import Phase
-from pgtop_conn.model.errors import PgtopError, PollFailed, SlotsExhausted
+from pgtop_conn.model.errors import Failure, PgtopError, PollFailed, SlotsExhausted
 from pgtop_conn.model.history import History
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
@@ -122,7 +122,8 @@ class MainScreen(TravellingScreen):
 
     def _despite_room(self, error: PgtopError) -> str:
         """What it means when a login is refused although there seemed to be room."""
-        if not isinstance(error, SlotsExhausted) or self.snapshot is None:
+        full = isinstance(error, SlotsExhausted) and error.failure is Failure.FULL
+        if not full or self.snapshot is None:
             return ""
         free = self.budget_of(self.snapshot).superuser_free
         return (

@@ -24,7 +24,8 @@ class MarkingScreen(BrowseScreen):
         here = [one.by_key for one in (self.told_snapshot, self.snapshot) if one is not None]
         if marks and here and not any(key in by_key for by_key in here for key in marks):
             # Not the cursor instead: the key was meant for the marks.
-            self.tell(f"{plans.plural(len(marks), 'marked session')} gone: nothing is marked any more", "warning")
+            left = plans.plural(len(marks), "marked session")
+            self.tell(f"{left} no longer listed: nothing is marked any more", "warning")
             self._set_marks({})
             return []
         if marks:

@@ -7,9 +7,10 @@ has it.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from textual.strip import Strip
 
 from pgtop_conn.tui.firstframe import Painted
 from pgtop_conn.tui.frame import Frame, Placed
+from pgtop_conn.tui.writing import Writer
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -50,14 +52,48 @@ _BRACKETS = ("_begin_update", "_end_update")
 
 
 class OnlyChangedApp(App[ReturnType]):
-    """Remembers what the terminal shows. Forgets it whenever something else may have written there."""
+    """Remembers what the terminal shows. Forgets it whenever something else may have written there.
+
+    A terminal that has not taken the last frames gets no further ones; once it has, it gets what is missing at once.
+    """
+
+    #: What puts frames on the terminal; None where there is no terminal.
+    writer: Writer | None = None
+    #: Whether a frame was left out, and what waits for it to be there.
+    _missed = False
 
     #: What the terminal shows; None while that is not known.
     shown: Frame | None = None
     _shown_screen: Screen[Any] | None = None
     _comparing = False
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._waiting: list[Callable[[], None]] = []
+
+    def when_on_terminal(self, call: Callable[[], None]) -> None:
+        """Call it once the terminal has got what the screen shows now."""
+        if self._missed:
+            self._waiting.append(call)
+        elif self.writer is None:
+            call()
+        else:
+            self.writer.when_written(_from_thread(call))
+
+    def _catch_up(self) -> None:
+        """Send what is missing, which is told by what the terminal has."""
+        self._missed = False
+        waiting, self._waiting = self._waiting, []
+        self.screen.refresh()
+        for call in waiting:
+            self.screen.call_after_refresh(self.when_on_terminal, call)
+
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if self.writer is not None and self.writer.behind:
+            if not self._missed:
+                self._missed = True
+                self.writer.when_written(_from_thread(self.call_later, self._catch_up))
+            return
         if self._shown_screen is not self.screen:
             # A dialog that opens or closes paints all anew, and with that mends whatever another program wrote there.
             self.shown = self.shown if self._shown_screen is None else None
@@ -123,6 +159,20 @@ class _OnlyChanged(_Update):  # type: ignore[misc]
 
     def render_segments(self, console: Console) -> str:
         return self._app.changes(self._update, _colours_of(console))
+
+
+def _from_thread(call: Callable[..., object], *arguments: object) -> Callable[[], None]:
+    """The same, to be called from any thread: it happens on the loop that runs now, as long as that lives."""
+    loop = asyncio.get_running_loop()
+
+    def called() -> None:
+        try:
+            loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            # It is closed: nobody waits for the terminal any more.
+            return
+
+    return called
 
 
 def _colours_of(console: Console) -> ColorSystem:

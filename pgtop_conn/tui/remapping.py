@@ -176,6 +176,10 @@ def _unsafe(keymap: Mapping[str, str]) -> Iterator[str]:
                 yield f"keys: {display(key)} is {name} and {ANSWER}: pressed twice, nobody would be asked"
             if (plain := unshifted(key)) in moving:
                 yield f"keys: {name} on {display(key)} is the shifted form of {display(plain)}, which moves"
+    for name, own in now.items():
+        for key in own if name not in (ANSWER, *DESTRUCTIVE) else ():
+            if key in now[ANSWER]:
+                yield f"keys: {display(key)} is {name} and {ANSWER}; the key that sends signals may mean nothing else"
     for name in sorted(WHILE_TYPING & keymap.keys()):
         if all(_character(key) for key in now[name]):
             yield f"keys: {name} needs a key that types nothing, it is wanted while text is typed"

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events
 from textual.message import Message
 
-from pgtop_conn.model.text import one_line
+from pgtop_conn.model.text import beginning
 from pgtop_conn.tui.lines import Pieces, Row, columns, fitted, flowing
 from pgtop_conn.tui.lineview import LineView
 from pgtop_conn.view.columns import Cell, Placed
@@ -128,7 +128,7 @@ class SessionTable(LineView):
         deepest = max((line.depth for line in self.lines if line.backend is not None), default=0)
         if self._frame is None or not queries:
             return 0
-        longest = max(cell_count(one_line(query)) for query in queries)
+        longest = max(cell_count(beginning(query)) for query in queries)
         return most_steps(session_columns(self._frame), self.line_width - INDENT * (deepest + 1), longest)
 
     def parent_of(self, line: Line) -> Line | None:

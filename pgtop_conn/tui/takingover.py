@@ -1,4 +1,4 @@
-"""A driver that finds the first frame on the terminal, and leaves it there until it paints its own."""
+"""Our driver: it writes off the event loop, and finds the first frame on the terminal, where there is one."""
 
 from __future__ import annotations
 
@@ -6,24 +6,38 @@ from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 
 from pgtop_conn.tui.held import Held
+from pgtop_conn.tui.terminal import give_up
+from pgtop_conn.tui.writing import Writer
 
 #: Terminals clear the alternate screen when they are told to enter it, be they there already.
 ENTER_ALTERNATE_SCREEN = "\x1b[?1049h"
 
 
-def taking_over(held: Held) -> type[Driver]:
-    """Textual's own driver for a terminal, which enters no screen that is there already."""
+def taking_over(held: Held | None, writer: Writer) -> type[Driver]:
+    """Textual's own driver for a terminal. It waits for no terminal, and enters no screen that is there already."""
 
     class TakingOver(LinuxDriver):
         def start_application_mode(self) -> None:
             super().start_application_mode()  # type: ignore[no-untyped-call]
-            # They are what it found, and what it would leave behind.
-            self.attrs_before = held.modes_before
+            if held is not None and not held.modes_given:
+                # They are what it found, and what it would leave behind. After a stop the shell may have set others.
+                self.attrs_before = held.modes_before
+                held.modes_given = True
 
         def write(self, data: str) -> None:
-            if data == ENTER_ALTERNATE_SCREEN and not held.taken:
+            if held is not None and data == ENTER_ALTERNATE_SCREEN and not held.taken:
                 held.taken = True
             else:
-                super().write(data)
+                writer.write(data)
+
+        def suspend_application_mode(self) -> None:
+            self.stop_application_mode()
+            writer.drained()
+            super().close()
+
+        def close(self) -> None:
+            if not writer.drained():
+                give_up()
+            super().close()
 
     return TakingOver

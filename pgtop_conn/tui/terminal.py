@@ -10,10 +10,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import termios
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Any
+
+from pgtop_conn.tui.writing import Writer
 
 #: Seconds between looks, and what an orderly end gets before the process is ended without it; together with what the
 #: kernel takes to close our connection they stay below two seconds. Each look wakes a thread: 0.1 ms.
@@ -71,6 +75,66 @@ def _watch(descriptor: int, gone: Callable[[int], bool], leave: Callable[[], Non
             if not done.wait(GRACE_S):
                 os._exit(128 + signal.SIGHUP)
             return
+
+
+#: Each ends a program at once that does not take it.
+FATAL = tuple(
+    getattr(signal, name)
+    for name in ("SIGQUIT", "SIGABRT", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGPROF", "SIGXCPU", "SIGPWR")
+    if hasattr(signal, name)
+)
+#: Whatever Textual and the first frame may have switched on: updates, pasting in brackets, lines that are not wrapped,
+#: sizes, mouse, keys, the screen, the cursor, focus.
+ALL_OFF = (
+    "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[<u"
+    "\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
+
+
+@contextmanager
+def given_back(writer: Writer, descriptor: int, modes: list[Any]) -> Iterator[None]:
+    """While inside, a signal that ends us at once does so only after the terminal has these modes again."""
+
+    def die(number: int, _frame: object) -> None:
+        writer.write(ALL_OFF)
+        writer.drained()
+        termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    taken = [number for number in FATAL if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, die)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def give_up() -> None:
+    """Nobody reads the terminal: nothing that is said at the end may wait for it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        if os.isatty(descriptor):
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+#: What a variable may say of a terminal that does not tell its size itself.
+MOST = {"COLUMNS": 1000, "LINES": 500}
+
+
+def drop_wrong_size(environ: MutableMapping[str, str]) -> None:
+    """The terminal's own size counts, which also changes; what a shell exported once counts where there is none."""
+    try:
+        told = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ is not None else 1)
+    except (OSError, ValueError):
+        told = os.terminal_size((0, 0))
+    for (name, most), size in zip(MOST.items(), told, strict=True):
+        said = environ.get(name, "")
+        if size or not (said.isdecimal() and len(said) < 6 and 0 < int(said) <= most):
+            environ.pop(name, None)
 
 
 class Colours(StrEnum):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pgtop_conn.model.text import one_line
-from pgtop_conn.model.waits import PREPARED, Link
+from pgtop_conn.model.text import beginning, one_line
+from pgtop_conn.model.waits import PREPARED, Link, blocker_name
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import STATE_SHORT, STATE_STYLES, Cell
 
@@ -19,9 +19,9 @@ def link_line(link: Link, at: float) -> list[Cell]:
     if link.freed:
         cells.append(Cell(f"ending it frees {link.freed}  ", "ok"))
     if backend is None:
-        return [*cells, Cell("a prepared transaction" if link.pid == PREPARED else "has left", "warning")]
+        return [*cells, Cell(blocker_name(PREPARED) if link.pid == PREPARED else "has left", "warning")]
     if backend.blocked_by:
-        by = ", ".join(str(pid) for pid in backend.blocked_by[:BLOCKERS_NAMED])
+        by = ", ".join(map(blocker_name, backend.blocked_by[:BLOCKERS_NAMED]))
         more = " …" if len(backend.blocked_by) > BLOCKERS_NAMED else ""
         cells.append(Cell(f"← blocked by {by}{more}  ", "blocked"))
     state = STATE_SHORT.get(backend.state or "", backend.state or "hidden")
@@ -31,4 +31,4 @@ def link_line(link: Link, at: float) -> list[Cell]:
     ]
     if backend.blocked_by:
         cells.append(Cell(f"waits for {backend.wait}  ", "dim"))
-    return [*cells, Cell(one_line(backend.query)[:200], "query")]
+    return [*cells, Cell(beginning(backend.query)[:200], "query")]

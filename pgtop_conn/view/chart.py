@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 
+from pgtop_conn.model.instants import moment
 from pgtop_conn.model.slots import may_hold_slot
 from pgtop_conn.model.snapshot import Backend
 
@@ -67,7 +68,7 @@ def _columns(points: Points) -> list[int]:
 
 
 def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
+    return moment(at, UTC).strftime("%H:%M:%S")
 
 
 def beginnings(backends: Sequence[Backend], at: float) -> list[tuple[float, int]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import groupby
 
+from pgtop_conn.model.instants import moment
 from pgtop_conn.model.leak_words import span
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.moments import Mark, Moment, Totals
@@ -244,9 +245,9 @@ def _leaks(story: Story) -> list[Block]:
     blocks: list[Block] = []
     peak, end = story.at_peak, story.at_end
     same = peak is not None and end is not None and peak.snapshot.taken_at == end.snapshot.taken_at
-    for moment, words in ((peak, "At the peak"), (None if same else end, "At the end")):
-        if moment is not None and moment.leaks:
-            blocks += [Says(f"{words}, {when(moment.snapshot.taken_at)}:"), Lists(tuple(map(_leak, moment.leaks)))]
+    for told, words in ((peak, "At the peak"), (None if same else end, "At the end")):
+        if told is not None and told.leaks:
+            blocks += [Says(f"{words}, {when(told.snapshot.taken_at)}:"), Lists(tuple(map(_leak, told.leaks)))]
     return blocks
 
 
@@ -371,7 +372,7 @@ SECTIONS: dict[str, Callable[[Story], list[Block]]] = {
 
 def when(at: float) -> str:
     """An instant, to the second."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return moment(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _upto(exact: bool) -> str:

@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 
 from pgtop_conn.model.guards import Care, judge
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, HIDDEN_STATE, IDLE, IN_TRANSACTION, Backend
-from pgtop_conn.model.text import one_line
+from pgtop_conn.model.text import beginning, one_line
+from pgtop_conn.model.waits import blocker_name
 from pgtop_conn.view import fitting, format
 from pgtop_conn.view.groups import Group
 from pgtop_conn.view.table import Frame
@@ -205,7 +206,7 @@ def _xact(backend: Backend, frame: Frame) -> Cell:
 
 def _wait(backend: Backend, _frame: Frame) -> Cell:
     if backend.blocked_by:
-        return Cell("by " + ",".join(str(pid) for pid in backend.blocked_by[:3]), "blocked")
+        return Cell("by " + ",".join(map(blocker_name, backend.blocked_by[:3])), "blocked")
     return Cell(backend.wait, "faint" if backend.wait_event_type == "Client" else "")
 
 
@@ -232,7 +233,7 @@ SESSION_COLUMNS: tuple[Column[Backend], ...] = (
     Column("for", "FOR", 7, _for, right=True, leaves=2, least=6),
     Column("xact", "XACT", 7, _xact, right=True, leaves=3, least=6),
     Column("wait", "WAIT", 18, _wait, leaves=6, least=17, most=30),
-    Column("query", "QUERY", 0, lambda b, _: Cell(one_line(b.query), "query"), least=12, comfort=80),
+    Column("query", "QUERY", 0, lambda b, _: Cell(beginning(b.query), "query"), least=12, comfort=80),
 )
 
 

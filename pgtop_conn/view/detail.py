@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.guards import Care, Policy, Verdict, judge, refused
+from pgtop_conn.model.instants import moment
 from pgtop_conn.model.snapshot import Backend, Role, Snapshot, age
 from pgtop_conn.model.source import Action
 from pgtop_conn.model.text import one_line
+from pgtop_conn.model.waits import blocker_name
 from pgtop_conn.view import format, sqltext
 from pgtop_conn.view.columns import STATE_STYLES, Cell
 
 #: Cells of the names on the left.
 LABEL_WIDTH = 14
+
+#: Of a query; breaking 1 MiB into lines takes seconds.
+SHOWN_CHARACTERS = 20_000
 
 CARE_WORDS = {
     Care.ALLOW: ("allowed", "ok"),
@@ -42,12 +45,16 @@ def detail(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags = NO
 
 
 def query_rows(backend: Backend) -> list[Row]:
-    """The query as it was sent, line by line."""
+    """The query as it was sent, line by line, as far as anybody reads."""
     query_id = "" if backend.query_id is None else f"   query_id {backend.query_id}"
     heading = [Cell("Query" if backend.state == "active" else "Last query", "header"), Cell(query_id, "dim")]
     if not backend.query:
         return [heading, [Cell(f"  {_BY_TITLE if backend.by_title else 'none'}", "faint")]]
-    return [heading, *([Cell("  "), *line] for line in sqltext.lines(backend.query))]
+    shown = backend.query[:SHOWN_CHARACTERS]
+    rows = [heading, *([Cell("  "), *line] for line in sqltext.lines(shown))]
+    if more := len(backend.query) - len(shown):
+        rows.append([Cell(f"  … {more} more characters; y copies the whole query", "faint")])
+    return rows
 
 
 def _fact(label: str, *cells: Cell | str) -> Row:
@@ -61,7 +68,7 @@ def _identity(backend: Backend, snapshot: Snapshot) -> list[Row]:
         _fact("process", Cell(str(backend.pid), "count"), f"  {backend.backend_type or 'type hidden'}"),
         _fact("role", backend.role or "none", Cell(_role_facts(snapshot.roles.get(backend.role_oid)), "dim")),
         _fact("database", backend.database or "none"),
-        _fact("application", backend.app or Cell("none", "faint")),
+        _fact("application", backend.whole_app or Cell("none", "faint")),
         _fact("client", f"{backend.client}{port}" or Cell("unknown", "faint"), _encryption(backend)),
     ]
     if backend.leader_pid:
@@ -116,7 +123,7 @@ def _moment(since: float | None, at: float) -> Cell:
 def _since(since: float | None, at: float) -> str:
     if since is None:
         return ""
-    clock = datetime.fromtimestamp(since, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    clock = moment(since).strftime("%Y-%m-%d %H:%M:%S")
     return f"  since {clock}, for {format.duration(age(at, since))}"
 
 
@@ -137,7 +144,7 @@ def _named(pids: list[int] | tuple[int, ...], snapshot: Snapshot) -> str:
     parts = []
     for pid in pids[:5]:
         found = snapshot.find(pid)
-        parts.append(f"{pid} ({found.role}, {found.state})" if found else str(pid))
+        parts.append(f"{pid} ({found.role}, {found.state})" if found else blocker_name(pid))
     rest = len(pids) - len(parts)
     return ", ".join(parts) + (f" and {rest} others" if rest else "")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from pgtop_conn.model.filters import NO_TAGS, Filter, Tags
 from pgtop_conn.model.guards import Policy, judge
 from pgtop_conn.model.history import History, Trend
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot, rooms
 from pgtop_conn.model.snapshot import HIDDEN_STATE, Backend, Snapshot
+from pgtop_conn.model.waits import PREPARED
 from pgtop_conn.view.format import iso
 from pgtop_conn.view.groups import GROUPINGS, Group, group, rate_key
 
@@ -35,20 +37,33 @@ def document(
         "taken_at": iso(snapshot.taken_at),
         "server": _server(snapshot, budget),
         "slots": _slots(budget),
-        "limits": [
-            {"kind": limit.kind, "name": limit.name, "limit": limit.limit, "used": limit.used}
-            for limit in budget.limits
-        ],
+        "limits": _limits(snapshot, budget),
         # Who is refused next: further logins of each role that is connected, and what stops the one after them.
-        "rooms": [
-            {"role": room.role, "database": room.database, "free": room.free, "limited_by": room.limited_by}
-            for room in rooms(snapshot, budget)
-        ],
+        "rooms": _rooms(snapshot, budget),
         "states": dict(budget.states),
         "trend": _trend(snapshot, budget, history),
         "groups": [_group(found, history) for found in groups if not found.walsenders],
         "backends": [_backend(backend, snapshot, policy, tags) for backend in shown],
     }
+
+
+def _limits(snapshot: Snapshot, budget: SlotBudget) -> list[Document] | None:
+    """None where those of roles are not ours to read."""
+    if snapshot.server.lacks("pg_roles"):
+        return None
+    return [
+        {"kind": limit.kind, "name": limit.name, "limit": limit.limit, "used": limit.used} for limit in budget.limits
+    ]
+
+
+def _rooms(snapshot: Snapshot, budget: SlotBudget) -> list[Document] | None:
+    """As for the limits."""
+    if snapshot.server.lacks("pg_roles"):
+        return None
+    return [
+        {"role": room.role, "database": room.database, "free": room.free, "limited_by": room.limited_by}
+        for room in rooms(snapshot, budget)
+    ]
 
 
 def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
@@ -68,6 +83,7 @@ def _server(snapshot: Snapshot, budget: SlotBudget) -> Document:
         "slot": str(budget.own_slot),
         "door": server.door or None,
         "tls": server.tls or None,
+        "missing": list(server.missing),
     }
 
 
@@ -129,20 +145,32 @@ def _backend(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -
         "xact_s": _rounded(backend.xact_s(at)),
         "query_s": _rounded(backend.query_s(at)),
         "wait": backend.wait or None,
-        "blocked_by": list(backend.blocked_by),
+        "blocked_by": _blockers(backend),
+        # It has no session, and so no pid.
+        "blocked_by_prepared": PREPARED in backend.blocked_by,
         "ssl": backend.ssl,
         "holds_xmin": backend.holds_xmin,
         "wrote": backend.wrote,
         "query": backend.query,
         "query_id": backend.query_id,
+        # A number of 64 bits, of which JavaScript and jq 1.6 keep 53.
+        "query_id_text": str(backend.query_id) if backend.query_id is not None else None,
         "source": tags.source(backend) or None,
         "leak": tags.leak.get(backend.key),
         "guard": {"level": verdict.level, "reasons": list(verdict.reasons)},
     }
 
 
+def _blockers(backend: Backend) -> list[int] | None:
+    """Pids; None where it waits for a lock, and for whom could not be asked."""
+    if backend.wait_event_type == "Lock" and not backend.blocked_by:
+        return None
+    return [pid for pid in backend.blocked_by if pid != PREPARED]
+
+
 def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
+    """JSON has no infinity, and no time since one."""
+    return round(seconds, 3) if seconds is not None and isfinite(seconds) else None
 
 
 def csv_rows(snapshot: Snapshot, policy: Policy, backends: Sequence[Backend], tags: Tags = NO_TAGS) -> list[list[str]]:
@@ -157,6 +185,8 @@ def csv_rows(snapshot: Snapshot, policy: Policy, backends: Sequence[Backend], ta
 def _csv_fields(backend: Backend, snapshot: Snapshot, policy: Policy, tags: Tags) -> list[object]:
     """The fields of the JSON, the guard in two columns."""
     fields = _backend(backend, snapshot, policy, tags)
+    # Here each number is a text.
+    del fields["query_id_text"]
     verdict = fields.pop("guard")
     assert isinstance(verdict, dict)
     return [*fields.values(), verdict["level"], "; ".join(verdict["reasons"])]
@@ -177,6 +207,7 @@ CSV_COLUMNS = (
     "query_s",
     "wait",
     "blocked_by",
+    "blocked_by_prepared",
     "ssl",
     "holds_xmin",
     "wrote",

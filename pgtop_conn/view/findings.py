@@ -262,3 +262,4 @@ def unknowns(case: Case, filter_text: str = "") -> Iterable[str]:
         yield f"sessions other than those that match {filter_text.strip()}: they were asked to be left out"
     yield from (sentence for tell in UNKNOWNS if (sentence := tell(case)))
     yield from case.facts.troubles
+    yield from case.snapshot.server.missing

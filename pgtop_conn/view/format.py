@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from math import floor, isnan
+from math import isnan
 from unicodedata import category, east_asian_width
+
+from pgtop_conn.model.instants import calendar, endless
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _MOST_DAYS = 99_999
@@ -174,12 +175,17 @@ def sparkline(values: Sequence[float], width: int, ascii: bool = False) -> str:
     return "".join(levels[round((value - low) / span * top) if span else 0] for value in last).rjust(width)
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def iso(epoch: float) -> str:
-    """UTC, always with six decimals: PostgreSQL's microseconds survive the way through a float8 unchanged."""
-    whole = floor(epoch)
-    # The difference is exact; the product of the whole number would round a second time.
-    instant = _EPOCH + timedelta(seconds=whole, microseconds=round((epoch - whole) * 1_000_000))
-    return f"{instant.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    """UTC, always with six decimals: PostgreSQL's microseconds survive the way through a float8 unchanged.
+
+    Years of more than four digits, and those before 0001, have a sign and six digits, as in ISO 8601 and JavaScript.
+    What is no time in them is `infinity` or `-infinity`, as in PostgreSQL's JSON.
+
+    >>> [iso(epoch) for epoch in (0.5, 253402300800.0, -62198755200.0, float("inf"))]
+    ['1970-01-01T00:00:00.500000Z', '+010000-01-01T00:00:00.000000Z', '-000001-01-01T00:00:00.000000Z', 'infinity']
+    """
+    found = calendar(epoch)
+    if found is None:
+        return endless(epoch)
+    year, rest = found
+    return f"{year:04}{rest}Z" if 1 <= year <= 9999 else f"{year:+07}{rest}Z"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import attrgetter
 
 from pgtop_conn.model.comeback import Comeback
 from pgtop_conn.model.history import FLAT_PER_MINUTE, Churn, History
+from pgtop_conn.model.instants import moment
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.quoting import identifier
 from pgtop_conn.model.slots import Level, Limit, SlotBudget, may_hold_slot
@@ -154,7 +154,7 @@ def _pace(status: Status) -> Cell:
 def _others_like_us(snapshot: Snapshot) -> str:
     """Who else watches this server with pgtop-conn: two people may be about to end the same sessions."""
     others = [
-        f"{one_line(backend.role)} from {one_line(backend.client) or 'unknown'}"
+        f"{one_line(backend.role)} from {one_line(backend.app_host or backend.client) or 'unknown'}"
         for backend in snapshot.backends
         if backend.app == OWN_APPLICATION_NAME and backend.pid != snapshot.server.own_pid
     ]
@@ -268,6 +268,7 @@ def states_line(snapshot: Snapshot, budget: SlotBudget, width: int, churn: Churn
     hidden = HIDDEN_STATE in states
     oldest = max((b.xact_s(at) or 0.0 for b in snapshot.backends if b.state == IN_TRANSACTION), default=0.0)
     blocked = sum(map(bool, map(attrgetter("blocked_by"), snapshot.backends)))
+    hides_blockers = hidden or snapshot.server.lacks("pg_blocking_pids")
     long, short = [Cell(" ")], [Cell(" ")]
     for state, title, brief in STATE_TITLES:
         count = states.pop(state, 0)
@@ -276,7 +277,7 @@ def states_line(snapshot: Snapshot, budget: SlotBudget, width: int, churn: Churn
         long.append(Cell(f"{title} {_at_least(count, hidden)}{f' (oldest {age})' if age else ''}   ", style))
         short.append(Cell(f"{brief} {_at_least(count, hidden)}{f' ({age})' if age else ''}  ", style))
     for cells, gap in ((long, "   "), (short, "  ")):
-        cells.append(Cell(f"blocked {_at_least(blocked, hidden)}{gap}", "blocked" if blocked else "faint"))
+        cells.append(Cell(f"blocked {_at_least(blocked, hides_blockers)}{gap}", "blocked" if blocked else "faint"))
         cells += [Cell(f"{state} {count}{gap}", "warning") for state, count in states.items()]
     # The blanks at the end go.
     cells = long if _length(long) <= width + 3 else short
@@ -376,7 +377,7 @@ def _holds(largest: Group | None, per_minute: float | None, before: str, width: 
 
 def clock(at: float) -> str:
     """Local time of an instant of the server's clock."""
-    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%H:%M:%S")
+    return moment(at).strftime("%H:%M:%S")
 
 
 def _about(seconds: float) -> str:

@@ -14,7 +14,7 @@ from operator import attrgetter
 
 from pgtop_conn.model.filters import NO_TAGS, Tags
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IDLE_STATES, IN_TRANSACTION, Backend, age
-from pgtop_conn.model.text import one_line
+from pgtop_conn.model.text import LINE_CHARACTERS, one_line
 
 #: Queries that are alike so far are one group.
 GROUPED_QUERY_LENGTH = 200
@@ -45,7 +45,8 @@ def _shortened(query: str) -> str:
 
 
 def _query(backend: Backend) -> str:
-    return _shortened(backend.query)
+    # What is kept is bounded, too: a query may have 1 MiB.
+    return _shortened(backend.query[:LINE_CHARACTERS])
 
 
 APP = Dimension("app", _attribute("app"))

@@ -9,9 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from itertools import accumulate, groupby, pairwise
 
+from pgtop_conn.model.instants import moment
 from pgtop_conn.model.moments import Mark, Totals
 from pgtop_conn.model.timeline import Column, column_of, columns, in_order, restarts
 from pgtop_conn.view import format
@@ -279,7 +280,7 @@ class _Drawing:
         at = self.view.cursor or 0.0
         near = bisect_left(self.polls, at, key=lambda one: one.at)
         one = min(self.polls[max(0, near - 1) : near + 1], key=lambda found: abs(found.at - at))
-        when = datetime.fromtimestamp(one.at, self.view.zone).strftime("%Y-%m-%d %H:%M:%S")
+        when = moment(one.at, self.view.zone).strftime("%Y-%m-%d %H:%M:%S")
         first = [
             Cell(f" {self.glyphs.cursor_top} {when}", "title"),
             Cell(f"   {self._used(one)}/{one.max}  {format.percent(one.used, one.max)}", "count"),

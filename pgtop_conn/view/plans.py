@@ -10,7 +10,7 @@ from pgtop_conn.model.relief import Relief, relief
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.model.text import one_line
+from pgtop_conn.model.text import beginning, one_line
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import STATE_SHORT, Cell
 
@@ -79,7 +79,7 @@ def session_line(item: Planned, at: float) -> list[Cell]:
         Cell(f"{backend.pid:>8}  ", "count"),
         Cell(f"{one_line(backend.role)}  {backend.app}  {backend.client}  "),
         Cell(f"{state} {format.duration(backend.state_s(at))}  ", "dim"),
-        Cell(one_line(backend.query)[:120], "query"),
+        Cell(beginning(backend.query)[:120], "query"),
     ]
     if item.cautions:
         cells.insert(3, Cell(f"{'; '.join(item.cautions)}  ", "warning"))
@@ -121,8 +121,8 @@ def relief_of(plan: Plan, snapshot: Snapshot) -> Relief | None:
     return relief([item.backend for item in plan.planned], SlotBudget.of(snapshot))
 
 
-def prompt(plan: Plan) -> str:
-    """What the user is asked to do."""
+def prompt(plan: Plan, yes: str = "Ctrl-Y", no: str = "n or Esc") -> str:
+    """What the user is asked to do; `yes` and `no` are the keys for it."""
     if plan.ask is Ask.TYPE_ROLE:
         roles = len({item.target.role for item in plan.planned})
         if roles > 1:
@@ -130,7 +130,7 @@ def prompt(plan: Plan) -> str:
         return f"Type the role's name to confirm: {plan.answer}"
     if plan.ask is Ask.TYPE_COUNT:
         return f"Type the number of sessions to confirm: {plan.answer}"
-    return "Press y to do it, Esc or n to leave everything as it is"
+    return f"Press {yes} to {plan.action}, {no} to leave everything as it is"
 
 
 def summary(action: Action, outcomes: Iterable[Outcome]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from math import isfinite
 
 from pgtop_conn.model.slots import Limit, SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import HIDDEN_STATE, HOST_DOOR, IDLE, TRANSACTION_STATES, Snapshot
@@ -18,6 +19,8 @@ from pgtop_conn.view.format import duration
 SERVICE = "PGTOP_CONN"
 #: A limit whose use is worth a word, as on the screen.
 LIMIT_SHARE = 0.8
+#: Limits in the performance data; of more only those that are worth a word.
+MOST_LIMITS = 20
 
 
 class Status(IntEnum):
@@ -74,8 +77,9 @@ def _oldest_idle(checked: Checked) -> float | None:
 
 
 def _limit_percent(checked: Checked) -> float | None:
-    """0 where there is no limit; from the host none is known."""
-    if checked.snapshot.server.door == HOST_DOOR:
+    """0 where there is no limit; from the host none is known, nor where limits are not ours to read."""
+    server = checked.snapshot.server
+    if server.door == HOST_DOOR or server.lacks("pg_roles") or server.lacks("pg_database"):
         return None
     return max((100.0 * limit.share for limit in _open_limits(checked)), default=0.0)
 
@@ -83,6 +87,18 @@ def _limit_percent(checked: Checked) -> float | None:
 def _open_limits(checked: Checked) -> list[Limit]:
     """Tightest first. A limit of 0 keeps a role out on purpose, and is no alarm."""
     return [limit for limit in checked.budget.limits if limit.limit]
+
+
+def _near_limits(checked: Checked) -> tuple[list[Limit], int]:
+    """Limits for the performance data, by their names, and how many are left out: all, or those near their end.
+
+    A line of 3,000 limits is cut off by those that read it, in the middle of one.
+    """
+    limits = checked.budget.limits
+    if len(limits) > MOST_LIMITS:
+        tightest = sorted(_open_limits(checked), key=lambda one: (-one.share, one.kind, one.name))
+        limits = tuple(limit for limit in tightest[:MOST_LIMITS] if limit.share >= LIMIT_SHARE)
+    return sorted(limits, key=lambda one: (one.kind, one.name)), len(checked.budget.limits) - len(limits)
 
 
 METRICS: dict[str, Metric] = {
@@ -109,7 +125,10 @@ def plugin_line(checked: Checked, thresholds: Thresholds) -> tuple[str, Status]:
         del values["matching"]
     status, reasons = _judged(values, thresholds)
     data = [_datum(name, values[name], checked, thresholds) for name in values]
-    data += [_limit_datum(limit) for limit in sorted(checked.budget.limits, key=lambda one: (one.kind, one.name))]
+    near, far = _near_limits(checked)
+    data += [_limit_datum(limit) for limit in near]
+    if far:
+        data.append(f"limits_left_out={far};;;0")
     return f"{said(status, '; '.join([*reasons, _summary(checked, values)]))}|{' '.join(data)}", status
 
 
@@ -182,7 +201,7 @@ def label(name: str) -> str:
 
 def _rounded(value: float | None) -> float | None:
     """As it is printed: whoever compares the printed value with the range must come to the same verdict."""
-    return None if value is None else round(value, 2)
+    return round(value, 2) if value is not None and isfinite(value) else None
 
 
 def _number(value: float | None) -> str:

@@ -38,7 +38,7 @@ def reckonings(snapshot: Snapshot, budget: SlotBudget) -> list[Reckoning]:
     """Every recipe for this snapshot, ours first; by the host door ours alone, which nothing else can be asked for."""
     if snapshot.server.door == HOST_DOOR:
         return [
-            Reckoning("slots used (this program)", budget.used, "processes of the server whose titles name a client"),
+            Reckoning("slots used (this program)", budget.used, _by_titles(snapshot)),
             Reckoning("max_connections", budget.max, f"as its files say; {_reserves(snapshot, budget)}"),
             Reckoning("connections that have not said who they are", newcomers(snapshot), NEWCOMERS),
         ]
@@ -61,6 +61,13 @@ def reckonings(snapshot: Snapshot, budget: SlotBudget) -> list[Reckoning]:
         ),
         Reckoning("Azure active_connections", consoles, "all client sessions: 'active' there means open, not running"),
     ]
+
+
+def _by_titles(snapshot: Snapshot) -> str:
+    """How `used` was come by at the host door."""
+    if snapshot.counted_exact:
+        return "processes of the server whose titles name a client"
+    return "processes of the server whose titles name a client, or are cut off or unknown: at most this"
 
 
 def _active(snapshot: Snapshot) -> int | None:
@@ -143,6 +150,7 @@ def cautions(snapshot: Snapshot) -> list[str]:
     elif server.tls:
         found.append(f"Our own connection: {server.tls}.")
     found += [f"Of the conninfo: {note}." for note in server.notes]
+    found += [f"Our role may not read {line}." for line in server.missing]
     found.append(
         "A login refused with 'sorry, too many clients already' while there is room here means connections that never"
         " finish logging in (port scans, stalled TLS, health checks): they take no slot and no row, but the postmaster"

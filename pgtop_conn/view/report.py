@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 
 from pgtop_conn.model.facts import REFUSALS
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy, RemedyKind
+from pgtop_conn.model.instants import utc
 from pgtop_conn.model.journal import Entry
 from pgtop_conn.model.redact import shown
 from pgtop_conn.model.snapshot import HIDDEN_STATE
@@ -342,8 +342,8 @@ def _words(found: Finding) -> str:
 
 
 def _when(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return utc(at)
 
 
 def _hour(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+    return utc(at).removesuffix(" UTC").rpartition(":")[0] or utc(at)

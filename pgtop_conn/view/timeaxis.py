@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from math import ceil
+
+from pgtop_conn.model.instants import moment
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 STEPS_S = (
@@ -23,7 +25,7 @@ def clock(at: float, zone: tzinfo | None) -> str:
     >>> clock(3723.9, UTC)
     '01:02:03'
     """
-    return datetime.fromtimestamp(at, zone).strftime("%H:%M:%S")
+    return moment(at, zone).strftime("%H:%M:%S")
 
 
 def extent(since: float, until: float, zone: tzinfo | None) -> str:
@@ -33,7 +35,7 @@ def extent(since: float, until: float, zone: tzinfo | None) -> str:
     >>> extent(0, 60, UTC), extent(0, 7200, UTC), extent(0, 90_000, UTC)
     ('1970-01-01 00:00:00-00:01:00', '1970-01-01 00:00-02:00', '1970-01-01 00:00-01-02 01:00')
     """
-    first, last = datetime.fromtimestamp(since, zone), datetime.fromtimestamp(until, zone)
+    first, last = moment(since, zone), moment(until, zone)
     time = "%H:%M:%S" if until - since < 10 * _MINUTE_S else "%H:%M"
     day = "" if first.date() == last.date() else "%m-%d "
     return f"{first.strftime(f'%Y-%m-%d {time}')}-{last.strftime(day + time)}"
@@ -46,7 +48,7 @@ def ticks(since: float, until: float, width: int, zone: tzinfo | None, apart: in
     if step is None:
         return []
     # Round in the zone's own time: days begin at its midnight.
-    first = datetime.fromtimestamp(since, zone).astimezone(zone)
+    first = moment(since, zone).astimezone(zone)
     shift = (first.utcoffset() or timedelta()).total_seconds()
     at = ceil((since + shift) / step) * step - shift
     found = []
@@ -60,7 +62,7 @@ def ticks(since: float, until: float, width: int, zone: tzinfo | None, apart: in
 
 
 def _label(at: float, step: int, zone: tzinfo | None) -> str:
-    when = datetime.fromtimestamp(at, zone)
+    when = moment(at, zone)
     if step >= _DAY_S or (step >= _HOUR_S and when.hour == 0 and when.minute == 0):
         return when.strftime("%b %d")
     return when.strftime("%H:%M" if step >= _MINUTE_S else "%H:%M:%S")

@@ -16,12 +16,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
+import psutil
 import pytest
 
-from pgtop_conn.demo.launch import END_TIMEOUT_S, Stage, running_demo
+from pgtop_conn.demo import launch
+from pgtop_conn.demo.launch import Stage, running_demo
 from pgtop_conn.model.errors import PgtopError
 from tests.servers import Connection, is_alive
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 HEADLESS = "import sys; from pgtop_conn.demo.launch import run_headless; sys.exit(run_headless())"
 
@@ -35,7 +37,7 @@ def postmaster_of(uri: str) -> int:
 
 
 async def connect(uri: str, role: str = "postgres") -> Connection:
-    connection: Connection = await asyncpg.connect(uri.replace("postgres@", f"{role}@"), timeout=10)
+    connection: Connection = await asyncpg.connect(uri.replace("postgres@", f"{role}@"), timeout=HANG_S)
     return connection
 
 
@@ -109,13 +111,14 @@ async def test_the_leak_grows_by_about_one_a_second_after_the_same_select(admin:
     leaked = "usename = 'billing' AND state = 'idle' AND query LIKE 'SELECT % FROM invoices WHERE %'"
     await admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {leaked}")
     before = await count(admin, leaked)
-    started = asyncio.get_running_loop().time()
 
     async def grown() -> bool:
         return await count(admin, leaked) >= before + 4
 
     await wait_until(grown, "four more sessions have leaked")
-    assert 2 < asyncio.get_running_loop().time() - started < 12
+    took = await admin.fetchval(f"SELECT max(backend_start) - min(backend_start) FROM pg_stat_activity WHERE {leaked}")
+    # Not all at once; a busy machine may make it longer.
+    assert took.total_seconds() > 2
 
 
 async def test_terminated_applications_come_back(admin: Connection) -> None:
@@ -128,7 +131,7 @@ async def test_terminated_applications_come_back(admin: Connection) -> None:
         rows = await admin.fetch(f"SELECT pid FROM pg_stat_activity WHERE {every}")
         return len(rows) >= expected and not {row["pid"] for row in rows} & set(old)
 
-    await wait_until(returned, "every application has its sessions again", within_s=45)
+    await wait_until(returned, "every application has its sessions again")
 
 
 async def test_a_full_server_refuses_only_until_a_slot_is_free(demo: str, admin: Connection) -> None:
@@ -181,14 +184,22 @@ async def assert_nothing_left(folder: Path, *pids: int) -> None:
 
 def processes_of(folder: Path) -> list[int]:
     """Every process with this folder in its command line: stage, server, pg_receivewal, guardian."""
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if str(folder) in line]
+    return [one.pid for one in running() if str(folder) in command_of(one)]
 
 
 def stage_of(folder: Path) -> int:
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
-    lines = [line for line in listed.stdout.splitlines() if str(folder) in line and "pgtop_conn.demo.stage" in line]
-    return int(lines[0].split()[0])
+    commands = ((one.pid, command_of(one)) for one in running())
+    found: int = next(pid for pid, command in commands if str(folder) in command and "pgtop_conn.demo.stage" in command)
+    return found
+
+
+def running() -> list[psutil.Process]:
+    """Every process, also where there is no program to list them."""
+    return list(psutil.process_iter(["ppid", "cmdline"]))
+
+
+def command_of(process: psutil.Process) -> str:
+    return " ".join(process.info["cmdline"] or ())
 
 
 @pytest.mark.parametrize(
@@ -204,10 +215,11 @@ async def test_headless_leaves_nothing_whatever_ends_it(
     connection = await connect(uri)
     connection.terminate()
     folder, postmaster = folder_of(uri), postmaster_of(uri)
-    process.send_signal(number)
+    # Not by send_signal(), which may take the exit code before asyncio does, and that one tells 255 then.
+    os.kill(process.pid, number)
     # A second signal must not disturb the clean-up.
     with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
+        os.kill(process.pid, number)
     out, err = await process.communicate()
     assert (process.returncode, out, err) == (code, b"", b"")
     if number is not signal.SIGKILL:
@@ -227,9 +239,7 @@ async def test_a_signal_while_it_starts_leaves_nothing(start_headless: StartHead
 
 
 def started_by(parent: int) -> list[int]:
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
-    pairs = [line.split() for line in listed.stdout.splitlines()]
-    return [int(pid) for pid, ppid in pairs if int(ppid) == parent]
+    return [one.pid for one in running() if one.info["ppid"] == parent]
 
 
 async def test_a_killed_stage_takes_everything_along_and_is_reported(start_headless: StartHeadless) -> None:
@@ -253,14 +263,14 @@ async def test_parent_and_stage_killed_together_leave_nothing(start_headless: St
     await assert_nothing_left(folder, postmaster)
 
 
-async def test_a_killed_server_is_no_obstacle_to_the_end() -> None:
+async def test_a_killed_server_is_no_obstacle_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The end comes by what it waits for, and not because it waited for long enough.
+    monkeypatch.setattr(launch, "END_TIMEOUT_S", 3600.0)
     stage = Stage()
     try:
         os.kill(postmaster_of(await asyncio.to_thread(stage.uri)), signal.SIGKILL)
     finally:
-        started = asyncio.get_running_loop().time()
         await asyncio.to_thread(stage.end)
-    assert asyncio.get_running_loop().time() - started < END_TIMEOUT_S
     await assert_nothing_left(stage.folder, stage.pid)
 
 

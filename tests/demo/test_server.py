@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from pgtop_conn.demo import binaries as binaries_module
 from pgtop_conn.demo.binaries import Binaries, binaries_in, find_binaries, newest
-from pgtop_conn.demo.server import Cluster, is_command, private_folder
+from pgtop_conn.demo.server import GUARDIAN, Cluster, is_command, private_folder
 from pgtop_conn.model.errors import BadInput, PgtopError
 from tests.servers import Clients, is_alive
 from tests.waiting import wait_until
@@ -153,6 +154,28 @@ async def test_the_server_ends_when_its_owner_is_killed(number: signal.Signals) 
     owner.send_signal(number)
     await owner.wait()
     await wait_until(lambda: not is_alive(int(pid)) and not Path(folder).exists(), "server and folder are gone")
+
+
+def test_the_guardian_needs_no_more_than_coreutils(tmp_path: Path) -> None:
+    programs, folder = tmp_path / "bin", tmp_path / "server"
+    programs.mkdir()
+    (folder / "data").mkdir(parents=True)
+    for name in ("head", "tr", "sleep", "rm"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)", str(folder)]) as server:
+        (folder / "data" / "postmaster.pid").write_text(f"{server.pid}\n")
+        command = ["/bin/sh", "-c", GUARDIAN, "guardian", str(folder)]
+        subprocess.run(command, input=b"", env={"PATH": str(programs)}, check=True)
+        ended = server.poll()
+        server.kill()
+    assert (ended, folder.exists()) == (-signal.SIGQUIT, False)
+
+
+def test_without_ps_a_pid_of_nobody_is_not_taken_for_the_postmaster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    if not Path("/proc/self/cmdline").exists():
+        pytest.skip("this machine tells of processes by ps alone")
+    assert not is_command(2**22 - 1, "postgres")
 
 
 def test_a_recycled_pid_is_not_taken_for_the_postmaster(make_cluster: MakeCluster) -> None:

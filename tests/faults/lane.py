@@ -24,12 +24,10 @@ from tests.faults.kinds import KINDS, Ground, Kind
 from tests.faults.sampler import Sampler, Seen, reach
 from tests.faults.stage import Pair, Pooled, Stage
 from tests.terminal import Terminal
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (Stage, Pooled, Pair)}
 INTERVAL_S = 0.5
-#: Data must be fresh again within this after the end of a fault.
-RECOVERED_WITHIN_S = 30.0
 #: A clock on the screen that is older, without the word STALE, is a lie.
 UNTOLD_AGE_S = 7.0
 FILTER, MARKED, GROUPED = "filter: role:beat", "1 marked", "by role"
@@ -130,7 +128,7 @@ class Lane:
             if self._beat is None or self._beat.is_closed():
                 self._beat = await reach(self._stage.primary, "beat", "beat")
             try:
-                await self._beat.execute(f"SELECT '{text}'", timeout=10)
+                await self._beat.execute(f"SELECT '{text}'", timeout=HANG_S)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
                 self._beat.terminate()
                 self._beat = None
@@ -165,7 +163,6 @@ class Lane:
             await wait_until(
                 lambda: fresh() or terminal.process.poll() is not None,
                 "the data are fresh again",
-                within_s=RECOVERED_WITHIN_S,
                 every_s=0.02,
             )
         except AssertionError as error:
@@ -219,7 +216,7 @@ class Lane:
             if code:
                 self._complain(f"left with {code}")
         if self._stage.name != "pooler":
-            await wait_until(lambda: not self._sampler.pids(), "no session of ours is left", within_s=5.0)
+            await wait_until(lambda: not self._sampler.pids(), "no session of ours is left")
         for text, where in ((terminal.written.decode(errors="replace"), "screen"), (self._log.read_text(), "log")):
             for word in ("Traceback", "unexpected", "CRITICAL"):
                 if word in text:

@@ -21,6 +21,7 @@ import asyncpg
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from tests.servers import Connection
+from tests.waiting import HANG_S
 
 EVERY_S = 0.02
 #: Samples should not be further apart; on a busy machine some are.
@@ -106,11 +107,11 @@ class Sampler:
     async def start(self) -> None:
         """In a thread of its own: an emulated screen that is being drawn must not delay a sample."""
         self._thread.start()
-        await asyncio.to_thread(self._looking.wait, 10.0)
+        await asyncio.to_thread(self._looking.wait, HANG_S)
 
     async def stop(self) -> None:
         self._done.set()
-        await asyncio.to_thread(self._thread.join, 40.0)
+        await asyncio.to_thread(self._thread.join, HANG_S)
 
     def _run(self) -> None:
         try:
@@ -151,7 +152,10 @@ class Sampler:
                 eye.connection = await asyncpg.connect(
                     eye.cluster.uri(), timeout=5, server_settings={"application_name": "sampler"}
                 )
-            eye.before, eye.pids = eye.pids, await eye.connection.fetchval(_SESSIONS, OWN_APPLICATION_NAME, timeout=30)
+            eye.before, eye.pids = (
+                eye.pids,
+                await eye.connection.fetchval(_SESSIONS, OWN_APPLICATION_NAME, timeout=30),
+            )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError):
             if eye.connection is not None:
                 eye.connection.terminate()
@@ -201,7 +205,7 @@ class Sampler:
 
 async def reach(cluster: Cluster, user: str = "postgres", app: str = "administrator") -> Connection:
     """A session of another program; tried again while the server comes back."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG_S
     while True:
         with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
             found: Connection = await asyncpg.connect(

@@ -16,7 +16,7 @@ from pgtop_conn.demo.server import Cluster
 from tests.faults.network import Proxy
 from tests.faults.sampler import reach
 from tests.pooling import configure, free_port, pooler_program, start
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 PASSWORD = "once typed"
 MAX_CONNECTIONS = 20
@@ -176,7 +176,7 @@ def _take_base_backup(primary: Cluster, standby: Cluster) -> None:
     command = [str(program), "-D", str(standby.data_dir), "-h", str(primary.socket_dir), "-p", str(primary.port)]
     options = ["-U", "postgres", "-R", "-X", "stream", "--no-sync", "-c", "fast"]
     with standby.log_file.open("ab") as log:
-        subprocess.run([*command, *options], stdout=log, stderr=log, check=True, timeout=60, **standby._surroundings())
+        subprocess.run([*command, *options], stdout=log, stderr=log, check=True, **standby._surroundings())
     own = {"port": str(standby.port), "unix_socket_directories": str(standby.socket_dir)}
     with (standby.data_dir / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in own.items())
@@ -222,6 +222,6 @@ async def fill(cluster: Cluster, crowd: list[asyncpg.Connection[asyncpg.Record]]
     """Take every slot that an ordinary role can have."""
     while True:
         try:
-            crowd.append(await asyncpg.connect(cluster.uri(user="crowd"), timeout=5))
+            crowd.append(await asyncpg.connect(cluster.uri(user="crowd"), timeout=HANG_S))
         except asyncpg.TooManyConnectionsError:
             return

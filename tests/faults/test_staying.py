@@ -22,7 +22,7 @@ from tests.faults.network import Proxy
 from tests.faults.sampler import connections_to, reach
 from tests.faults.stage import Pooled, execute, fill
 from tests.postgres.conftest import own_pids
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def open_through(proxy: Proxy) -> Session:
     return await Session.open(resolve(f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres", environ={}))
 
 
-async def poll_again(session: Session, within_s: float = 20.0) -> Snapshot:
+async def poll_again(session: Session, within_s: float = HANG_S) -> Snapshot:
     """Polls until one answers."""
     found: list[Snapshot] = []
 
@@ -104,7 +104,7 @@ async def test_a_restart_behind_a_pooler_is_noticed(newest_binaries: Binaries) -
         async def noticed() -> bool:
             return (await poll_again(session)).server.max_connections == 30
 
-        await wait_until(noticed, "the new max_connections is shown", within_s=10.0)
+        await wait_until(noticed, "the new max_connections is shown")
         await session.close()
     finally:
         await stage.stop()

@@ -16,6 +16,7 @@ from tests.waiting import wait_until
 ROLES: Mapping[str, str] = {
     "rds_replication": "NOLOGIN",
     "web": "LOGIN",
+    "dim": "LOGIN",
     "other": "LOGIN",
     "boss": "LOGIN SUPERUSER",
     "copier": "LOGIN REPLICATION",
@@ -52,6 +53,8 @@ class Part:
     first: str = ""
     runs: str = ""
     replication: bool = False
+    #: Run after `first`, so that this is what is seen of it.
+    then: str = ""
     #: Its role is dropped while it is logged in.
     ghost: bool = False
 
@@ -64,6 +67,12 @@ PARTS: tuple[Part, ...] = (
     Part("web", "wrote", first=WROTE),
     Part("web", "ddl", runs=DDL),
     Part("web", "pg_dump", first="BEGIN"),
+    Part("web", "backup", first="SELECT {backup}('cast', true{exclusive})"),
+    Part("web", "listens", first="LISTEN jobs"),
+    Part("web", "locked", first="SELECT pg_advisory_lock(pg_backend_pid())", then="SELECT 1"),
+    Part("web", "cursor", first="DECLARE kept CURSOR WITH HOLD FOR SELECT 1"),
+    Part("web", "table", first="CREATE TEMP TABLE kept (line int)"),
+    Part("dim", "unseen"),
     Part("web", "pgtop-conn"),
     Part("other", "foreign"),
     Part("other", "foreign busy", runs=SLEEP),
@@ -104,7 +113,17 @@ class Cast:
         """A cast without sessions yet; its roles exist."""
         cast = cls(cluster, await _connect(cluster, "postgres", "admin"))
         await cast.admin.execute("".join(f"CREATE ROLE {name} {options};" for name, options in ROLES.items()))
+        await cast.admin.execute("ALTER ROLE dim SET track_activities = off")
+        await cast.admin.execute(f"GRANT EXECUTE ON FUNCTION {cast.names['signature']} TO web")
         return cast
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """How this server calls what a part runs."""
+        if self.cluster.major >= 15:
+            return {"backup": "pg_backup_start", "exclusive": "", "signature": "pg_backup_start(text, boolean)"}
+        signature = "pg_start_backup(text, boolean, boolean)"
+        return {"backup": "pg_start_backup", "exclusive": ", false", "signature": signature}
 
     @property
     def pids(self) -> set[int]:
@@ -151,6 +170,7 @@ class Cast:
     async def close(self) -> None:
         """End every session, and drop the roles."""
         await self.clear()
+        await self.admin.execute(f"REVOKE EXECUTE ON FUNCTION {self.names['signature']} FROM web")
         await self.admin.execute("".join(f"DROP ROLE {name};" for name in reversed(tuple(ROLES))))
         await self.admin.close()
 
@@ -165,7 +185,9 @@ class Cast:
         if part.ghost:
             await self.admin.execute(f"DROP ROLE {role}")
         if part.first:
-            await connection.execute(part.first)
+            await connection.execute(part.first.format(**self.names))
+        if part.then:
+            await connection.execute(part.then)
         if part.runs:
             actor.work = asyncio.create_task(connection.execute(part.runs))
         return actor
@@ -174,7 +196,8 @@ class Cast:
         """Wait until each of the cast is in the state of its part."""
         busy = [actor.pid for actor in self.actors if actor.part.runs]
         # What a walsender is doing before it is asked anything is not the same in all versions.
-        still = [actor.pid for actor in self.actors if not actor.part.runs and not actor.part.replication]
+        resting = [actor for actor in self.actors if not actor.part.runs and not actor.part.replication]
+        still = [actor.pid for actor in resting if actor.part.role != "dim"]
         unsettled = """SELECT count(*) FROM pg_stat_activity WHERE
             pid = ANY($1) AND wait_event IS DISTINCT FROM 'PgSleep' OR pid = ANY($2) AND state NOT LIKE 'idle%'"""
 

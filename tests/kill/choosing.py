@@ -14,7 +14,7 @@ from pgtop_conn.model.filters import parse
 from pgtop_conn.model.freeing import free_slots
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import make_plan
-from pgtop_conn.model.snapshot import Backend, Locks, Snapshot
+from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.view.groups import GROUPINGS, group
@@ -124,13 +124,16 @@ async def freed(scene: Scene) -> None:
     """As many as can be had: whoever is idle, an ordinary role's, and may be signalled in bulk without a question."""
     seen = await scene.source.poll()
     # Idle long enough, and without a lock, which are no matter of the guards.
-    later = replace(seen, taken_at=seen.taken_at + 60, locks=Locks(seen.taken_at + 60, frozenset()))
+    at = seen.taken_at + 60
+    assert seen.locks is not None
+    later = replace(seen, taken_at=at, locks=replace(seen.locks, at=at, holders=frozenset()))
     picks = free_slots(1000, later, scene.policy, lambda _app: None).picks
     truth = await look(scene.cast.admin, scene.monitor)
     harmless = {
         pid
         for pid, one in truth.items()
         if one.signalled(scene.rules)
+        and not one.is_asked_about
         and (one.backend_type, one.state, one.superuser) == ("client backend", "idle", False)
     }
     assert {pick.backend.pid for pick in picks} == harmless
@@ -139,8 +142,17 @@ async def freed(scene: Scene) -> None:
 
 async def headless(scene: Scene) -> None:
     truth = await look(scene.cast.admin, scene.monitor)
-    wanted = expected(truth, [pid for pid in truth if truth[pid].app != "admin"], scene.rules)
-    order = Order(parse("!app:admin"), scene.action, most=1000, as_json=True, per_second=FAST)
+    matching = [pid for pid in truth if truth[pid].app != "admin"]
+    wanted = expected(truth, matching, scene.rules)
+    left_out = expected(truth, matching, replace(scene.rules, include_cautioned=True)) - wanted
+    order = Order(
+        parse("!app:admin"),
+        scene.action,
+        most=1000,
+        as_json=True,
+        per_second=FAST,
+        include_cautioned=scene.rules.include_cautioned,
+    )
     answer = await kill(scene.source, order, scene.policy)
     TALLY.plans += 1
     TALLY.protected += sum(truth[pid].protected(scene.rules) for pid in scene.source.signalled if pid in truth)
@@ -151,7 +163,9 @@ async def headless(scene: Scene) -> None:
     assert {target["outcome"] for target in told["targets"]} <= ended
     assert {one["pid"] for one in told["excluded"]} >= scene.cast.pids - wanted
     assert all(one["reasons"] for one in told["excluded"])
-    assert answer.code == (0 if wanted else 2)
+    assert {one["pid"] for one in told["excluded"] if one["cautioned"]} == left_out
+    assert answer.code == (1 if left_out else 0 if wanted else 2)
+    assert (f"{len(left_out)} session" in answer.err) is bool(left_out)
 
 
 async def dead_are_the_signalled(scene: Scene) -> None:

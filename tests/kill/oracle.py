@@ -14,12 +14,20 @@ from tests.servers import Connection
 LOOK = """
 SELECT
     a.pid, a.backend_type, coalesce(r.rolname, '') AS role, coalesce(r.rolsuper, false) AS superuser,
-    a.application_name AS app, a.state, a.usesysid IS NOT NULL AS owned, r.oid IS NOT NULL AS known,
+    a.application_name AS app, a.state, coalesce(r.rolname = $1, false) AS own,
+    a.usesysid IS NOT NULL AS owned, r.oid IS NOT NULL AS known,
     coalesce(a.wait_event_type = 'Client', false) AS waits_on_client,
     coalesce(r.rolreplication, false) OR a.backend_type = 'walsender'
         OR EXISTS (SELECT FROM pg_stat_replication AS s WHERE s.pid = a.pid)
         OR coalesce((SELECT NOT r.rolsuper AND pg_has_role(r.oid, x.oid, 'MEMBER') FROM pg_roles AS x
             WHERE x.rolname = 'rds_replication'), false) AS replicates,
+    coalesce(a.query ~* 'pg_(start_backup|backup_start)', false) AS backs_up,
+    a.backend_xid IS NOT NULL AS wrote,
+    coalesce(
+        a.application_name = 'pg_dump' AND a.state <> 'idle'
+        OR a.state = 'active' AND a.query ~* '^(create|vacuum|copy) '
+        OR a.query ~* '^(listen|declare .* with hold|create temp) ', false
+    ) OR EXISTS (SELECT FROM pg_locks AS l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted) AS keeps,
     m.rolsuper AS monitor_superuser,
     m.rolsuper OR pg_has_role(m.oid, 'pg_read_all_stats', 'USAGE')
         OR coalesce(pg_has_role(m.oid, r.oid, 'USAGE'), false) AS visible,
@@ -29,6 +37,7 @@ LEFT JOIN pg_roles AS r ON r.oid = a.usesysid
 CROSS JOIN (SELECT oid, rolsuper FROM pg_roles WHERE rolname = $1) AS m
 """
 
+STATES = {"active", "idle", "idle in transaction", "idle in transaction (aborted)"}
 PROVIDERS_OWN = {"rdsadmin", "azuresu", "cloudsqladmin", "supabase_admin"}
 REPLICATE_BY_NAME = {"rdsrepladmin", "supabase_replication_admin", "ibm-replication"}
 
@@ -43,6 +52,9 @@ class Rules:
     protected: str = "vault_"
     replicates: str = "mirror_"
     cancel: bool = False
+    #: `kill`: nobody is asked.
+    headless: bool = False
+    include_cautioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +67,18 @@ class Truth:
     superuser: bool
     app: str
     state: str | None
+    #: The session of the monitor itself.
+    own: bool
     waits_on_client: bool
     owned: bool
     #: Its role is there: the server permits a signal to one whose role was dropped, but nobody can tell who it was.
     known: bool
     replicates: bool
+    #: An online backup that would be aborted.
+    backs_up: bool
+    wrote: bool
+    #: Runs a dump or a definition, listens, or holds a lock, a cursor or a temporary table.
+    keeps: bool
     monitor_superuser: bool
     visible: bool
     granted: bool
@@ -71,11 +90,27 @@ class Truth:
             return True
         return self.granted and self.owned and not self.superuser
 
+    @property
+    def is_unclear(self) -> bool:
+        """Whether nobody can tell who it is, or what it does."""
+        return not self.known or self.app == "pgtop-conn" or self.state not in STATES
+
+    @property
+    def is_asked_about(self) -> bool:
+        """What is confirmed with a reason, alone and in bulk."""
+        return self.backs_up or self.wrote or self.keeps
+
     def protected(self, rules: Rules) -> bool:
         """Whether the table of guards keeps everybody from signalling it, whatever the server permits."""
-        if self.backend_type not in ("client backend", "walsender") or not self.known:
+        if self.backend_type not in ("client backend", "walsender") or self.own:
             return True
-        if self.app == "pgtop-conn" or self.role in PROVIDERS_OWN or self.role.startswith(rules.protected):
+        if self.role in PROVIDERS_OWN or self.role.startswith(rules.protected):
+            return True
+        if (rules.bulk and self.is_unclear) or (self.backend_type == "walsender" and not self.known):
+            return True
+        if self.backs_up and rules.bulk and not rules.include_cautioned:
+            return True
+        if self.is_asked_about and rules.headless and not rules.include_cautioned:
             return True
         replicates = self.replicates or self.role in REPLICATE_BY_NAME or self.role.startswith(rules.replicates)
         if replicates and (rules.bulk or not rules.allow_replication):

@@ -62,7 +62,10 @@ async def test_a_dry_run_is_the_plan_and_sends_nothing(cluster: Cluster, clients
     }
     assert {one["pid"] for one in told["targets"]} == {one.get_server_pid() for one in connections}
     (colleague,) = told["excluded"]
-    assert (colleague["role"], colleague["reasons"]) == ("crowd", ["another pgtop-conn session"])
+    assert (colleague["role"], colleague["reasons"]) == (
+        "crowd",
+        ["it calls itself pgtop-conn: another monitor, or an application under that name"],
+    )
     assert told["headroom"]["after"] == told["headroom"]["before"] + 3
     assert len(await left(admin)) == 3
 
@@ -237,6 +240,7 @@ async def test_ctrl_c_stops_between_two_signals_and_reports(
         (["app:web", "--yes", "--escalate", "soon"], "--escalate: expected seconds"),
         (["app:web", "--yes", "--escalate", "nan"], "--escalate: expected seconds"),
         (["app:web", "--yes", "--escalate", "1", "--cancel"], "leave --cancel out"),
+        (["app:web", "--yes", "--busy", "--cancel"], "--busy is for sessions that are terminated"),
         (["app:web", "--yes", "--filter", "app:web"], "unrecognized option --filter"),
         (["!source:aws", "--dry-run"], "source: nobody has a label"),
         (["!source:aws", "--yes", "--labels", "Web=idle>3s"], "--labels: label 'Web': a label looks at"),
@@ -277,7 +281,9 @@ async def test_a_filter_from_elsewhere_neither_narrows_nor_widens(
 async def test_read_only_still_shows_a_plan(cluster: Cluster, clients: Clients, admin: Connection) -> None:
     (writer,) = await crowd(cluster, clients, 1)
     await writer.execute("BEGIN; CREATE TEMP TABLE note (line int)")
-    code, out, _ = await run("kill", "app:web", "--dry-run", "--read-only", cluster.uri())
+    code, out, err = await run("kill", "app:web", "--dry-run", "--read-only", cluster.uri())
+    assert (code, "1 session left out for a caution" in err) == (0, True)
+    code, out, _ = await run("kill", "app:web", "--dry-run", "--read-only", "--include-cautioned", cluster.uri())
     assert code == 0
     assert "1 session would be terminated" in out
     assert "! 1 × its transaction has written: it will be rolled back" in out

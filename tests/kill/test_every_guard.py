@@ -22,9 +22,10 @@ WAYS: tuple[tuple[Callable[[Scene], Awaitable[None]], Rules], ...] = (
     (groups, Rules(bulk=True)),
     (filtered, Rules(bulk=True)),
     (freed, Rules(bulk=True, allow_replication=True, allow_superuser=True)),
-    (headless, Rules(bulk=True)),
-    (headless, Rules(bulk=True, allow_superuser=True)),
-    (headless, Rules(bulk=True, cancel=True)),
+    (headless, Rules(bulk=True, headless=True)),
+    (headless, Rules(bulk=True, headless=True, allow_superuser=True)),
+    (headless, Rules(bulk=True, headless=True, include_cautioned=True)),
+    (headless, Rules(bulk=True, headless=True, cancel=True)),
 )
 
 

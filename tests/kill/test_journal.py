@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,13 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop_conn.audit import Audited
-from pgtop_conn.commands.journal import journal
+from pgtop_conn.commands.journal import journal as written_journal
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.facts import NO_FACTS, Facts
-from pgtop_conn.model.journal import read
+from pgtop_conn.model.journal import Damage, entries, read
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from tests.factories import make_backend, make_own, make_snapshot
+
+
+def journal(path: Path, last: int | None, *, as_json: bool) -> tuple[str, str]:
+    """What the command writes to stdout, and its remark."""
+    pieces: list[str] = []
+    remark = written_journal(path, last, pieces.append, as_json=as_json)
+    return "".join(pieces), remark
 
 
 class Scripted:
@@ -111,6 +122,105 @@ async def test_damaged_lines_are_counted_and_the_rest_is_told(tmp_path: Path) ->
     out, remark = journal(path, None, as_json=False)
     assert len(out.splitlines()) == 3
     assert remark == "8 lines are damaged and left out"
+
+
+async def test_a_line_that_was_torn_off_swallows_none_that_follows(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"at": "2026-11-30T20:00:00.000000Z", "event": "asked", "pid": 5, "acti')
+    await written(path)
+    out, remark = journal(path, None, as_json=True)
+    assert [one["pid"] for one in json.loads(out)] == [1, 2, 3]
+    assert remark == "1 line is damaged and left out"
+
+
+async def test_of_two_lines_that_a_crash_has_joined_the_whole_one_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    lines = path.read_text().splitlines(keepends=True)
+    for torn in range(len(lines)):
+        # As it was before appending looked at the end of the file.
+        begin = lines[torn][: len(lines[torn]) // 2]
+        path.write_text("".join([*lines[:torn], begin, *lines[torn:]]))
+        out, remark = journal(path, None, as_json=True)
+        assert [(one["pid"], one["outcome"]) for one in json.loads(out)] == [
+            (1, "gone"),
+            (2, "signalled"),
+            (3, "denied"),
+        ]
+        assert remark == "1 line is damaged and left out"
+
+
+async def test_an_answer_whose_question_was_lost_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(["{torn\n", *lines[1:]]))
+    out, _ = journal(path, None, as_json=True)
+    found = [(one["pid"], one["outcome"], one["asked_at"] is None) for one in json.loads(out)]
+    assert found == [(1, "gone", True), (2, "signalled", False), (3, "denied", False)]
+
+
+async def test_what_may_have_been_typed_at_any_length_still_makes_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    snapshot = make_snapshot([make_own(), make_backend(1)])
+    source = Audited(Scripted(snapshot), path)
+    await source.poll()
+    await source.signal(Action.TERMINATE, [Target.of(snapshot.backends[1], "f" * 10**6, "r" * 10**6)])
+    out, remark = journal(path, None, as_json=True)
+    assert [one["pid"] for one in json.loads(out)] == [1]
+    assert remark == ""
+
+
+async def test_a_fifo_in_its_place_holds_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    os.mkfifo(path)
+    with pytest.raises(BadInput, match="is not a regular file"):
+        journal(path, None, as_json=False)
+    snapshot = make_snapshot([make_own(), make_backend(1)])
+    source = Audited(Scripted(snapshot), path)
+    await source.poll()
+    (outcome,) = await source.signal(Action.TERMINATE, [Target.of(snapshot.backends[1])])
+    assert outcome.note == "the journal was not written: is not a regular file"
+
+
+async def test_a_gigabyte_is_read_without_being_held(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    lines = path.read_text()
+    with path.open("a") as file:
+        # A hole, which is one line that takes no room on the disk.
+        file.truncate(2**30)
+        file.seek(0, os.SEEK_END)
+        file.write(f"\n{lines}")
+    code = (
+        "import resource, sys; from pathlib import Path; from pgtop_conn.commands.journal import journal;"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29));"
+        "print(journal(Path(sys.argv[1]), None, sys.stdout.write, as_json=False))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert out.decode().splitlines()[-1] == "1 line is damaged and left out"
+    assert len(out.splitlines()) == 7
+
+
+async def test_entries_are_given_as_soon_as_they_are_over(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    await written(path)
+    lines = path.read_text().splitlines()
+    taken = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal taken
+        for line in lines * 3:
+            taken += 1
+            yield line
+
+    first = next(entries(counted(), Damage()))
+    assert first.outcome == "gone"
+    assert taken == len(lines)
 
 
 def test_no_journal_is_no_error(tmp_path: Path) -> None:

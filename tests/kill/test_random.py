@@ -22,6 +22,7 @@ from tests.kill.choosing import FAST, Scene, Watched, dead_are_the_signalled
 from tests.kill.oracle import Rules, Truth, expected, look
 from tests.kill.tally import TALLY
 from tests.servers import Connection
+from tests.waiting import HANG_S
 
 EXAMPLES = 50
 
@@ -118,7 +119,7 @@ async def _choose_and_check(scene: Scene, draw: Draw) -> None:
 async def _ask_directly(scene: Scene, snapshot: Snapshot) -> None:
     """Ask the server for a signal to each survivor of the cast, and compare with what the guards say of permission."""
     truth = await look(scene.cast.admin, scene.monitor)
-    asking: Connection = await asyncpg.connect(scene.cast.cluster.uri(user=scene.monitor), timeout=10)
+    asking: Connection = await asyncpg.connect(scene.cast.cluster.uri(user=scene.monitor), timeout=HANG_S)
     try:
         for backend in snapshot.backends:
             if backend.pid not in scene.cast.pids:

@@ -154,7 +154,7 @@ class Stage:
             with self.superuser() as admin:
                 return admin.ask(sql) == [("t",)]
 
-        await wait_until(holds, what, within_s=30.0, every_s=0.02)
+        await wait_until(holds, what, every_s=0.02)
 
 
 def count_logins(cluster: Cluster, who: Who) -> int:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from pgtop_conn.demo.server import Cluster
+from tests.waiting import HANG_S
 
 PROTOCOL = 0x0003_0000
-TIMEOUT_S = 20.0
+TIMEOUT_S = HANG_S
 #: Cleartext, MD5 and SASL: the server waits for a password and holds a slot meanwhile.
 PASSWORD_WANTED = (3, 5, 10)
 

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgtop_conn.model.guards import Care, Policy, judge, refused, useless_cancel
-from pgtop_conn.model.snapshot import Backend, Role, Server
+from pgtop_conn.model.freeing import is_safe
+from pgtop_conn.model.guards import Care, Policy, judge, left_for_caution, refused, useless_cancel
+from pgtop_conn.model.snapshot import Backend, Locks, Role, Server
 from pgtop_conn.model.source import Action
 from tests.factories import (
     APP_ROLE_OID,
+    NOW,
     OWN_ROLE_OID,
     make_backend,
     make_background,
@@ -27,6 +29,8 @@ from tests.factories import (
 from tests.strategies import backends, servers
 
 OPEN = Policy(allow_replication=True, allow_superuser=True)
+#: `kill --include-cautioned`.
+TOLD = Policy(headless=True, include_cautioned=True)
 
 
 def care(
@@ -47,7 +51,6 @@ def test_an_ordinary_session_is_allowed() -> None:
     "backend",
     [
         make_own(app="renamed"),
-        make_backend(app="pgtop-conn"),
         make_background(),
         make_background(5, "autovacuum worker"),
         make_backend(6, backend_type="parallel worker"),
@@ -65,14 +68,42 @@ def test_refused_whatever_was_allowed(backend: Backend, bulk: bool, policy: Poli
     assert care(backend, bulk=bulk, policy=policy) is Care.REFUSE
 
 
-@pytest.mark.parametrize("policy", [Policy(), OPEN])
+@pytest.mark.parametrize("policy", [Policy(), OPEN, TOLD])
 @pytest.mark.parametrize("bulk", [False, True])
 @pytest.mark.parametrize("backend", [make_backend(role=""), make_backend(role="web"), make_walsender(role="")])
-def test_a_role_that_nothing_is_known_of_is_refused(backend: Backend, bulk: bool, policy: Policy) -> None:
+def test_a_role_that_nothing_is_known_of_is_asked_about_alone(backend: Backend, bulk: bool, policy: Policy) -> None:
     snapshot = replace(make_snapshot([make_own(), backend]), roles={OWN_ROLE_OID: make_role(OWN_ROLE_OID, "dba")})
     verdict = judge(backend, snapshot, policy, bulk=bulk)
-    assert verdict.care is Care.REFUSE
+    # A walsender is ended by the name of its role.
+    assert verdict.care is (Care.REFUSE if bulk or backend.walsender else Care.CONFIRM)
     assert any("its role is unknown or was dropped" in reason for reason in verdict.reasons)
+
+
+UNCLEAR = [
+    make_backend(app="pgtop-conn"),
+    make_backend(app="pgtop-conn - 10.0.0.7:5123"),
+    make_backend(state="disabled", query="", query_start=None, state_change=None),
+    make_backend(state=None),
+    make_backend(state="starting"),
+    make_backend(state="some future state"),
+    make_backend(state="fastpath function call"),
+    make_backend(state="active", query=""),
+    make_backend(state="active", query="/* " + "traceparent " * 100),
+    make_backend(state="active", query="-- a comment that was cut off"),
+]
+
+
+@pytest.mark.parametrize("policy", [Policy(), OPEN, TOLD])
+@pytest.mark.parametrize("backend", UNCLEAR, ids=lambda one: f"{one.app} {one.state} {one.query[:8]}")
+def test_what_can_t_be_told_is_asked_about_alone_and_refused_in_bulk(backend: Backend, policy: Policy) -> None:
+    assert care(backend, policy=policy) is Care.CONFIRM
+    assert care(backend, policy=policy, bulk=True) is Care.REFUSE
+
+
+def test_the_reason_says_that_the_name_is_what_it_calls_itself() -> None:
+    backend = make_backend(app="pgtop-conn")
+    (reason,) = judge(backend, make_snapshot([make_own(), backend]), Policy()).reasons
+    assert reason.startswith("it calls itself pgtop-conn")
 
 
 REPLICATING = [
@@ -141,6 +172,92 @@ def test_a_refusal_names_the_grant_that_fixes_it() -> None:
 )
 def test_work_that_would_be_lost_is_asked_about(backend: Backend, bulk: bool) -> None:
     assert care(backend, bulk=bulk) is Care.CONFIRM
+
+
+BACKUPS = [
+    make_backend(query="SELECT pg_backup_start('nightly', true)"),
+    make_backend(query="select * from pg_start_backup('nightly', true, false)"),
+    make_backend(state="active", query="SELECT pg_catalog.pg_backup_start($1)"),
+    make_backend(query='SELECT "pg_backup_start"($1) -- then pg_backup_stop()'),
+    make_backend(app="pgBackRest [backup]", query="SELECT 1"),
+]
+
+
+@pytest.mark.parametrize("backend", BACKUPS, ids=lambda one: f"{one.app} {one.query[:30]}")
+def test_a_backup_is_asked_about_alone_and_left_out_in_bulk(backend: Backend) -> None:
+    assert care(backend) is Care.CONFIRM
+    assert care(backend, bulk=True) is care(backend, bulk=True, policy=Policy(headless=True)) is Care.REFUSE
+    assert care(backend, bulk=True, policy=TOLD) is Care.CONFIRM
+
+
+KEEPING = [
+    (make_backend(query="LISTEN jobs"), Locks(NOW, frozenset())),
+    (make_backend(query="UNLISTEN jobs"), None),
+    (make_backend(query="SELECT pg_advisory_lock(1)"), None),
+    (make_backend(query="SELECT 1"), Locks(NOW, frozenset({4711}), advisory=frozenset({4711}))),
+    (make_backend(query="DECLARE c SCROLL CURSOR WITH HOLD FOR TABLE t"), None),
+    (make_backend(query="FETCH 100 FROM c"), None),
+    (make_backend(query="SELECT pg_create_logical_replication_slot('s', 'pgoutput', true)"), None),
+    (make_backend(query="SELECT 1"), Locks(NOW, frozenset(), slots=frozenset({4711}))),
+    (make_backend(query="SELECT pg_replication_origin_session_setup('o')"), None),
+    (make_backend(query="CREATE TEMPORARY TABLE t (a int)"), None),
+    (make_backend(query="SELECT a INTO TEMP t FROM b"), None),
+    (make_backend(query="CREATE TABLE pg_temp.t (a int)"), None),
+    (make_backend(state="idle in transaction", query="SELECT pg_export_snapshot()"), None),
+    (make_backend(state="idle in transaction", query="SELECT pg_advisory_xact_lock(1)"), None),
+    (make_backend(state="idle in transaction", query="LOCK TABLE t IN EXCLUSIVE MODE"), None),
+]
+
+
+@pytest.mark.parametrize(("backend", "locks"), KEEPING, ids=lambda one: str(getattr(one, "query", ""))[:40])
+def test_what_a_session_keeps_is_asked_about(backend: Backend, locks: Locks | None) -> None:
+    snapshot = make_snapshot([make_own(), backend], locks=locks)
+    assert [judge(backend, snapshot, Policy(), bulk=bulk).care for bulk in (False, True)] == [Care.CONFIRM] * 2
+    assert judge(backend, snapshot, Policy(headless=True), bulk=True).care is Care.REFUSE
+    assert left_for_caution(backend, snapshot, Policy(headless=True), bulk=True)
+    assert judge(backend, snapshot, TOLD, bulk=True).care is Care.CONFIRM
+    assert not is_safe(backend, snapshot, Policy())
+
+
+NOT_KEPT = [
+    ("SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;", None),
+    ("DISCARD ALL", None),
+    ("LISTEN jobs; UNLISTEN *", None),
+    ("SELECT pg_backup_stop()", None),
+    ("SELECT pg_backup_start('x'); SELECT pg_backup_stop()", None),
+    ("SELECT pg_advisory_xact_lock(1)", None),
+    ("SELECT pg_export_snapshot()", None),
+    ("DECLARE c CURSOR WITHOUT HOLD FOR TABLE t", None),
+    ("SELECT * FROM t FETCH FIRST 10 ROWS ONLY", None),
+    ("CREATE TEMP TABLE t (a int) ON COMMIT DROP", None),
+    ("SELECT pg_try_advisory_lock(1)", Locks(NOW, frozenset())),
+    ("SELECT pg_create_physical_replication_slot('s')", Locks(NOW, frozenset())),
+    ("SELECT 1", Locks(NOW - 7200, frozenset({4711}), advisory=frozenset({4711}), slots=frozenset({4711}))),
+]
+
+
+@pytest.mark.parametrize(("query", "locks"), NOT_KEPT, ids=lambda one: str(one)[:40])
+def test_what_was_let_go_of_or_never_taken_is_no_reason_to_ask(query: str, locks: Locks | None) -> None:
+    """The last one's locks are those of an earlier owner of its pid."""
+    backend = make_backend(query=query)
+    assert judge(backend, make_snapshot([make_own(), backend], locks=locks), Policy(), bulk=True).care is Care.ALLOW
+
+
+def test_who_only_waits_for_an_advisory_lock_holds_none() -> None:
+    query = "SELECT pg_advisory_lock(1)"
+    waiting = make_backend(state="active", wait_event_type="Lock", wait_event="advisory", query=query)
+    assert care(waiting, bulk=True) is Care.ALLOW
+
+
+@pytest.mark.parametrize("backend", [make_backend(wrote=True), make_backend(state="active", query="VACUUM t")])
+def test_nobody_is_asked_about_what_a_filter_found(backend: Backend) -> None:
+    assert care(backend, bulk=True, policy=Policy(headless=True)) is Care.REFUSE
+    assert care(backend, bulk=True, policy=TOLD) is Care.CONFIRM
+
+
+def test_a_superuser_that_the_option_allows_is_not_asked_about_again() -> None:
+    policy = Policy(headless=True, allow_superuser=True)
+    assert care(make_backend(), role=make_role(superuser=True), bulk=True, policy=policy) is Care.CONFIRM
 
 
 def test_a_finished_statement_is_no_reason_to_ask() -> None:
@@ -214,12 +331,13 @@ def test_no_protected_session_is_ever_let_through(
         snapshot = replace(snapshot, roles={})
     verdict = judge(backend, snapshot, policy, bulk=bulk)
 
-    replicates = fields["backend_type"] == "walsender" or (backend.role_oid and (replication or member))
+    replicates = fields["backend_type"] == "walsender" or (backend.role_oid and known and (replication or member))
     replicates = replicates or backend.role == "rdsrepladmin"
-    is_superuser = bool(backend.role_oid) and superuser
-    permitted = we_are_superuser or (bool(backend.role_oid) and not is_superuser and (can_signal or usable))
+    is_superuser = bool(backend.role_oid) and superuser and known
+    permitted = we_are_superuser or (bool(backend.role_oid) and not is_superuser and (can_signal or (usable and known)))
     forbidden = (
-        backend.app == "pgtop-conn"
+        (backend.app == "pgtop-conn" and bulk)
+        or (fields["state"] is None and fields["backend_type"] == "client backend" and bulk)
         or fields["backend_type"] not in ("client backend", "walsender")
         or backend.hidden
         or backend.key.backend_start is None
@@ -227,7 +345,7 @@ def test_no_protected_session_is_ever_let_through(
         or backend.role == "rdsadmin"
         or (backend.role == "core" and bool(policy.protected_roles))
         or not permitted
-        or (backend.role_oid and not known)
+        or (backend.role_oid and not known and (bulk or fields["backend_type"] == "walsender"))
         or (replicates and (bulk or not policy.allow_replication))
         or (is_superuser and bulk and not policy.allow_superuser)
     )
@@ -267,4 +385,5 @@ def test_a_role_that_was_made_a_superuser_meanwhile_is_guarded() -> None:
     ]
     assert cares == [Care.ALLOW, Care.TYPE_ROLE, Care.ALLOW]
     unknown = replace(make_snapshot([row], server=server), roles={})
-    assert judge(row, unknown, Policy()).care is Care.REFUSE
+    assert judge(row, unknown, Policy()).care is Care.CONFIRM
+    assert judge(row, unknown, Policy(), bulk=True).care is Care.REFUSE

@@ -108,7 +108,7 @@ def test_a_restart_begins_the_rate_anew_and_keeps_the_high_water_mark() -> None:
     before = trend_of(history)
     assert before.per_minute == pytest.approx(30)
     for index in range(3):
-        history.add(NOW + 200 + 2 * index, 3, lambda: {GROUP: 3}, started_at=2.0)
+        history.add(NOW + 200 + 2 * index, 3, lambda: {GROUP: 3}, started_at=NOW + 190)
     after = trend_of(history)
     assert (after.per_minute, after.seconds_to_full) == (None, None)
     assert (after.peak, after.peak_at) == (before.peak, before.peak_at) == (89, NOW + 158)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import replace
-
 import pytest
 
 from pgtop_conn.model.errors import BadInput, FilterError
@@ -129,18 +125,3 @@ def test_what_does_not_parse_is_one_line_that_names_the_label(value: object, exp
     assert not isinstance(caught.value, FilterError)
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
-
-
-def test_two_thousand_sessions_cost_little() -> None:
-    rows = [make_backend(pid, app=f"billing-{pid % 50}", client=f"10.2.0.{pid % 200}") for pid in range(2_000)]
-    snapshot = replace(make_snapshot(rows), server=make_server(provider="Supabase"))
-    source = tags_of(snapshot, OWN).source
-    best = min(_timed(source, rows) for _ in range(5))
-    assert best < 0.02
-
-
-def _timed(source: Callable[[Backend], str], rows: list[Backend]) -> float:
-    began = time.perf_counter()
-    for row in rows:
-        source(row)
-    return time.perf_counter() - began

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.identity import place_of
 from pgtop_conn.model.plan import Ask, make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.model.verify import PATIENCE_S, Verification, place_of
+from pgtop_conn.model.verify import PATIENCE_S, Verification
 from tests.factories import (
     NOW,
     make_backend,
@@ -163,13 +164,12 @@ def test_a_session_whose_beginning_is_hidden_since_is_not_gone() -> None:
     verification.expect(Action.TERMINATE, [Outcome(Target.of(make_backend(1)), Status.SIGNALLED, note="remember")])
     assert verification.observe(make_snapshot([make_hidden(1)])) == []
     (outcome,) = verification.observe(hidden)
-    assert (outcome.status, outcome.detail, outcome.note) == (Status.STILL_THERE, "hidden from us", "remember")
+    assert (outcome.status, outcome.detail, outcome.note) == (Status.UNKNOWN, "hidden from us", "remember")
 
 
 def test_another_server_tells_nothing_of_sessions_on_the_first() -> None:
     verification = Verification()
     signalled = [Outcome(Target.of(make_backend(1)), Status.SIGNALLED)]
     verification.expect(Action.TERMINATE, signalled, place_of(make_snapshot()))
-    (outcome,) = verification.observe(make_snapshot([], server=make_server(host="standby.example")))
-    assert outcome.status is Status.STILL_THERE
-    assert "another server" in outcome.detail
+    (outcome,) = verification.observe(make_snapshot([], server=make_server(system_id="7", started_at=NOW - 9.0)))
+    assert (outcome.status, outcome.detail) == (Status.UNKNOWN, "another server answers now")

@@ -62,9 +62,9 @@ def test_settings_before_roles_and_two_that_fit_are_none() -> None:
 
 
 def test_the_guards_names_come_from_the_providers() -> None:
-    for name in ("rdsadmin", "cloudsqladmin", "azuresu", "supabase_admin", "ibm", "cloud_admin", "crunchy_superuser"):
+    for name in ("rdsadmin", "cloudsqladmin", "azuresu", "supabase_admin", "ibm", "cloud_admin", "alloydbadmin"):
         assert name in INTERNAL_ROLES
-    for name in ("rdsrepladmin", "cloudsqlreplica", "supabase_replication_admin", "ibm-replication"):
+    for name in ("rdsrepladmin", "cloudsqlreplica", "alloydbreplica", "supabase_replication_admin", "ibm-replication"):
         assert name in REPLICATION_ROLES
     # A customer's own role on these services, or a superuser that its attribute tells already.
     for name in ("postgres", "admin", "avnadmin", "authenticator", "replication"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,6 +137,14 @@ def test_rooms_are_the_tightest_of_each_role_that_is_there_tightest_first(case: 
     assert {room.role: room.free for room in found} == expected
     assert len(found) == len(expected)
     assert [room.free for room in found] == sorted(room.free for room in found)
+
+
+def test_there_is_no_room_for_a_role_that_may_not_log_in() -> None:
+    """It keeps the sessions that it has."""
+    roles = [make_role(20_001, "web"), replace(make_role(20_002, "retired"), can_login=False)]
+    rows = [make_backend(1, role_oid=20_001, role="web"), make_backend(2, role_oid=20_002, role="retired")]
+    snapshot = make_snapshot(rows, roles=roles)
+    assert [room.role for room in rooms(snapshot, SlotBudget.of(snapshot))] == ["web"]
 
 
 @given(servers())

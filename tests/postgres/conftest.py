@@ -13,6 +13,7 @@ from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.servers import Connection
+from tests.waiting import HANG_S
 
 OpenSession = Callable[..., Awaitable[Session]]
 Look = Callable[[Cluster], Awaitable[Connection]]
@@ -35,14 +36,14 @@ async def sessions() -> AsyncIterator[OpenSession]:
 @pytest.fixture
 async def admin(cluster: Cluster) -> AsyncIterator[Connection]:
     """A superuser's connection to the shared server, named like an administrator's."""
-    connection = await asyncpg.connect(cluster.uri(), server_settings={"application_name": "admin"}, timeout=10)
+    connection = await asyncpg.connect(cluster.uri(), server_settings={"application_name": "admin"}, timeout=HANG_S)
     yield connection
     await connection.close()
 
 
 async def own_pids(cluster: Cluster) -> list[int]:
     """The pids of every pgtop-conn session the server has, seen from outside."""
-    connection = await asyncpg.connect(cluster.uri(), timeout=10)
+    connection = await asyncpg.connect(cluster.uri(), timeout=HANG_S)
     try:
         rows = await connection.fetch(
             "SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY pid", OWN_APPLICATION_NAME

@@ -12,6 +12,7 @@ from pgtop_conn.model.source import Action
 from pgtop_conn.postgres.link import Link, Rows
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import signalling, versioned
+from tests.waiting import HANG_S
 
 
 class Recorder:
@@ -43,8 +44,8 @@ class Recorder:
 
 
 async def until(session: Session, condition: Callable[[Snapshot], bool]) -> Snapshot:
-    """Poll until a snapshot fulfils the condition; fails after ten seconds."""
-    async with asyncio.timeout(10):
+    """Poll until a snapshot fulfils the condition; fails when it hangs."""
+    async with asyncio.timeout(HANG_S):
         while True:
             snapshot = await session.poll()
             if condition(snapshot):
@@ -53,7 +54,7 @@ async def until(session: Session, condition: Callable[[Snapshot], bool]) -> Snap
 
 
 async def until_true(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again until the answer is yes; fails after ten seconds."""
-    async with asyncio.timeout(10):
+    """Ask again until the answer is yes; fails when it hangs."""
+    async with asyncio.timeout(HANG_S):
         while not await condition():  # noqa: ASYNC110  a server has no event to wait for
             await asyncio.sleep(0.01)

@@ -19,6 +19,7 @@ from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession
 from tests.postgres.recorder import Recorder, until
 from tests.servers import Clients
+from tests.waiting import HANG_S
 
 _ASKED = re.compile(rb"LOG:  (?:execute [^:]*|statement): ")
 _TEMPORARY = re.compile(rb"LOG:  temporary file: ")
@@ -97,7 +98,16 @@ async def test_nothing_slow_is_asked_more_often_than_it_has_to_be(
         assert [one.blocked_by for one in snapshot.backends if one.app == "waiter"] == [(holder.get_server_pid(),)]
         now += 2.0
     asked = Counter(recorder.taken())
-    expected = {"activity": 60, "counters": 20, "locks": 12, "blockers": 12, "server": 4, "roles": 4, "databases": 4}
+    expected = {
+        "activity": 60,
+        "counters": 20,
+        "locks": 12,
+        "blockers": 12,
+        "server": 4,
+        "identity": 4,
+        "roles": 4,
+        "databases": 4,
+    }
     if every_cluster.major < 18:
         expected["virtual_transactions"] = 4
     assert asked == expected
@@ -161,7 +171,7 @@ async def test_a_reader_that_looks_at_changes_tells_what_a_new_one_tells(
         for one in opened[number + 2 : number + 4]:
             await one.execute("SELECT 'again'")
         # Until every one of them waits for its client, and who left has left.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             snapshot = await session.poll()
             while _clients(snapshot) != _clients(await (await sessions(every_cluster)).poll()):
                 snapshot = await session.poll()

@@ -160,14 +160,14 @@ def test_environment_of_ssl_and_timeouts() -> None:
         ("ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=tlsv1.2", "is above"),
         ("require_auth=md5,md5", "names a method twice"),
         ("require_auth=md5,!gss", "not both"),
-        ("sslmode=sometimes", 'sslmode is one of disable, allow, prefer, require, verify-ca, verify-full, not "someti'),
+        ("sslmode=sometimes", "sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"),
         ("target_session_attrs=best", "target_session_attrs is one of any"),
         ("connect_timeout=soon", "connect_timeout is a whole number"),
         ("channel_binding=require", "channel_binding=require cannot be honoured: the driver has no channel binding"),
         ("require_auth=scram", "require_auth lists password, md5"),
         ("gssencmode=require", "gssencmode=require cannot be honoured"),
         ("service=prod", 'definition of service "prod" not found'),
-        ("replication=database", "replication=database cannot be honoured"),
+        ("replication=database", "replication cannot be honoured"),
         ("host=h sslnegotiation=direct", "sslnegotiation=direct needs sslmode=require"),
         ("sslrootcert=system sslmode=require", "sslrootcert=system needs sslmode=verify-full"),
         ("host=\0", "NUL"),
@@ -180,6 +180,17 @@ def test_bad_input_is_one_clear_line(conninfo: str, message: str) -> None:
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in KEYWORDS if name not in ("host", "user", "dbname", "service")])
+def test_a_password_in_a_wrong_place_is_not_echoed(name: str) -> None:
+    for conninfo in (f"host=h {name}=hunter2", f"postgresql://h/d?{name}=hunter2"):
+        try:
+            resolved(conninfo)
+        except BadInput as error:
+            said = str(error)
+            assert "hunter2" not in said
+            assert name in said or "port" in said or "TLS version" in said or "address" in said
 
 
 @pytest.mark.parametrize(

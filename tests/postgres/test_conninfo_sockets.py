@@ -95,7 +95,7 @@ def request(code: int, more: bytes = b"") -> bytes:
 
 
 OK, MD5, SASL, FINAL = request(0), request(5, b"salt"), request(10, b"SCRAM-SHA-256\0\0"), request(12, b"v=x")
-CONTINUE, NOTICE = request(11, b"r=x"), b"N" + struct.pack("!I", 5) + b"\0"
+CONTINUE, NOTICE = request(11, b"r=x,s=eA==,i=4096"), b"N" + struct.pack("!I", 5) + b"\0"
 
 
 def passed(require_auth: str, sent: bytes, piece: int) -> tuple[Gate, Inner, Wire]:
@@ -115,10 +115,10 @@ def passed(require_auth: str, sent: bytes, piece: int) -> tuple[Gate, Inner, Wir
     ("require_auth", "sent"),
     [
         ("", OK + b"Z\0\0\0\5I"),
-        ("", NOTICE + MD5 + OK + b"rest"),
+        ("", NOTICE + MD5 + OK + b"Z\0\0\0\5I"),
         ("none", OK),
         ("md5", MD5 + OK),
-        ("scram-sha-256", SASL + CONTINUE + FINAL + OK + b"rest"),
+        ("scram-sha-256", SASL + CONTINUE + FINAL + OK + b"Z\0\0\0\5I"),
         ("!md5,!password", SASL + CONTINUE + FINAL + OK),
     ],
 )
@@ -126,7 +126,7 @@ def test_the_gate_lets_through_what_is_allowed(require_auth: str, sent: bytes, p
     gate, inner, wire = passed(require_auth, sent, piece)
     assert gate.refusal is None
     assert inner.seen == sent
-    assert wire.protocol is inner
+    assert wire.protocol is gate.watched
 
 
 @pytest.mark.parametrize("piece", [1, 1000])

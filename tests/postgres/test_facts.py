@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -248,17 +247,6 @@ async def test_alone_on_the_server_our_own_session_is_the_example(make_cluster: 
     assert memory is not None
     assert memory.measured == 1
     assert memory.per_backend == memory.largest > 0.3 * MEBIBYTE
-
-
-async def test_facts_take_a_moment(cluster: Cluster, clients: Clients, sessions: OpenSession) -> None:
-    await clients.many(20, cluster)
-    session = await sessions(cluster)
-    times = []
-    for _ in range(5):
-        began = asyncio.get_running_loop().time()
-        await session.facts()
-        times.append(asyncio.get_running_loop().time() - began)
-    assert statistics.median(times) < 0.5
 
 
 async def test_no_session_is_left(cluster: Cluster) -> None:

@@ -23,7 +23,7 @@ from pgtop_conn.postgres.conninfo import ConnInfo, resolve
 from pgtop_conn.postgres.hostdoor import HostDoor
 from pgtop_conn.postgres.processes import children, look, send
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.remembering import FILE, Remembered, place, recall
+from pgtop_conn.remembering import FILE, Remembered, place, recall, trouble
 from pgtop_conn.view import plans
 from tests.conftest import VERSIONS, MakeCluster
 from tests.servers import Clients, Connection
@@ -221,12 +221,19 @@ def test_a_server_of_this_machine_is_the_same_by_each_of_its_names(tmp_path: Pat
         assert place(host, 5433) == "local:5433", host
     assert place("192.0.2.1", 5433) == "192.0.2.1:5433"
     assert place("no-such-host.invalid", 5433) == "no-such-host.invalid:5433"
-    for content in (b"", b"[]", b'{"local:5433": [1]}', b"\xff", b'{"local:5433": "web"}'):
+
+
+def test_a_file_that_can_not_be_read_protects_everybody(tmp_path: Path) -> None:
+    assert recall([tmp_path], 5433) == frozenset()
+    assert trouble([tmp_path]) == ""
+    for content in (b"", b"[]", b'{"local:5433": [1]}', b"\xff", b'{"local:5433": "web"}', b"[" * 100_000):
         (tmp_path / FILE).write_bytes(content)
-        assert recall([tmp_path], 5433) == frozenset()
+        assert "anybody" in recall([tmp_path], 5433) | {"postgres"}
+        assert trouble([tmp_path]) == f"{tmp_path / FILE} is damaged"
     (tmp_path / FILE).unlink()
     os.mkfifo(tmp_path / FILE)
-    assert recall([tmp_path], 5433) == frozenset()
+    assert "anybody" in recall([tmp_path], 5433)
+    assert "not a regular file" in trouble([tmp_path])
 
 
 async def test_several_roles_are_typed_once_each(cluster: Cluster, clients: Clients) -> None:

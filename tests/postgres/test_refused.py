@@ -18,7 +18,7 @@ from pgtop_conn.view.doors import newcomers_line
 from tests.conftest import VERSIONS, MakeCluster
 from tests.refusing import refusing
 from tests.servers import Clients
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 SETTINGS = {"max_connections": "8", "superuser_reserved_connections": "1", "max_wal_senders": "1"}
 SCRAM = ["local all locked scram-sha-256"]
@@ -81,7 +81,7 @@ async def test_connections_that_say_nothing_keep_everybody_out(make_cluster: Mak
     cluster = make_cluster(major=major, settings={**SETTINGS, "max_worker_processes": "0"}, tcp=True)
     writers: list[asyncio.StreamWriter] = []
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_S):
             while not await stays_shut(cluster):
                 _, writer = await asyncio.open_connection("127.0.0.1", cluster.port)
                 writers.append(writer)
@@ -134,7 +134,7 @@ OTHER_LANGUAGES = [
     ("Standby-Verbindungen überschreitet max_wal_senders (aktuell 2)", "InitProcess", "max_wal_senders"),
     (RDS, "InitPostgres", "provider"),
     (f"{RESERVED}whom nobody knows", "", "superuser_reserved"),
-    ("no more connections allowed (max_client_conn)", "", "unknown"),
+    ("no more connections allowed (max_client_conn)", "", "pooler"),
 ]
 
 

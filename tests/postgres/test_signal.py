@@ -12,6 +12,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.guards import Care, Policy, judge
+from pgtop_conn.model.plan import make_plan
 from pgtop_conn.model.snapshot import ACTIVE, OWN_APPLICATION_NAME, WALSENDER, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.postgres.link import Rows
@@ -218,7 +219,7 @@ async def test_a_role_with_a_hostile_name_is_the_one_judged(
     assert (await terminate(session, target))[0].status is Status.SIGNALLED
 
 
-async def test_a_session_whose_role_was_dropped_is_left_alone(
+async def test_a_session_whose_role_was_dropped_is_ended_only_when_it_was_asked_about(
     every_cluster: Cluster, clients: Clients, sessions: OpenSession
 ) -> None:
     admin = await clients(every_cluster)
@@ -231,9 +232,37 @@ async def test_a_session_whose_role_was_dropped_is_left_alone(
         target = target_of(snapshot, "victim", allow_superuser=True, allow_replication=True)
         (outcome,) = await terminate(session, target)
         assert (outcome.status, outcome.detail) == (Status.DENIED, "left alone: its role is unknown or was dropped")
-    (row,) = (one for one in (await unknown.poll()).backends if one.app == "victim")
-    assert judge(row, await unknown.poll(), Policy(allow_superuser=True)).care is Care.REFUSE
+    seen = await unknown.poll()
+    (row,) = (one for one in seen.backends if one.app == "victim")
+    cares = [judge(row, seen, Policy(allow_superuser=True), bulk=bulk).care for bulk in (False, True)]
+    assert cares == [Care.CONFIRM, Care.REFUSE]
     assert await is_alive(victim)
+    # Asked about and answered, it is ended: one session, by its identity.
+    seen = await unknown.poll()
+    (row,) = (one for one in seen.backends if one.app == "victim")
+    plan = make_plan(Action.TERMINATE, [Target.of(row)], seen, Policy())
+    (outcome,) = await terminate(unknown, *plan.targets)
+    assert outcome.status is Status.SIGNALLED
+    await until(unknown, lambda one: not any(two.app == "victim" for two in one.backends))
+
+
+async def test_what_calls_itself_pgtop_conn_is_ended_alone_and_on_purpose(
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+) -> None:
+    """Anybody may take the name; a pooler may have appended a host to it."""
+    await clients.role(every_cluster, "signal_web")
+    session = await sessions(every_cluster)
+    for app in (OWN_APPLICATION_NAME, f"{OWN_APPLICATION_NAME} - 10.0.0.7:5123"):
+        disguised = await clients(every_cluster, role="signal_web", app=app)
+        seen = await session.poll()
+        (row,) = (one for one in seen.backends if one.pid == disguised.get_server_pid())
+        assert row.app == OWN_APPLICATION_NAME
+        assert judge(row, seen, Policy(include_cautioned=True), bulk=True).care is Care.REFUSE
+        (outcome,) = await terminate(session, Target.of(row))
+        assert (outcome.status, outcome.detail) == (Status.DENIED, "left alone: it is guarded")
+        (target,) = make_plan(Action.TERMINATE, [Target.of(row)], seen, Policy()).targets
+        assert (await terminate(session, target))[0].status is Status.SIGNALLED
+        assert not await is_alive(disguised)
 
 
 async def test_the_next_owner_of_a_pid_is_not_the_session_that_was_chosen(

@@ -22,6 +22,8 @@ _TOKEN = re.compile(
     r"\s+|(?P<text>'(?:[^']|'')*')|(?P<parameter>\$\d+)|(?P<number>\d+)|(?P<word>[A-Za-z_]\w*)|(?P<cast>::)"
     r"|(?P<operator>[-+*/<>=~!@#%^&|`?]+)|(?P<mark>[().,\[\]])|(?P<other>.)"
 )
+#: A table of WITH, whose name is looked for before any of a schema.
+_WITH = re.compile(r"(?:WITH RECURSIVE|\),)\s+(\w+) \(\w+(?:, \w+)*\) AS \(")
 #: Words before a parenthesis that call nothing; ANY and ALL look for no operator behind a qualified one.
 _GRAMMAR = frozenset(
     [
@@ -68,8 +70,11 @@ def unqualified(text: str) -> Iterator[str]:
     """What a hostile search_path could replace in this statement, in order."""
     tokens = [match for match in _TOKEN.finditer(text) if match.lastgroup is not None]
     words = [match.group() if match["text"] else match.group().upper() for match in tokens]
+    own = {name.upper() for name in _WITH.findall(text)}
     for index, match in enumerate(tokens):
         word = words[index]
+        if word in own or words[max(0, index - 1) : index + 1] == ["UNION", "ALL"]:
+            continue
         before, after = words[max(0, index - 2) : index], words[index + 1 : index + 4]
         qualified = before == ["PG_CATALOG", "."]
         found = match["other"] is not None
@@ -120,6 +125,8 @@ def test_the_statements_that_signal_are_qualified_too() -> None:
         ("SELECT a NOT LIKE 'x'", "LIKE"),
         ("SELECT CASE a WHEN 1 THEN 2 END", "CASE"),
         ("SELECT 1 FROM pg_catalog.a JOIN pg_catalog.b USING (c)", "USING"),
+        ("WITH RECURSIVE mine (oid) AS (SELECT 1) SELECT 1 FROM mine JOIN yours ON true", "yours"),
+        ("SELECT a OPERATOR(pg_catalog.=) b UNION SELECT ALL(1)", "ALL"),
     ],
 )
 def test_the_lint_finds_what_could_be_replaced(text: str, found: str) -> None:
@@ -147,7 +154,7 @@ ARGUMENTS = {
     "facts_settings": (["work_mem"],),
     "provider": (["rds.extensions"], ["aurora_version"], ["heroku_ext"]),
     "queries": (["1"],),
-    "signal": (1, 1.0, "idle", 1.0, 1.0, "client backend", False, ["61"], True, True),
+    "signal": (1, 1.0, "idle", 1.0, 1.0, "client backend", False, ["61"], True, True, True, True, True, ["61"]),
     "still_there": (1, 1.0),
 }
 

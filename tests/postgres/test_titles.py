@@ -16,6 +16,10 @@ CASES = [
         "web shop fe80::1%eth0(5123) UPDATE waiting",
         Title(CLIENT_BACKEND, (("web", "shop"),), "fe80::1%eth0", 5123, ACTIVE, "UPDATE", waiting=True),
     ),
+    (
+        "web shop [local] COMMIT waiting for 0/16B6C50",
+        Title(CLIENT_BACKEND, (("web", "shop"),), "local", None, ACTIVE, "COMMIT"),
+    ),
     ("web shop [local] idle in transaction", Title(CLIENT_BACKEND, (("web", "shop"),), "local", None, IN_TRANSACTION)),
     (
         "web shop [local] idle in transaction (aborted)",

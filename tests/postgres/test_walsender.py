@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -14,17 +17,22 @@ from hypothesis import strategies as st
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, PollFailed
 from pgtop_conn.model.slots import SlotBudget, SlotKind
-from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.snapshot import WALSENDER_DOOR, Backend, Snapshot
 from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.postgres.conninfo import resolve
 from pgtop_conn.postgres.facts import SETTINGS as NAMES
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.walsender import written
+from tests.certificates import Authority
 from tests.conftest import VERSIONS, MakeCluster
 from tests.servers import Clients, Connection
 from tests.waiting import wait_until
 
 SETTINGS = {"max_connections": "9", "superuser_reserved_connections": "2", "max_wal_senders": "4"}
+#: Some of the embedded servers are built without.
+WITH_TLS = [
+    major for major, one in sorted(VERSIONS.items()) if b"SSL_CTX_new" in (one.bin_dir / "postgres").read_bytes()
+]
 #: What a session tells of itself while it is asked.
 MOVING = ("state", "state_change", "query_start", "xact_start", "wait_event", "wait_event_type", "holds_xmin", "query")
 
@@ -116,6 +124,68 @@ async def test_both_ways_in_tell_the_same(every_cluster: Cluster, clients: Clien
     assert told.settings.keys() == expected_facts.settings.keys()
     assert told.overrides == expected_facts.overrides
     assert told.memory is not None
+
+
+@pytest.mark.parametrize("level", ["notice", "info", "debug1"])
+@pytest.mark.parametrize("major", sorted(VERSIONS), ids=lambda major: f"pg{major}")
+async def test_nothing_of_what_others_ask_goes_into_the_server_s_log(
+    make_cluster: MakeCluster, clients: Clients, doors: list[Session], major: int, level: str
+) -> None:
+    """Whatever it writes down, for a superuser and for a role that may only replicate and see."""
+    settings = {**SETTINGS, "max_connections": "20", "log_min_messages": level, "log_min_error_statement": level}
+    cluster = make_cluster(major=major, settings=settings)
+    await clients.role(cluster, "replicator", "LOGIN REPLICATION IN ROLE pg_monitor")
+    (other,) = await clients.many(1, cluster, app="swordfish-app")
+    await other.execute("DO $$ BEGIN RAISE NOTICE 'canary'; END $$")
+    await other.fetchval("SELECT 'swordfish'")
+    for user in ("postgres", "replicator"):
+        session = await through_the_door(cluster, doors, user)
+        session._move_at = math.inf
+        texts = [one.query for one in (await session.poll()).backends if one.app == "swordfish-app"]
+        assert texts == ["SELECT 'swordfish'"]
+        await session.facts()
+        targets = [Target.of(one) for one in (await session.poll()).backends if one.app == "swordfish-app"]
+        await session.signal(Action.CANCEL, targets)
+    log = cluster.log_file.read_bytes()
+    assert b"canary" in log
+    # Texts of queries travel as hexadecimal digits.
+    assert b"swordfish" not in log
+    assert b"swordfish".hex().encode() not in log.lower()
+
+
+@pytest.mark.parametrize("major", WITH_TLS, ids=lambda major: f"pg{major}")
+async def test_with_tls_and_a_password(
+    make_cluster: MakeCluster, doors: list[Session], tmp_path: Path, major: int
+) -> None:
+    """What the driver logs in with is what is handed over."""
+    cluster = make_cluster(major=major, tcp=True, hba=("hostssl all replicator all scram-sha-256",), settings=SETTINGS)
+    Authority(cluster.data_dir, "ca").issue("server", "localhost", ["localhost", "127.0.0.1"])
+    owner = cluster.data_dir.stat()
+    for name in ("server.key", "server.crt"):
+        os.chown(cluster.data_dir / name, owner.st_uid, owner.st_gid)
+        (cluster.data_dir / name).chmod(0o600)
+    admin = await asyncpg.connect(cluster.uri())
+    await admin.execute("SET password_encryption = 'scram-sha-256'")
+    await admin.execute("CREATE ROLE replicator LOGIN REPLICATION PASSWORD 'hunter2'")
+    await admin.execute("ALTER SYSTEM SET ssl = on")
+    await admin.execute("SELECT pg_reload_conf()")
+    uri = f"postgresql://replicator:hunter2@127.0.0.1:{cluster.port}/postgres?sslmode=require"
+
+    async def in_() -> bool:
+        try:
+            doors.append(await Session.open(resolve(uri, environ={}), by_door=True))
+        except ConnectError:
+            return False
+        return True
+
+    await wait_until(in_, "the server has TLS")
+    doors[-1]._move_at = math.inf
+    for _ in range(3):
+        snapshot = await doors[-1].poll()
+    assert snapshot.server.door == WALSENDER_DOOR
+    assert (snapshot.server.tls or "").startswith("TLSv1")
+    assert snapshot.server.role == "replicator"
+    await admin.close()
 
 
 async def test_the_last_sender_is_left_to_a_standby(make_cluster: MakeCluster, doors: list[Session]) -> None:

@@ -11,6 +11,7 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.source import Action
 from pgtop_conn.postgres.statements import signalling, statement
 from tests.servers import Clients
+from tests.waiting import HANG_S
 
 SQL_NAMES = sorted(file.name.removesuffix(".sql") for file in (files("pgtop_conn.postgres") / "sql").iterdir())
 TRAPPED = "trapped"
@@ -35,7 +36,7 @@ async def drop_traps(cluster: Cluster) -> None:
 
 async def _alone(cluster: Cluster, text: str) -> None:
     """A statement that no transaction may be around."""
-    connection = await asyncpg.connect(cluster.uri(), timeout=10)
+    connection = await asyncpg.connect(cluster.uri(), timeout=HANG_S)
     await connection.execute(text)
     await connection.close()
 

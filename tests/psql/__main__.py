@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.psql.comparing import CASES, Compared, Psql, compare, reference, server_with_tls
+from pgtop_conn.demo.binaries import find_binaries
+from tests.psql.comparing import CASES, Compared, Psql, compare, reference
 from tests.psql.ground import ground, make_roles
-from tests.servers import server_versions, versions_folder
+from tests.servers import server_versions, server_with_tls, versions_folder
 
 
 async def _run(psql: Psql, names: Mapping[str, str]) -> list[Compared]:
@@ -31,13 +32,13 @@ def _table(results: list[Compared], *, long: bool) -> list[str]:
 def main(words: list[str]) -> int:
     """1 when an outcome differs and nothing explains it."""
     psql = reference()
-    with_tls = server_with_tls(18)
+    with_tls = server_with_tls(server_versions(versions_folder()))
     if psql is None or psql.libpq is None or with_tls is None:
         sys.stdout.write("no psql with TLS, or no server with TLS, is here\n")
         return 2
     with (
         tempfile.TemporaryDirectory() as folder,
-        ground(Path(folder), with_tls, server_versions(versions_folder())[16]) as names,
+        ground(Path(folder), with_tls, find_binaries()) as names,
     ):
         results = asyncio.run(_run(psql, names))
     agreed = sum(one.agree and one.as_expected for one in results)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 #: A server with TLS on 127.0.0.1, as superuser; {names} are filled in by the ground.
 TLS = "host=localhost port={tls} user=postgres dbname=postgres"
-#: A server that has none.
+#: A server that has none: the newest, which speaks every version of the protocol.
 PLAIN = "host=127.0.0.1 port={plain} user=postgres dbname=postgres"
 SOCKET = "host={sockets} port={tls} user=postgres dbname=postgres"
 

@@ -129,11 +129,11 @@ SESSION = (
         for name in ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
         for value in ("1", "x")
     ),
-    case("min_protocol_version", f"{TLS} min_protocol_version=3.0"),
-    case("min_protocol_version", f"{TLS} min_protocol_version=3.2 max_protocol_version=3.2", STRICTER),
+    case("min_protocol_version", f"{PLAIN} min_protocol_version=3.0"),
+    case("min_protocol_version", f"{PLAIN} min_protocol_version=3.2 max_protocol_version=3.2", STRICTER),
     case("PGMINPROTOCOLVERSION", TLS, PGMINPROTOCOLVERSION="3.0"),
-    case("max_protocol_version", f"{TLS} max_protocol_version=3.2"),
-    case("max_protocol_version", f"{TLS} max_protocol_version=4"),
+    case("max_protocol_version", f"{PLAIN} max_protocol_version=3.2"),
+    case("max_protocol_version", f"{PLAIN} max_protocol_version=4"),
     case("PGMAXPROTOCOLVERSION", TLS, PGMAXPROTOCOLVERSION="latest"),
 )
 

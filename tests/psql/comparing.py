@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgtop_conn.demo.binaries import Binaries, binaries_in, embedded_binaries, newest
+from pgtop_conn.demo.binaries import embedded_binaries, newest
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.connecting import connect
@@ -17,6 +18,7 @@ from tests.psql.case import Case
 from tests.psql.cases import PASTED_CASES, SERVICES, SESSION, WHERE, WHO
 from tests.psql.cases_tls import TLS_CASES
 from tests.servers import versions_folder
+from tests.waiting import HANG_S
 
 CASES = (*WHERE, *WHO, *SESSION, *SERVICES, *TLS_CASES, *PASTED_CASES)
 
@@ -70,7 +72,13 @@ class Psql:
         # An empty conninfo must not hide PGDATABASE, and PGSERVICE's dbname.
         command = command if conninfo else command[:-2]
         done = subprocess.run(
-            command, env={**environ, **more}, capture_output=True, text=True, errors="replace", check=False, timeout=60
+            command,
+            env={**environ, **more},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=HANG_S,
         )
         if done.returncode == 0:
             return Outcome(True, done.stdout.strip())
@@ -82,14 +90,17 @@ def reference() -> Psql | None:
     best = newest(embedded_binaries())
     if best is None or not (best.bin_dir / "psql").exists():
         return None
-    libraries = versions_folder().glob(f"{best.major}/*/lib/libpq.so.5")
-    with_tls = (path for path in libraries if any(path.parent.glob("libssl.so*")))
-    return Psql(best.bin_dir / "psql", next(with_tls, None))
+    return Psql(best.bin_dir / "psql", next(_libraries_with_tls(best.major), None))
 
 
-def server_with_tls(major: int) -> Binaries | None:
-    """An unpacked server of that version: they have TLS, the embedded ones have not."""
-    return binaries_in(versions_folder() / str(major) / "native" / "bin")
+def _libraries_with_tls(major: int) -> Iterator[Path]:
+    """Every libpq of that version with TLS: of an unpacked server, and the one in psycopg's wheel."""
+    for path in versions_folder().glob(f"{major}/*/lib/libpq.so.5"):
+        if any(path.parent.glob("libssl.so*")):
+            yield path
+    spec = importlib.util.find_spec("psycopg_binary")
+    for place in (spec.submodule_search_locations if spec is not None else None) or ():
+        yield from Path(f"{place}.libs").glob(f"libpq-*.so.5.{major}")
 
 
 async def ours(conninfo: str, environ: Mapping[str, str]) -> Outcome:

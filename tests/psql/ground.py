@@ -8,7 +8,6 @@ import pwd
 import shutil
 import socket
 import socketserver
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -18,6 +17,8 @@ import asyncpg
 
 from pgtop_conn.demo.binaries import Binaries
 from pgtop_conn.demo.server import Cluster
+from tests.certificates import Authority, encrypt_key
+from tests.waiting import HANG_S
 
 HBA = (
     "hostssl all with_tls all trust",
@@ -55,15 +56,6 @@ port={nobody}
 port={tls}
 host=localhost
 """
-_AUTHORITY = """\
-[ca]
-default_ca = ours
-[ours]
-database = index.txt
-default_md = sha256
-crlnumber = number.txt
-default_crl_days = 30
-"""
 
 
 class Files:
@@ -71,51 +63,18 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("ca", "other"):
-            self._run(
-                f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.crt"
-            )
-        self._issue("server", "localhost", "subjectAltName=DNS:localhost")
-        self._issue("client", "certified", "")
-        self._run("pkcs8 -topk8 -v2 aes-256-cbc -passout pass:hunter2 -in client.key -out locked.key")
-        self._lists()
+        authority = Authority(folder, "ca")
+        Authority(folder, "other")
+        server = authority.issue("server", "localhost", ["localhost"])
+        authority.issue("client", "certified")
+        encrypt_key(folder / "client.key", folder / "locked.key", "hunter2")
+        authority.revoke(folder / "none.crl")
+        authority.revoke(folder / "revoked.crl", server)
+        (folder / "lists").mkdir()
+        shutil.copyfile(folder / "revoked.crl", folder / "lists" / f"{authority.hashed()}.r0")
         for name, mode in (("open", 0o644), ("group", 0o640)):
             shutil.copyfile(folder / "client.key", folder / f"{name}.key")
             (folder / f"{name}.key").chmod(mode)
-        for name in ("client", "locked", "other"):
-            (folder / f"{name}.key").chmod(0o600)
-
-    def _run(self, words: str, *more: str) -> None:
-        command = ["openssl", *words.split(), *more]
-        if words.startswith("req -x509"):
-            command += ["-subj", "/CN=authority", "-days", "30"]
-        subprocess.run(command, cwd=self.folder, check=True, capture_output=True, stdin=subprocess.DEVNULL)
-
-    def _issue(self, name: str, subject: str, extension: str) -> None:
-        files = f"-keyout {name}.key -out {name}.csr"
-        self._run(f"req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes {files} -subj /CN={subject}")
-        (self.folder / f"{name}.ext").write_text(f"{extension}\n")
-        files = f"-in {name}.csr -extfile {name}.ext -out {name}.crt"
-        self._run(f"x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 {files}")
-
-    def _lists(self) -> None:
-        """One that revokes nothing, one that revokes the server, and the second in a folder under its hash."""
-        (self.folder / "index.txt").touch()
-        (self.folder / "number.txt").write_text("01\n")
-        (self.folder / "ca.cnf").write_text(_AUTHORITY)
-        signing = "ca -config ca.cnf -keyfile ca.key -cert ca.crt"
-        self._run(f"{signing} -gencrl -out none.crl")
-        self._run(f"{signing} -revoke server.crt")
-        self._run(f"{signing} -gencrl -out revoked.crl")
-        told = subprocess.run(
-            ["openssl", "crl", "-hash", "-noout", "-in", "revoked.crl"],
-            cwd=self.folder,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        (self.folder / "lists").mkdir()
-        shutil.copyfile(self.folder / "revoked.crl", self.folder / "lists" / f"{told.stdout.strip()}.r0")
 
     def homes(self) -> None:
         """Home folders with files of ~/.postgresql."""
@@ -229,7 +188,7 @@ def _cluster(binaries: Binaries, files: Path | None) -> Iterator[Cluster]:
 
 async def make_roles(names: dict[str, str]) -> None:
     connection = await asyncpg.connect(
-        host=names["sockets"], port=int(names["tls"]), user="postgres", database="postgres", ssl=False, timeout=10
+        host=names["sockets"], port=int(names["tls"]), user="postgres", database="postgres", ssl=False, timeout=HANG_S
     )
     await connection.execute(ROLES)
     await connection.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import pytest
 from pgtop_conn.demo.binaries import Binaries
 from pgtop_conn.postgres.keywords import DROPPED_VARIABLES, KEYWORDS, OTHER_VARIABLES
 from tests.psql.case import Case
-from tests.psql.comparing import CASES, Psql, compare, reference, server_with_tls
+from tests.psql.comparing import CASES, Psql, compare, reference
 from tests.psql.ground import ground, make_roles
+from tests.servers import Servers, server_with_tls
 
 
 class _Option(ctypes.Structure):
@@ -47,10 +47,12 @@ def psql() -> Psql:
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory, newest_binaries: Binaries) -> Iterator[Mapping[str, str]]:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl here to make certificates with")
-    with_tls = server_with_tls(newest_binaries.major) or newest_binaries
+def names(
+    tmp_path_factory: pytest.TempPathFactory, servers: Servers, newest_binaries: Binaries
+) -> Iterator[Mapping[str, str]]:
+    with_tls = server_with_tls(servers.versions)
+    if with_tls is None:
+        pytest.skip("no server with TLS here")
     with ground(tmp_path_factory.mktemp("psql"), with_tls, newest_binaries) as found:
         yield found
 

@@ -65,7 +65,8 @@ def test_steps_back_over_many_moments_show_the_same() -> None:
 
 
 def test_every_field_of_a_session_and_of_the_slow_parts_is_kept() -> None:
-    known = {"key", "client_port", *LASTING_FIELDS, *STATUS_FIELDS, *STATEMENT_FIELDS, *TIME_FIELDS}
+    # With the name of the application, whole.
+    known = {"key", "client_port", "app_host", *LASTING_FIELDS, *STATUS_FIELDS, *STATEMENT_FIELDS, *TIME_FIELDS}
     assert {field.name for field in fields(Backend) if field.init} == known
     for cls, kinds in ((Server, SERVER), (Role, ROLE), (Database, DATABASE), (Counters, COUNTERS)):
         assert len(fields(cls)) == len(kinds)

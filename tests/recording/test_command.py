@@ -21,7 +21,7 @@ from pgtop_conn.recording.reader import Recording
 from tests.conftest import MakeCluster
 from tests.servers import Clients
 from tests.test_cli import run
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 
 @asynccontextmanager
@@ -67,7 +67,7 @@ async def has_polls(path: Path, least: int) -> None:
 
 async def line(process: asyncio.subprocess.Process) -> str:
     assert process.stderr is not None
-    return (await asyncio.wait_for(process.stderr.readline(), 30)).decode().rstrip("\n")
+    return (await asyncio.wait_for(process.stderr.readline(), HANG_S)).decode().rstrip("\n")
 
 
 async def test_it_records_for_so_long_and_says_what(cluster: Cluster, clients: Clients, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_a_signal_ends_it_cleanly(cluster: Cluster, tmp_path: Path, number
     async with recording(cluster, path) as process:
         await has_polls(path, 2)
         process.send_signal(number)
-        out, err = await asyncio.wait_for(process.communicate(), 30)
+        out, err = await asyncio.wait_for(process.communicate(), HANG_S)
     assert (process.returncode, out) == (0, b"")
     assert b" polls, " in err
     with Recording.open(path) as found:
@@ -122,7 +122,7 @@ async def test_it_goes_on_through_a_restart(make_cluster: MakeCluster, tmp_path:
         before = polls(path)
         await has_polls(path, before + 2)
         process.send_signal(signal.SIGTERM)
-        _, err = await asyncio.wait_for(process.communicate(), 30)
+        _, err = await asyncio.wait_for(process.communicate(), HANG_S)
     assert process.returncode == 0
     assert b"it answers again" in err
     with Recording.open(path) as found:
@@ -140,7 +140,7 @@ async def test_a_full_disk_is_said_once_and_nothing_is_lost(cluster: Cluster, tm
         said = await line(process)
         assert said.startswith(f"pgtop-conn: {path}: not recorded: File too large; what was recorded before is whole")
         process.send_signal(signal.SIGINT)
-        _, err = await asyncio.wait_for(process.communicate(), 30)
+        _, err = await asyncio.wait_for(process.communicate(), HANG_S)
     assert process.returncode == 1
     assert re.search(rb"polls, .* could not be written\n$", err)
     assert err.count(b"\n") == 1

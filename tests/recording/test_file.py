@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import shutil
 import stat
 import subprocess
 import zlib
@@ -165,7 +166,7 @@ def test_what_can_not_be_opened_is_one_line(tmp_path: Path) -> None:
             Recorder.open(path)
     with pytest.raises(BadInput, match="No such file"):
         Recording.open(tmp_path / "none")
-    with pytest.raises(BadInput, match="is not a file that can be recorded to"):
+    with pytest.raises(BadInput, match="not a regular file"):
         Recorder.open(Path("/dev/null"))
 
 
@@ -329,7 +330,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+    if os.geteuid() or shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -25,7 +25,7 @@ from tests.conftest import MakeCluster
 from tests.pooling import pooler_program, start, write
 from tests.remedies.cases import DATABASES, ROLES, crowd, make_case, ordinary_roles, session, texts
 from tests.servers import Connection
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 
 def section(case: Case) -> str:
@@ -59,7 +59,7 @@ def started(text: str, folder: Path, port: int, cluster: Cluster) -> subprocess.
 
 
 async def test_a_real_pgbouncer_takes_it(server: Cluster, folder: Path) -> None:
-    admin = await asyncpg.connect(server.uri(), timeout=10)
+    admin = await asyncpg.connect(server.uri(), timeout=HANG_S)
     for name in ROLES:
         await admin.execute(f"CREATE ROLE {identifier(name)} LOGIN")
     for name in (*DATABASES, "plain", "pgbouncer"):
@@ -87,7 +87,7 @@ async def test_a_real_pgbouncer_takes_it(server: Cluster, folder: Path) -> None:
 
 async def connect(port: int, key: str) -> Connection:
     connection: Connection = await asyncpg.connect(
-        host="127.0.0.1", port=port, user=ROLES[0], database=key, statement_cache_size=0, timeout=10
+        host="127.0.0.1", port=port, user=ROLES[0], database=key, statement_cache_size=0, timeout=HANG_S
     )
     return connection
 

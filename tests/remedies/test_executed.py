@@ -33,7 +33,7 @@ from tests.remedies.cases import (
     session,
 )
 from tests.servers import Clients, Connection
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 #: Settings that the first look must find unset, so that nothing is left out.
 SETTINGS = {"max_connections": "60", "superuser_reserved_connections": "0", "max_wal_senders": "3"}
@@ -57,7 +57,7 @@ def server(module_clusters: MakeCluster, request: pytest.FixtureRequest) -> Iter
 
 @pytest.fixture
 async def admin(server: Cluster) -> AsyncIterator[Connection]:
-    connection: Connection = await asyncpg.connect(server.uri(tcp=True), timeout=10)
+    connection: Connection = await asyncpg.connect(server.uri(tcp=True), timeout=HANG_S)
     yield connection
     await connection.close()
 
@@ -156,7 +156,7 @@ async def in_force(server: Cluster, statements: list[Remedy]) -> None:
     reload = {name: value for name, (value, effect) in system.items() if effect is Effect.RELOAD}
     restart = {name: value for name, (value, effect) in system.items() if effect is Effect.RESTART}
     assert {*reload, *restart} == set(system)
-    admin = await asyncpg.connect(server.uri(), timeout=10)
+    admin = await asyncpg.connect(server.uri(), timeout=HANG_S)
     await admin.execute(RELOAD.text)
     await admin.close()
 
@@ -174,7 +174,7 @@ async def in_force(server: Cluster, statements: list[Remedy]) -> None:
 
 async def settings_of(server: Cluster) -> dict[str, tuple[str, str | None, bool]]:
     """What a new session over TCP sees."""
-    connection = await asyncpg.connect(server.uri(tcp=True), timeout=10)
+    connection = await asyncpg.connect(server.uri(tcp=True), timeout=HANG_S)
     rows = await connection.fetch("SELECT name, setting, unit, pending_restart FROM pg_settings")
     await connection.close()
     return {row["name"]: (row["setting"], row["unit"], row["pending_restart"]) for row in rows}
@@ -204,7 +204,7 @@ async def test_a_blocker_is_ended_by_its_identity(server: Cluster, clients: Clie
         if one.text.startswith("SELECT pg_terminate")
     )
     await session.close()
-    admin = await asyncpg.connect(server.uri(), timeout=10)
+    admin = await asyncpg.connect(server.uri(), timeout=HANG_S)
     assert await admin.fetchval(statement.replace(f"= {row.pid} ", "= 1 ")) is None
     start = re.search(r"\.(\d{6})\+00", statement)
     assert start is not None

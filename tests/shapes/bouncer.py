@@ -13,7 +13,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from tests.pooling import configure, free_port, pooler_program, start
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 
 @asynccontextmanager
@@ -39,7 +39,7 @@ async def bouncer(cluster: Cluster, **settings: object) -> AsyncIterator[str]:
 
 async def _answers(uri: str) -> bool:
     try:
-        connection = await asyncpg.connect(uri, statement_cache_size=0, timeout=5)
+        connection = await asyncpg.connect(uri, statement_cache_size=0, timeout=HANG_S)
     except OSError:
         return False
     await connection.close()

@@ -14,6 +14,7 @@ from tests.servers import Connection
 from tests.shapes.ground import DATABASE_LIMIT, ROLE_LIMIT, Ground
 from tests.shapes.leaking import AN_ORDER
 from tests.shapes.shape import Build, Promise, every, meanwhile
+from tests.waiting import HANG_S
 
 TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 LOCKED = Who("locked", "shop")
@@ -138,7 +139,7 @@ async def reconnecting(ground: Ground) -> AsyncIterator[Promise]:
 
     async def request() -> None:
         uri = ground.cluster.uri(user="web", database="shop")
-        connection = await asyncpg.connect(uri, server_settings={"application_name": "thumbnails"}, timeout=20)
+        connection = await asyncpg.connect(uri, server_settings={"application_name": "thumbnails"}, timeout=HANG_S)
         await connection.execute("SELECT 1")
         await connection.close()
 

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 from pgtop_conn.demo.server import Cluster
 from tests.servers import Connection
-from tests.waiting import wait_until
+from tests.waiting import HANG_S, wait_until
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {"max_connections": "60", "max_wal_senders": "4", "wal_level": "replica", "autovacuum": "off"}
@@ -78,7 +78,7 @@ class Ground:
     @asynccontextmanager
     async def admin(self, database: str = "postgres") -> AsyncIterator[Connection]:
         """A superuser's session."""
-        connection: Connection = await asyncpg.connect(self.cluster.uri(database=database), timeout=20)
+        connection: Connection = await asyncpg.connect(self.cluster.uri(database=database), timeout=HANG_S)
         try:
             yield connection
         finally:
@@ -87,7 +87,7 @@ class Ground:
     async def connect(self, app: str, *, role: str = "web", database: str = "shop") -> Connection:
         """A session of asyncpg."""
         uri = self.cluster.uri(user=role, database=database)
-        connection: Connection = await asyncpg.connect(uri, server_settings={"application_name": app}, timeout=20)
+        connection: Connection = await asyncpg.connect(uri, server_settings={"application_name": app}, timeout=HANG_S)
         self._opened.append(connection)
         return connection
 

@@ -19,6 +19,7 @@ from pgtop_conn.demo.server import Cluster
 from tests.shapes.ground import Ground
 from tests.shapes.leaking import AN_ORDER
 from tests.shapes.shape import Promise, every, meanwhile
+from tests.waiting import HANG_S
 
 AGENT_QUERY = "SELECT datname, numbackends, xact_commit FROM pg_stat_database"
 
@@ -57,7 +58,7 @@ async def one_session_per_request(ground: Ground) -> AsyncIterator[Promise]:
 
     async def request() -> None:
         uri = ground.cluster.uri(user="web", database="shop")
-        connection = await asyncpg.connect(uri, server_settings={"application_name": "php-fpm"}, timeout=20)
+        connection = await asyncpg.connect(uri, server_settings={"application_name": "php-fpm"}, timeout=HANG_S)
         await connection.execute(AN_ORDER)
         await asyncio.sleep(0.05)
         await connection.close()

@@ -21,6 +21,7 @@ from tests.shapes.bouncer import bouncer
 from tests.shapes.ground import Ground
 from tests.shapes.leaking import AN_ORDER, OPEN_INVOICES
 from tests.shapes.shape import Promise, every, meanwhile, threads
+from tests.waiting import HANG_S
 
 
 @asynccontextmanager
@@ -275,7 +276,7 @@ async def behind_pgbouncer(ground: Ground) -> AsyncIterator[Promise]:
     async with bouncer(ground.cluster, default_pool_size=8, min_pool_size=8) as uri, AsyncExitStack() as stack:
         clients = []
         for _ in range(40):
-            connection = await asyncpg.connect(uri, statement_cache_size=0, timeout=20)
+            connection = await asyncpg.connect(uri, statement_cache_size=0, timeout=HANG_S)
             stack.push_async_callback(connection.close)
             clients.append(connection)
         async with meanwhile(*(every(0.8, partial(one.execute, AN_ORDER)) for one in clients)):

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import pytest
+from textual.notifications import Notification
 
 from pgtop_conn.model import observation
 from pgtop_conn.model.findings import Finding
 from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui import explaining
+from pgtop_conn.tui import browse, deciding, explaining, main
 from tests.tui.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
+
+#: Longer than any test.
+LONG_S = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a busy machine takes: a source that waits for its test is not slow, and what was told stays."""
+    monkeypatch.setattr(main, "SLOW_ANSWER_S", LONG_S)
+    monkeypatch.setattr(browse, "reading_s", lambda _text: LONG_S)
+    monkeypatch.setattr(Notification, "time_left", property(lambda _told: LONG_S))
+
+
+@pytest.fixture(autouse=True)
+def answers_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key counts as soon as the dialog is shown; test_deciding.py and the terminals' tests have the silence."""
+    monkeypatch.setattr(deciding, "QUIET_S", 0.0)
 
 
 @pytest.fixture

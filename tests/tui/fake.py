@@ -15,6 +15,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.options import ScreenOptions
+from tests.waiting import HANG_S
 
 #: How one target ends, for a test to choose.
 Answer = Callable[[Target], Outcome]
@@ -98,7 +99,7 @@ class FakeSource:
 
     async def serve(self, pilot: Pilot[int], answer: Snapshot | Exception, done: Callable[[], bool]) -> None:
         """The same answer to every poll until a condition is true."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(HANG_S):
             while not done():
                 if self.asking and self._answers.empty():
                     self.give(answer)
@@ -114,7 +115,7 @@ class FakeSource:
         return [target.key.pid for _, targets in self.signals for target in targets]
 
 
-async def until(condition: Callable[[], bool], most_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], most_s: float = HANG_S) -> None:
     """Wait for a condition on the event loop; fails when it does not come true."""
     async with asyncio.timeout(most_s):
         while not condition():  # noqa: ASYNC110 - no event tells of a widget's state

@@ -89,7 +89,7 @@ async def test_the_detail_pane_asks_before_it_signals_and_comes_back(key: str) -
         assert isinstance(app.screen, Detail)
         assert source.signalled_pids == []
         if key == "x":
-            await pilot.press(key, "y")
+            await pilot.press(key, "ctrl+y")
             await source.sent(pilot, SERVER)
             assert source.signalled_pids == [7]
             assert isinstance(app.screen, Detail)

@@ -100,7 +100,7 @@ async def test_a_terminal_that_is_too_small_says_so_and_answers_nothing(size: tu
         assert "Too small" in screen_text(app)[0]
         assert not any("GROUP" in line for line in screen_text(app))
         app.main.table.put_cursor_on(make_backend(11).key)
-        await pilot.press("x", "y")
+        await pilot.press("x", "ctrl+y")
         await pilot.pause()
         assert "Too small" in screen_text(app)[0]
         assert source.signals == []

@@ -110,7 +110,7 @@ async def test_marks_that_are_all_gone_are_dropped_and_the_cursor_is_not_taken_f
         await source.tick(pilot, make_snapshot([make_own(), make_backend(2)], taken_at=NOW + 1))
         await pilot.press("x")
         assert not isinstance(app.screen, Confirm)
-        assert "1 marked session gone" in toasts(app)
+        assert "1 marked session no longer listed" in toasts(app)
         await pilot.press("x")
         assert isinstance(app.screen, Confirm)
 
@@ -121,7 +121,7 @@ async def test_a_failed_poll_is_no_lost_connection_and_does_not_keep_from_signal
         app.main.table.put_cursor_on(make_backend(1).key)
         await source.tick(pilot, PollFailed("a lock on a system catalog"))
         assert "asking again" in "\n".join(screen_text(app))
-        await pilot.press("x", "y")
+        await pilot.press("x", "ctrl+y")
         await source.sent(pilot, snapshot)
         assert source.signalled_pids == [1]
 
@@ -131,7 +131,7 @@ async def test_a_lost_connection_keeps_from_signalling() -> None:
     async with monitor(snapshot, view=OPEN) as (app, source, pilot):
         app.main.table.put_cursor_on(make_backend(1).key)
         await source.tick(pilot, SourceLost("gone"))
-        await pilot.press("x", "y")
+        await pilot.press("x", "ctrl+y")
         await pilot.pause()
         assert source.signalled_pids == []
         assert "connection is lost" in toasts(app)

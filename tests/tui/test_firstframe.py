@@ -244,8 +244,9 @@ def sent(number: signal.Signals) -> Any:
         (sent(signal.SIGINT), 0),
         (sent(signal.SIGTERM), 128 + signal.SIGTERM),
         (sent(signal.SIGHUP), 128 + signal.SIGHUP),
+        (sent(signal.SIGQUIT), -signal.SIGQUIT),
     ],
-    ids=["Ctrl-C", "q", "SIGINT", "SIGTERM", "SIGHUP"],
+    ids=["Ctrl-C", "q", "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"],
 )
 async def test_every_way_out_before_textual_is_there(cluster: Cluster, leave: Any, code: int) -> None:
     async with Terminal([cluster.uri()]) as terminal:

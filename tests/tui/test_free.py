@@ -49,22 +49,26 @@ def text_of(app: MonitorApp) -> str:
     return "\n".join(screen_text(app))
 
 
-async def test_enter_takes_the_suggestion_and_the_question_is_the_usual_one() -> None:
+async def test_the_suggestion_is_typed_and_the_question_is_the_usual_one() -> None:
     async with monitor(full(), per_second=1000.0) as (app, source, pilot):
         await pilot.press("f")
         # 80 per cent of the 42 that ordinary roles may use leaves room for 33.
         assert picked(app) == [100, 101, 102, 103, 104, 105, 106, 107]
         text = text_of(app)
-        assert "takes 8: down to 80 %" in text
+        assert "Type 8 to get down to 80 %" in text
         assert "ordinary roles 1 → 9" in text
         assert "billing 10 → 18 (role limit 40)" in text
         assert "22 more sessions could be ended as safely" in text
         assert "billing-worker holds 30" in text
+        # A bare Enter is that of a shell's line, typed where no shell is.
         await pilot.press("enter")
+        assert isinstance(app.screen, FreeSlots)
+        assert "Type how many slots to free, then Enter" in text_of(app)
+        await pilot.press("8", "enter")
         assert isinstance(app.screen, Confirm)
         assert "Terminate 8 sessions?" in text_of(app)
         assert source.signals == []
-        await pilot.press("y")
+        await pilot.press("ctrl+y")
         await source.sent(pilot, full(NOW + 1), 8)
         assert source.signalled_pids == list(range(100, 108))
         assert {target.chosen_by for _, targets in source.signals for target in targets} == {"free 8 slots"}
@@ -77,7 +81,7 @@ async def test_a_typed_number_counts_while_it_is_typed_and_many_need_their_count
         assert picked(app) == [100, 101]
         await pilot.press("5", "enter")
         assert "Type the number of sessions to confirm: 25" in text_of(app)
-        await pilot.press("y", "escape")
+        await pilot.press("ctrl+y", "escape")
         assert on_main(app)
         assert source.signals == []
 
@@ -118,7 +122,7 @@ async def test_one_that_is_struck_out_is_replaced_and_stays_struck(key: str) -> 
         assert picked(app) == [100, 101, 102]
         await pilot.press("k", "k", "k", key)
         assert picked(app) == [101, 102, 103]
-        await pilot.press("enter", "y")
+        await pilot.press("enter", "ctrl+y")
         await source.sent(pilot, full(NOW + 3), 3)
         assert source.signalled_pids == [101, 102, 103]
 
@@ -131,7 +135,7 @@ async def test_who_leaves_while_it_is_open_is_replaced_until_it_is_confirmed() -
         await pilot.press("enter")
         await source.tick(pilot, full(NOW + 2, without=(101, 102)))
         assert "gone since it was selected" in text_of(app)
-        await pilot.press("y")
+        await pilot.press("ctrl+y")
         await source.sent(pilot, full(NOW + 3, without=(101, 102)), 2)
         assert source.signalled_pids == [100, 103]
 
@@ -171,7 +175,7 @@ async def test_ascii_draws_no_other_character_in_the_dialogs_and_the_bar() -> No
         await pilot.press("backspace", "backspace", "9", "enter", "r")
         assert "headroom" in text_of(app).lower()
         assert text_of(app).isascii()
-        await pilot.press("escape", "y")
+        await pilot.press("escape", "ctrl+y")
         await source.sent(pilot, full(NOW + 1), 2)
         assert "#" in screen_text(app)[-1]
         assert screen_text(app)[-1].isascii()

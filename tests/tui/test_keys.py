@@ -116,7 +116,10 @@ def test_keys_are_shown_as_people_know_them(key: str, shown: str) -> None:
         ({"terminate": "c"}, "c is cancel and terminate; give one of them another key"),
         ({"terminate": "J"}, "terminate on J is the shifted form of j, which moves"),
         ({"free": "shift+down"}, "free on Shift-Down is the shifted form of Down, which moves"),
-        ({"terminate": "y", "copy_query": "z"}, "pressed twice, nobody would be asked"),
+        ({"terminate": "ctrl+y"}, "pressed twice, nobody would be asked"),
+        ({"confirm_yes": "y"}, "y is copy_query and confirm_yes; the key that sends signals may mean nothing else"),
+        ({"confirm_yes": "enter"}, "Enter is open and confirm_yes; the key that sends signals may mean nothing else"),
+        ({"palette": "ctrl+y"}, "Ctrl-Y is palette and confirm_yes"),
         ({"quit_everywhere": "z"}, "quit_everywhere needs a key that types nothing"),
         ({"palette": "ctrl+q"}, "Ctrl-Q is palette and quit_everywhere"),
     ],
@@ -184,7 +187,7 @@ async def test_two_keys_that_changed_places_do_each_other_s_work() -> None:
 
 async def test_keys_of_dialogs_can_be_others_too() -> None:
     async with monitor(sessions(1, 2), view=OPEN, keys=(("confirm_yes", "J"),)) as (app, source, pilot):
-        await pilot.press("down", "x", "y")
+        await pilot.press("down", "x", "ctrl+y")
         assert isinstance(app.screen, Confirm)
         await pilot.press("J")
         await source.sent(pilot, sessions(1, 2))

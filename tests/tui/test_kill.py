@@ -38,7 +38,7 @@ async def test_terminate_asks_with_the_focus_on_no_and_y_sends() -> None:
         await pilot.press("enter")
         assert on_main(app)
         assert source.signals == []
-        await pilot.press("x", "y")
+        await pilot.press("x", "ctrl+y")
         await source.sent(pilot, web(1, 2, at=NOW + 1))
         (action, targets) = source.signals[0]
         assert action is Action.TERMINATE
@@ -65,7 +65,7 @@ async def test_the_yes_button_sends() -> None:
 
 async def test_one_question_at_a_time_and_the_end_is_told_by_the_polls() -> None:
     async with monitor(web(1, 2), view=OPEN) as (app, source, pilot):
-        await pilot.press("down", "down", "x", "y")
+        await pilot.press("down", "down", "x", "ctrl+y")
         assert source.signals == []
         await source.sent(pilot, web(1, 2, at=NOW + 1))
         await source.serve(pilot, web(2, at=NOW + 2), lambda: "terminate: 1 gone" in toasts(app))
@@ -78,7 +78,7 @@ async def test_a_group_is_signalled_as_it_is_shown_and_marks_come_first() -> Non
         assert "Terminate 3 sessions?" in "\n".join(screen_text(app))
         await pilot.press("n", "down", "space", "down", "space", "home", "x")
         assert "Terminate 2 sessions?" in "\n".join(screen_text(app))
-        await pilot.press("y")
+        await pilot.press("ctrl+y")
         await source.sent(pilot, web(1, 2, 3, at=NOW + 1), 2)
         assert source.signalled_pids == [1, 2]
         await until(lambda: not app.main.view.marks)
@@ -99,7 +99,7 @@ async def test_targets_that_leave_or_change_are_struck_out_and_never_come_back()
         assert "Terminate session 1" in "\n".join(screen_text(app))
         await source.tick(pilot, again)
         assert [target.key.pid for target in app.screen.plan.targets] == [1]
-        await pilot.press("y")
+        await pilot.press("ctrl+y")
         await source.sent(pilot, web(1, 2, 3, at=NOW + 3))
         assert source.signalled_pids == [1]
 
@@ -109,7 +109,7 @@ async def test_when_all_targets_have_left_nothing_can_be_confirmed() -> None:
         await pilot.press("down", "down", "x")
         await source.tick(pilot, web(at=NOW + 1))
         assert "Nothing to signal" in "\n".join(screen_text(app))
-        await pilot.press("y")
+        await pilot.press("ctrl+y")
         assert isinstance(app.screen, Confirm)
         await pilot.press("enter")
         assert on_main(app)
@@ -171,7 +171,7 @@ async def test_cancel_on_an_idle_session_says_that_it_would_do_nothing() -> None
 async def test_a_cancelled_query_is_told() -> None:
     running: dict[str, Any] = {"state": ACTIVE, "wait_event_type": "", "wait_event": ""}
     async with monitor(web(1, 2, **running), view=OPEN) as (app, source, pilot):
-        await pilot.press("down", "down", "c", "y")
+        await pilot.press("down", "down", "c", "ctrl+y")
         await source.sent(pilot, web(1, 2, at=NOW + 1, **running))
         assert source.signals[0][0] is Action.CANCEL
         await source.serve(pilot, web(1, 2, at=NOW + 2), lambda: "1 cancelled (now idle)" in toasts(app))
@@ -183,7 +183,7 @@ async def test_refusals_are_listed_and_what_stays_is_told() -> None:
         source.answer = lambda target: (
             Outcome(target, Status.DENIED, denied) if target.key.pid == 1 else Outcome(target, Status.SIGNALLED)
         )
-        await pilot.press("down", "x", "y")
+        await pilot.press("down", "x", "ctrl+y")
         await source.sent(pilot, web(1, 2, at=NOW + 1), 2)
         await source.serve(pilot, web(1, 2, at=NOW + 1), lambda: app.main.signals.pending == 1)
         await source.tick(pilot, web(1, 2, at=NOW + 1))
@@ -200,7 +200,7 @@ async def test_refusals_are_listed_and_what_stays_is_told() -> None:
 async def test_polls_hurry_until_the_end_is_known() -> None:
     async with monitor(web(1, 2), view=OPEN, interval_s=0.0) as (app, source, pilot):
         app.main.interval_s = 30.0
-        await pilot.press("down", "down", "x", "y")
+        await pilot.press("down", "down", "x", "ctrl+y")
         await source.sent(pilot, web(1, 2, at=NOW + 1))
         assert app.main.signals.pending == 1
         assert app.main._next_interval_s() <= 1.0
@@ -211,7 +211,7 @@ async def test_polls_hurry_until_the_end_is_known() -> None:
 async def test_a_connection_that_is_lost_while_signalling_is_told_and_ends_nothing() -> None:
     async with monitor(web(1, 2), view=OPEN) as (app, source, pilot):
         source.signal_error = SourceLost("the server closed the connection")
-        await pilot.press("down", "down", "x", "y")
+        await pilot.press("down", "down", "x", "ctrl+y")
         # Nobody knows whether the signal went out: the following polls tell.
         await source.serve(pilot, web(1, 2, at=NOW + 1), lambda: source.attempts > 0)
         await source.serve(pilot, web(at=NOW + 2), lambda: "closed the connection" in toasts(app))
@@ -222,7 +222,7 @@ async def test_nothing_is_sent_while_the_connection_is_lost() -> None:
     async with monitor(web(1, 2), view=OPEN) as (app, source, pilot):
         await pilot.press("down", "down", "x")
         await source.tick(pilot, SourceLost("gone"))
-        await pilot.press("y")
+        await pilot.press("ctrl+y")
         assert "nothing was sent" in toasts(app)
         assert source.signals == []
 

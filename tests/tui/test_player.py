@@ -9,6 +9,7 @@ from pgtop_conn.model.errors import BadInput, PgtopError
 from pgtop_conn.model.moments import Mark, Moment, Totals
 from pgtop_conn.tui.player import SPEEDS, Player
 from tests.factories import make_snapshot
+from tests.waiting import HANG_S
 
 
 class Tape:
@@ -52,7 +53,7 @@ class Shown:
     async def until_end(self) -> None:
         while self.player.playing:
             self.came.clear()
-            await asyncio.wait_for(self.came.wait(), 10)
+            await asyncio.wait_for(self.came.wait(), HANG_S)
 
 
 async def played(tape: Tape, speed: float) -> Shown:
@@ -115,7 +116,7 @@ async def test_a_player_that_is_paused_ends_when_it_is_stopped() -> None:
     shown.player.play(False)
     task = asyncio.create_task(shown.player.run(wait_first=True))
     await asyncio.sleep(0)
-    await asyncio.wait_for(shown.player.stop(), 1)
+    await asyncio.wait_for(shown.player.stop(), HANG_S)
     await task
     assert shown.times == []
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.worker import WorkerFailed
 
-from pgtop_conn.model.errors import ConnectError, PgtopError, PollFailed, SourceLost
+from pgtop_conn.model.errors import ConnectError, Failure, PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.filters import parse
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.polling import (
@@ -24,6 +24,7 @@ from pgtop_conn.polling import (
     back_off_s,
     stretched_s,
 )
+from pgtop_conn.tui import main
 from pgtop_conn.tui.poller import Poller
 from pgtop_conn.view.table import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
@@ -52,7 +53,10 @@ async def test_the_first_frame_shows_the_snapshot_that_was_already_read() -> Non
         assert "3/100" in screen_text(app)[1]
 
 
-@pytest.mark.parametrize("error", [SourceLost("server went away"), PollFailed("timeout"), ConnectError("refused")])
+@pytest.mark.parametrize(
+    "error",
+    [SourceLost("server went away"), PollFailed("timeout"), ConnectError("refused", failure=Failure.UNREACHABLE)],
+)
 async def test_trouble_keeps_the_data_the_marks_and_the_view(error: PgtopError) -> None:
     async with monitor(seen(1, 2), view=VIEW) as (app, source, pilot):
         await pilot.press("down", "space")
@@ -77,16 +81,21 @@ async def test_trouble_keeps_the_data_the_marks_and_the_view(error: PgtopError) 
 async def test_the_age_of_stale_data_grows_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
     async with monitor(seen(1)) as (app, source, pilot):
         await source.tick(pilot, SourceLost("server went away"))
-        app.main._good_at = monotonic() - 75.0
+        stopped = monotonic()
+        monkeypatch.setattr(main, "monotonic", lambda: stopped)
+        app.main._good_at = stopped - 75.0
         app.main._tick()
         await pilot.pause()
         assert "STALE 1m15" in screen_text(app)[0]
 
 
-async def test_an_answer_that_does_not_come_makes_the_data_stale() -> None:
+async def test_an_answer_that_does_not_come_makes_the_data_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "SLOW_ANSWER_S", 4.0)
     async with monitor(seen(1)) as (app, _source, pilot):
         await until(lambda: app.main.poller.asking_since is not None)
-        app.main.poller.asking_since = app.main._good_at = monotonic() - 30.0
+        stopped = monotonic()
+        monkeypatch.setattr(main, "monotonic", lambda: stopped)
+        app.main.poller.asking_since = app.main._good_at = stopped - 30.0
         app.main._tick()
         await pilot.pause()
         text = screen_text(app)
@@ -251,4 +260,4 @@ async def test_marks_of_another_view_survive_a_restart_of_the_server() -> None:
         await pilot.press("x")
         assert on_main(app)
         assert app.main.view.marks == {}
-        assert "1 marked session gone" in toasts(app)
+        assert "1 marked session no longer listed" in toasts(app)

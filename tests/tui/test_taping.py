@@ -21,6 +21,7 @@ from pgtop_conn.tui.taping import Recorder
 from tests.factories import NOW
 from tests.tui.fake import monitor, screen_text, toasts, until
 from tests.tui.test_travelling import POLLS, seen
+from tests.waiting import HANG_S
 
 
 def opener(folder: Path) -> Callable[[Snapshot], Recorder]:
@@ -93,7 +94,7 @@ class SlowDisk:
         self.closed = False
 
     def add(self, _moment: Moment, _totals: Totals) -> None:
-        self.go.wait(10)
+        self.go.wait(HANG_S)
         raise PgtopError("slow.pgtop: not recorded: No space left on device")
 
     def mark(self, mark: Mark) -> None:

@@ -102,7 +102,7 @@ async def test_marks_are_kept_through_time_whatever_is_asked_there() -> None:
 async def test_a_signal_is_a_mark_in_the_history() -> None:
     ring = Ring()
     async with monitor(POLLS[1], ring=ring) as (app, source, pilot):
-        await pilot.press("right", "down", "x", "y")
+        await pilot.press("right", "down", "x", "ctrl+y")
         await source.sent(pilot, seen(10, NOW + 3.0))
         left = tuple(one for one in POLLS[1].backends if one.pid not in source.signalled_pids)
         after = replace(POLLS[1], backends=left, taken_at=NOW + 4.0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.waits import PREPARED, chains
 from pgtop_conn.view.blocking import link_line
+from pgtop_conn.view.columns import SESSION_COLUMNS
+from pgtop_conn.view.table import Frame
 from tests.factories import NOW, make_backend, make_snapshot
 
 
@@ -25,3 +29,14 @@ def test_what_matters_is_within_a_narrow_window_whatever_the_names() -> None:
     )
     assert "ending it frees" in first[:40]
     assert all("← blocked by 1234567" in line[:60] for line in others)
+
+
+def test_one_that_is_blocked_by_a_prepared_transaction_says_so_wherever_it_is_shown() -> None:
+    waiting = make_backend(4, blocked_by=(PREPARED,), wait_event_type="Lock", wait_event="tuple")
+    snapshot = make_snapshot([waiting])
+    line = "".join(cell.text for cell in link_line(chains(snapshot)[1], NOW))
+    assert "← blocked by a prepared transaction" in line
+    wait = next(column for column in SESSION_COLUMNS if column.name == "wait")
+    assert (
+        wait.cell(waiting, Frame(snapshot, SlotBudget.of(snapshot), Policy(), {})).text == "by a prepared transaction"
+    )

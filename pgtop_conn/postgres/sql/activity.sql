@@ -29,6 +29,11 @@ SELECT
         WHEN a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
             THEN pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())
     END AS taken_at,
+    -- Which run of which server this is, in the same reading: a pooler may lead each statement elsewhere.
+    CASE
+        WHEN a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            THEN pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())
+    END AS server_start,
     -- The text of a query that began since $1, as bytes: text of a foreign encoding would fail the whole reading. Each
     -- further statement that looks at sessions would make the server copy the state of all of them once more.
     CASE

@@ -4,14 +4,12 @@ SELECT
     pg_catalog.current_setting('server_version') AS version,
     pg_catalog.pg_is_in_recovery() AS in_recovery,
     pg_catalog.textsend(pg_catalog.current_database()::pg_catalog.text) AS database,
-    pg_catalog.textsend(me.rolname::pg_catalog.text) AS role,
-    me.rolsuper AS superuser,
-    me.rolsuper OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS sees_all,
-    me.rolsuper OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') AS can_signal,
-    EXISTS (
-        SELECT FROM pg_catalog.pg_roles AS r
-        WHERE r.rolname OPERATOR(pg_catalog.=) 'pg_use_reserved_connections'
-            AND pg_catalog.pg_has_role(r.oid, 'USAGE')
+    pg_catalog.textsend(current_user::pg_catalog.text) AS role,
+    me.superuser,
+    me.superuser OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS sees_all,
+    me.superuser OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') AS can_signal,
+    coalesce(
+        pg_catalog.pg_has_role(pg_catalog.to_regrole('pg_use_reserved_connections')::pg_catalog.oid, 'USAGE'), false
     ) AS uses_reserved,
     pg_catalog.current_setting('max_connections')::pg_catalog.int4 AS max_connections,
     pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4 AS superuser_reserved,
@@ -23,12 +21,10 @@ SELECT
             AND s.name OPERATOR(pg_catalog.<>) ALL (ARRAY['superuser_reserved_connections', 'reserved_connections'])
         UNION
         SELECT n OPERATOR(pg_catalog.||) '=' OPERATOR(pg_catalog.||) pg_catalog.current_setting(n, true)
-        FROM pg_catalog.unnest(
-            ARRAY['rds.rds_reserved_connections', 'rds.rds_superuser_reserved_connections']
-        ) AS n
+        FROM (VALUES ('rds.rds_reserved_connections'), ('rds.rds_superuser_reserved_connections')) AS known (n)
         WHERE pg_catalog.current_setting(n, true) OPERATOR(pg_catalog.<>) ''
     ) AS provider_reserved,
     pg_catalog.current_setting('max_wal_senders')::pg_catalog.int4 AS max_wal_senders,
     pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) AS started_at
-FROM pg_catalog.pg_roles AS me
-WHERE me.rolname OPERATOR(pg_catalog.=) current_user
+-- Not from pg_roles, which may not be ours to read.
+FROM (SELECT pg_catalog.current_setting('is_superuser')::pg_catalog.bool AS superuser) AS me

@@ -1,0 +1,1 @@
+"""Files of ours: how they are written and read, whatever stands in their place."""
