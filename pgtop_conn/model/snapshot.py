@@ -294,14 +294,14 @@ class Server:
     tls: str | None = None
     #: What of the conninfo was left out or read in another way, a line each.
     notes: tuple[str, ...] = ()
-    #: What our role may not read, and the GRANT that gives it back, a line each.
-    missing: tuple[str, ...] = ()
     #: Postmaster start: tells a restart from a lost connection.
     started_at: float | None = None
     #: Digits that a server shares with its standbys and copies alone; "" where they can't be read.
     system_id: str = ""
     #: A primary's timeline, 8 hexadecimal digits: no other server with this system_id writes on it. "" where unknown.
     timeline: str = ""
+    #: What our role may not read, and the GRANT that gives it back, a line each.
+    missing: tuple[str, ...] = ()
 
     @property
     def all_reserved(self) -> int:

@@ -80,7 +80,7 @@ def named_numbers(value: object) -> Mapping[str, int]:
 SERVER: tuple[Kind, ...] = (
     *(text, whole, text, whole, text, flag, flag, text, flag, flag, flag, flag),
     *(whole, whole, whole, whole, named_numbers, whole),
-    *(maybe(text), text, maybe(text), lines, maybe(real)),
+    *(maybe(text), text, maybe(text), lines, maybe(real), text, text, lines),
 )
 ROLE: tuple[Kind, ...] = (whole, text, flag, flag, flag, whole, flag, flag, flag)
 DATABASE: tuple[Kind, ...] = (whole, text, whole)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.plan import make_plan
-from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
 from pgtop_conn.tui.clipboard import copy
 from pgtop_conn.tui.confirm import Confirm
@@ -61,6 +61,10 @@ class ActingScreen(MarkingScreen):
 
     def signalled(self, action: Action, outcomes: Sequence[Outcome]) -> None:
         """Take note of how a plan ended."""
+        raise NotImplementedError
+
+    def ending(self, keys: Iterable[BackendKey]) -> None:
+        """Take note of sessions that are about to be signalled."""
         raise NotImplementedError
 
     def action_cancel(self) -> None:
@@ -118,6 +122,7 @@ class ActingScreen(MarkingScreen):
         """The marks go at once, so that the next key is about others; those that were not sent get theirs back."""
         marks = dict(self.view.marks)
         self.unmark(target.key for target in decision.plan.chosen)
+        self.ending(target.key for target in decision.plan.targets)
         outcomes = await self.signals.send(decision, before, self.age_s())
         self.signalled(decision.plan.action, outcomes)
         self.mark_again(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pgtop_conn.model.diagnosis import diagnose
@@ -15,7 +15,7 @@ from pgtop_conn.model.leaks import Leak
 from pgtop_conn.model.observation import Observation
 from pgtop_conn.model.sizing import sizing
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, Snapshot
+from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.tui.acting import ActingScreen
 from pgtop_conn.tui.diagnosing import Diagnosis
@@ -47,6 +47,9 @@ class ExplainingScreen(ActingScreen):
         self.observation.add(snapshot, self.budget_of(snapshot))
         self.leaks = self.observation.leaks(snapshot)
         self.tags = tags_of(snapshot, self.options.labels, self.leaks)
+
+    def ending(self, keys: Iterable[BackendKey]) -> None:
+        self.observation.signalled(keys)
 
     def _counts(self, backends: Sequence[Backend]) -> Mapping[Hashable, int]:
         return group_counts(backends, self._sources)

@@ -166,9 +166,10 @@ LEAK: Column[Group] = Column("leak", "", 9, lambda found, frame: leak_flag(found
 
 
 def leak_flag(found: Group, frame: Frame) -> Cell:
-    """How many of a group's sessions look leaked, in a word that needs no colour; nothing where none does."""
+    """How many of a group's sessions look leaked, and how many do not; nothing where none does."""
     leaked = sum(1 for backend in found.backends if backend.key in frame.tags.leak) if frame.tags.leak else 0
-    return Cell(f"leak {leaked}" if leaked else "", "leak")
+    others = len(found.backends) - leaked
+    return Cell(f"leak {leaked}{f' + {others}' if others else ''}" if leaked else "", "leak")
 
 
 def titles(
