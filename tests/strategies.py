@@ -55,7 +55,7 @@ def client_backends(draw: st.DrawFn, pid: st.SearchStrategy[int] = pids) -> Back
         wait_event_type=wait_event_type,
         wait_event=wait_event,
         query=draw(st.one_of(st.sampled_from(QUERIES), raw_text.map(clean_query))) if known else "",
-        blocked_by=tuple(draw(st.lists(pids, max_size=2))) if wait_event_type == "Lock" else (),
+        blocked_by=tuple(draw(st.lists(pids, max_size=2, unique=True))) if wait_event_type == "Lock" else (),
         wrote=draw(st.booleans()),
         holds_xmin=draw(st.booleans()),
         ssl=draw(st.booleans()),

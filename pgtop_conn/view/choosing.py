@@ -30,6 +30,7 @@ ABOUT = {
     "client": "address of the client",
     "state": "state, blocked or leaked",
     "for": "time in this state",
+    "unused": "time since the last statement of an idle session",
     "xact": "time in this transaction",
     "wait": "wait event, or who blocks",
     "query": "the running or last query",

@@ -16,7 +16,7 @@ from pgtop_conn.model.text import clean, clean_query
 from tests.factories import NOW
 from tests.strategies import CLIENTS, NAMES, QUERIES, backends, client_backends
 
-DURATION_KEYS = ("idle", "age", "xact", "query_age", "state_age")
+DURATION_KEYS = ("idle", "unused", "age", "xact", "query_age", "state_age")
 TAGS = Tags(source=lambda backend: {16_384: "aws", 16_385: "supabase"}.get(backend.role_oid, ""))
 
 
@@ -106,6 +106,7 @@ def seconds_of(backend: Backend, key: str) -> float | str | None:
     since = {
         "age": backend.key.backend_start,
         "idle": backend.state_change if idle else None,
+        "unused": (backend.key.backend_start if backend.never_queried else backend.query_start) if idle else None,
         "xact": xact,
         "query_age": backend.query_start,
         "state_age": backend.state_change,

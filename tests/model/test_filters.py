@@ -10,7 +10,7 @@ from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Bac
 from pgtop_conn.model.text import clean
 from tests.factories import NOW, make_backend, make_background, make_hidden, make_walsender
 
-DURATION_KEYS = ("idle", "age", "xact", "query_age", "state_age")
+DURATION_KEYS = ("idle", "unused", "age", "xact", "query_age", "state_age")
 TAGS = Tags(
     source=lambda backend: {16_384: "aws", 16_385: "supabase"}.get(backend.role_oid, ""),
     leak={make_backend().key: "58 idle for more than 20 min"},
@@ -242,7 +242,7 @@ def test_mentions(key: str) -> None:
         ("pid:x", "pid:x", "write pid:4711"),
         ("pid~4", "pid~4", "write pid:4711"),
         ("pid:４", "pid:４", "write pid:4711"),
-        ("pid:" + "9" * 5000, "pid:" + "9" * 5000, "write pid:4711"),
+        ("pid:" + "9" * 4000, "pid:" + "9" * 4000, "write pid:4711"),
         ("state:idel", "state:idel", "did you mean idle"),
         ("!state:zzz", "!state:zzz", "expected idle, active"),
         ("client:web1", "client:web1", "10.2.0.0/16, or local"),

@@ -148,8 +148,8 @@ def test_a_title_says_how_many_columns_are_out_of_sight() -> None:
     def text(width: int, aside: int = 0) -> str:
         return " ".join(cell.text for _, cell in cells(header, frame, width, aside))
 
-    assert text(60).endswith(" >4")
-    assert text(80).endswith(" > 3 more")
+    assert text(60).endswith(" >5")
+    assert text(80).endswith(" > 4 more")
     assert "<" not in text(60)
     assert "< PID" in text(60, 1)
     assert ">" not in text(300)
