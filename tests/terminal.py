@@ -129,13 +129,17 @@ class Terminal:
 
     async def answers_yes(self) -> None:
         """Send what the dialog on the screen asks about, once it takes keys; until then it drops them, and says so."""
+        await self.answers("Press Ctrl-Y", YES)
+
+    async def answers(self, question: str, keys: str) -> None:
+        """Answer the dialog that shows this question, once it takes keys."""
         deadline = time.monotonic() + HANG_S
-        while "Press Ctrl-Y" in self.text:
+        while question in self.text:
             assert time.monotonic() < deadline, f"the dialog takes no answer; it shows:\n{self.text}"
             await asyncio.sleep(QUIET_S + 0.1)
-            self.type(YES)
+            self.type(keys)
             with contextlib.suppress(AssertionError):
-                await wait_until(lambda: "Press Ctrl-Y" not in self.text, "the dialog is left", within_s=1.0)
+                await wait_until(lambda: question not in self.text, "the dialog is left", within_s=1.0)
 
     async def shows(self, *texts: str, within_s: float = HANG_S) -> None:
         """Wait until every text is on the screen."""

@@ -284,7 +284,7 @@ async def test_a_rescue_by_the_host_door_on_the_screen(
         await wait_until(lambda: "Free how many" not in one.text, "it is closed")
         one.type("gx")
         await one.shows("Terminate 5 sessions?", "Type the role's name to confirm: web")
-        one.type("web\r")
+        await one.answers("Type the role's name to confirm", "web\r")
         await one.shows("5 gone", "1/6")
         one.type("q")
         assert await one.ends() == 0

@@ -29,7 +29,7 @@ def nothing(_path: Path) -> None:
     [
         (nothing, "No such file"),
         (Path.mkdir, "Is a directory"),
-        (os.mkfifo, "is not a recording"),
+        (os.mkfifo, "is not a regular file"),
         (Path.touch, "is not a recording"),
         (lambda path: path.write_bytes(b"pgtop-conn recording 1\n"), "no moment that can be read"),
         (lambda path: path.write_bytes(b"pgtop-conn recording 9\n"), "this version of pgtop-conn knows format 1"),

@@ -74,7 +74,8 @@ TEXTS: tuple[PoolerText, ...] = (
     ),
     PoolerText(
         Failure.LOGIN,
-        _begins(r"extended query protocol not supported by admin console"),
+        # The second is what PgBouncer's console says of statements that it does not know.
+        _begins(r"extended query protocol not supported by admin console", r"failure\Z", r"invalid command "),
         "this is the pooler's admin console; to look at the server, name a database of it",
     ),
 )

@@ -225,9 +225,11 @@ class _Reading:
             return before
         if head["locks"] is None:
             return None
-        at, lost, gained = several(head["locks"])
+        at, lost, gained, *special = several(head["locks"])
         holders = before.holders if before is not None else frozenset()
-        return Locks(real(at), (holders - self._pids(lost)) | self._pids(gained))
+        # Recordings of earlier versions don't have the last two.
+        advisory, slots = (frozenset(map(whole, several(pids))) for pids in (special or ([], [])))
+        return Locks(real(at), (holders - self._pids(lost)) | self._pids(gained), advisory, slots)
 
     def _pids(self, count: object) -> frozenset[int]:
         pid, pids = 0, []

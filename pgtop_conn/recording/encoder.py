@@ -212,7 +212,10 @@ class Encoder:
         return NEW_STATEMENT
 
     def _put_locks(self, locks: Locks | None, head: dict[str, object], numbers: list[int]) -> None:
-        """`locks`: their time, and how many no longer hold any and how many do now; numbers: the pids of both."""
+        """`locks`: their time, how many no longer hold any, how many do now, and who holds advisory ones and slots.
+
+        Numbers: the pids of the first two.
+        """
         before = self._locks
         if locks is before or (locks is not None and locks == before):
             return
@@ -222,7 +225,7 @@ class Encoder:
             return
         held = before.holders if before is not None else frozenset()
         lost, gained = sorted(held - locks.holders), sorted(locks.holders - held)
-        head["locks"] = (locks.at, len(lost), len(gained))
+        head["locks"] = (locks.at, len(lost), len(gained), sorted(locks.advisory), sorted(locks.slots))
         for pids in (lost, gained):
             numbers += [later - earlier for earlier, later in zip((0, *pids), pids, strict=False)]
 

@@ -116,7 +116,7 @@ def _changed(draw: st.DrawFn, backend: Backend) -> Backend:
         query_start=draw(_maybe_times),
         state_change=draw(_maybe_times),
         app=draw(st.sampled_from((backend.app, "other"))),
-        blocked_by=tuple(draw(st.lists(pids, max_size=2))),
+        blocked_by=tuple(draw(st.lists(pids, max_size=2, unique=True))),
     )
 
 
