@@ -14,6 +14,8 @@ from pgtop_conn.model.verdicts import Verdict, Verdicts
 
 #: A habit is known from so many sessions that were taken up again.
 HABIT_NEEDS = 3
+#: Births go on while the last one is no more than so many times their usual distance ago.
+GOES_ON_PACES = 3.0
 
 _Key = tuple[str, str, str]
 
@@ -89,12 +91,18 @@ def _told(
         certainty=str(Certainty.FOUND if since else Certainty.SUSPECTED),
         score=max(one.evidence.score for one in verdicts),
         growth=growth_of(app) if growth_of is not None and len(names) == 1 else None,
-        pace_s=largest.evidence.pace_s,
+        pace_s=_pace_now(largest.evidence.pace_s, members, at),
         used=used,
         since_s=at - min(since) if since else None,
         watched_s=watched_s,
         habit_s=habit.gap_s if habit.reuses >= HABIT_NEEDS else None,
     )
+
+
+def _pace_now(pace_s: float | None, members: Sequence[Backend], at: float) -> float | None:
+    """The seconds between two births, None where they have ended: how fast a server was filled is no growth of now."""
+    newest = max((backend.key.backend_start or 0.0 for backend in members), default=0.0)
+    return pace_s if pace_s is not None and at - newest <= GOES_ON_PACES * pace_s else None
 
 
 def _leak(told: Told, shared_name: bool) -> Leak:

@@ -185,6 +185,9 @@ def _ended_at_once(error: SourceLost, link: Link | None, info: ConnInfo, host: H
     """Why a session ended before its first answer. A pooler says only then that it has no server for us."""
     if link is not None and link.watched is not None and link.watched.why_ended:
         return ConnectError(f"no session at {host}: {error}", failure=Failure.UNREACHABLE)
+    said = pooler_text(str(error))
+    if said is not None:
+        return ConnectError(f"{error} — {said.meaning}", failure=said.failure)
     failure = Failure.UNABLE
     if link is not None and link.last_word is not None:
         told = explained(link.last_word, info, host)

@@ -121,6 +121,15 @@ def test_pools_of_ten_one_after_the_other_are_healthy() -> None:
     assert not Watcher().sees(pods, 30)
 
 
+def test_how_fast_a_server_was_filled_is_no_growth_of_now() -> None:
+    rows = lost(20)
+    (leak,) = Watcher().sees(rows)
+    assert leak.evidence["per_minute"] == pytest.approx(60.0)
+    (later,) = Watcher().sees([session(row.pid, row.pid - 320.0) for row in rows], 2)
+    assert later.evidence["per_minute"] is None
+    assert "/min" not in later.sentence
+
+
 def test_an_engine_for_each_request_is_said_to_be_one() -> None:
     watcher = Watcher(make_server(max_connections=26))
     (leak,) = watcher.sees(lost(22, 3.0, query="ROLLBACK"), 40)
