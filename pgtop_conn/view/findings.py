@@ -110,7 +110,7 @@ def evidence(found: Finding) -> list[tuple[str, str]]:
     return [
         (_title(name), text)
         for name, value in found.evidence.items()
-        if name not in INTERNAL and (text := _valued(str(name), value)) is not None
+        if name not in INTERNAL and (value or name not in WHERE_ANY) and (text := _valued(str(name), value)) is not None
     ]
 
 
@@ -127,7 +127,13 @@ TITLES: Mapping[str, str] = {
     "idle_over_s": "idle longer than",
     "idle_over": "sessions idle longer",
     "restarted_s": "restarted before",
+    "since_s": "found before",
+    "passed_over": "opened since the oldest was last used",
+    "unread_results": "results not read",
+    "reused": "taken up again",
 }
+#: Counts that are worth a word only where there are any.
+WHERE_ANY = frozenset({"never_queried", "in_transaction", "unread_results", "holds_xmin", "wrote", "leaked"})
 
 
 def _title(name: object) -> str:
