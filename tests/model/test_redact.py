@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pgtop_conn.model import secret_words
@@ -149,6 +149,7 @@ def test_masking_twice_changes_nothing(query: str) -> None:
     assert shape(shape(query)) == shape(query)
 
 
+@example("\xa00")
 @given(st.text(max_size=60))
 def test_any_text_is_read(query: str) -> None:
     assert masked(masked(query)) == masked(query)
