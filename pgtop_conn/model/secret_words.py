@@ -34,7 +34,8 @@ _NAME_WORDS = ("pass", "pin", "otp", "key")
 #: Every part is bounded: the text is read once.
 _STRUCTURE = later(
     r"crypt\w{0,40}\s{0,9}\(|digest\s{0,9}\(|(?:create|alter)\s{1,9}subscription"
-    r"|\bbasic\s{1,9}[a-z0-9+/=]{6}|://[^\s@]{0,300}@|(?:^|(?<=[\s'\"]))-(?:u|-(?:proxy-)?user)[\s=]{0,9}[^\s:]{0,200}:[^\s]"
+    r"|\bbasic\s{1,9}[a-z0-9+/=]{6}|://[^\s@]{0,300}@"
+    r"|(?:^|(?<=[\s'\"]))-(?:u|-(?:proxy-)?user)[\s=]{0,9}[^\s:]{0,200}:[^\s]"
     r"|(?-i:\b(?:AKIA|ASIA)[0-9A-Z]{8}|\bgh[pousr]_[A-Za-z0-9]{8}|\bxox[abprs]-|\beyJ[A-Za-z0-9_-]{8}|\bsk[-_]\w{8})",
     re.IGNORECASE,
 )
