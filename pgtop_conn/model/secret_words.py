@@ -141,7 +141,7 @@ def _hidden(tokens: Sequence[_Token]) -> set[int]:
 
 def _manages_roles(words: Sequence[_Token]) -> bool:
     return any(
-        token.word in ("CREATE", "ALTER") and after.word in ("ROLE", "USER", "GROUP")
+        token.word in ("CREATE", "ALTER") and after.word in ("ROLE", "USER", "GROUP", "SERVER")
         for token, after in pairwise(words)
     )
 

@@ -239,6 +239,7 @@ _PASSWORDS = st.sampled_from(
         "EXPLAIN ALTER ROLE a PASSWORD {word}",
         "PREPARE p AS ALTER ROLE a PASSWORD {word}",
         "CREATE USER a IDENTIFIED BY {word}",
+        "ALTER SERVER s OPTIONS (SET password {word} )",
         "SET PASSWORD FOR a = {word}",
         "SELECT * FROM users WHERE token = {word} AND a = b",
         'SELECT * FROM users u WHERE "u"."password" = {word}',
