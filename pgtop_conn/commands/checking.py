@@ -49,8 +49,9 @@ def notes() -> str:
     return f"""
 names of thresholds, and of the performance data:
 {names}
-and one 'role NAME' or 'database NAME' for each that has a CONNECTION LIMIT; with more than 20 of them, for those
-that are used to 80 % and more, 20 at most, and limits_left_out counts the others.
+The performance data also has one 'role NAME' or 'database NAME' for each that has a CONNECTION LIMIT; with more than
+20 of them, for those that are used to 80 % and more, 20 at most, and limits_left_out counts the others. A threshold on
+all of them is one of limit_percent.
 
 A RANGE is as the Monitoring Plugins write it: 10 is 0 to 10, 10: from 10 on, ~:10 up to 10, 10:20 both; @10:20 alerts
 inside instead of outside. {DEFAULT} has 80 and 95 (the settings `warning` and `critical`), the others have none.

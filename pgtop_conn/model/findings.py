@@ -22,7 +22,7 @@ class Cause(StrEnum):
     LEAK = "leak"
     #: active, used, share, by_app {app: active}
     TRAFFIC = "traffic"
-    #: pid, role, app, database, frees, state, state_s, statement (masked)
+    #: pid (None: a prepared transaction), role, app, database, frees, state, state_s, statement (masked)
     BLOCKER = "blocker"
     #: count, oldest_s, unread_results, by_app {app: count}, by_role {role: count}
     CLIENT_WAIT = "client_wait"

@@ -47,7 +47,8 @@ class PileUp:
         """Plain JSON data, as findings.Cause.BLOCKER says."""
         holder = self.backend
         return {
-            "pid": self.pid,
+            # A prepared transaction has none.
+            "pid": self.pid if self.pid != PREPARED else None,
             "role": holder.role if holder else "",
             "app": holder.app if holder else "",
             "database": holder.database if holder else "",

@@ -16,6 +16,8 @@ from pgtop_conn.model.secret_words import HIGH, MASK, may_hold_secret, without_s
 from pgtop_conn.model.text import one_line
 
 _HIGH = HIGH
+#: Other blanks are letters to the server: without them, what they stand before would be read as something else.
+_BLANKS = " \t\n\r\f\v"
 _START, _PART = rf"[A-Za-z_{_HIGH}]", rf"[A-Za-z0-9_{_HIGH}]"
 _TAG = rf"\$(?:{_START}{_PART}*+)?\$"
 _PREFIXED = r"(?:[eEbBxXnN]|[uU]&)'"
@@ -97,7 +99,7 @@ def _shape(query: str) -> str:
 
 def _masked(query: str) -> str:
     pieces = _agreed(query) if "\\'" in query else _pieces(query, _STANDARD)
-    return without_secrets("".join(text for _end, text in pieces).strip())
+    return without_secrets("".join(text for _end, text in pieces).strip(_BLANKS))
 
 
 _remembered_mask = lru_cache(maxsize=256)(_masked)

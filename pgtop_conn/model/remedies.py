@@ -34,7 +34,7 @@ from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders, 
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, TRANSACTION_STATES, Backend
 from pgtop_conn.model.tuning import applied, for_role, server_wide
 from pgtop_conn.model.upkeep import listens
-from pgtop_conn.model.weighing import FILLS_SHARE, leaked_pids
+from pgtop_conn.model.weighing import FILLS_SHARE, leaked_pids, plural
 
 #: Durations as PostgreSQL shows them, and their seconds.
 DURATIONS: tuple[tuple[str, int], ...] = (
@@ -214,18 +214,19 @@ def _sessions(finding: Finding, case: Case) -> list[Backend]:
 def _blocker(finding: Finding, case: Case) -> Iterator[Remedy]:
     pid, role, database = whole(finding, "pid"), text_of(finding, "role"), text_of(finding, "database")
     state, frees = text_of(finding, "state"), whole(finding, "frees")
+    behind = "1 session waits" if frees == 1 else f"{frees} sessions wait"
     if not pid:
         yield step(
             "Find the prepared transaction in pg_prepared_xacts, and COMMIT PREPARED or ROLLBACK PREPARED it",
-            f"{frees} sessions wait for a transaction that no session holds",
+            f"{behind} for a transaction that no session holds",
         )
         return
     then = "" if untouchable(case, role) else ", then x (terminate)"
     yield step(
         f"Press b (blockers), go to {pid}, look at its query{then}",
-        f"{frees} sessions wait behind it and hold their slots meanwhile",
+        f"{behind} behind it, each in its slot",
     )
-    yield from end_one(case, pid, f"lets {frees} waiting sessions go on")
+    yield from end_one(case, pid, f"lets {plural(frees, 'waiting session')} go on")
     if state in TRANSACTION_STATES:
         yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
     elif state == ACTIVE:

@@ -22,16 +22,20 @@ HIGH = r"\x80-\u23ff\u2422-\U0010ffff"
 _WORDS = (
     *("passw", "passphrase", "passcode", "pwd", "secret", "token", "credential", "bearer", "authorization", "hmac"),
     *("jwt", "cookie", "identified by", "user mapping", "set_config", "dblink", "-----begin"),
-    *("api_key", "apikey", "api-key", "access_key", "accesskey", "access-key", "private_key", "privatekey"),
-    *("private-key", "signing_key", "sign_key", "encryption_key", "encrypt_key", "master_key", "auth_key", "ssh_key"),
-    *("session_key", "shared_key"),
+    "sshpass",
 )
-_NAME = later(r"\b(?:pass|pin|otp)\b|aws_\w{0,40}key|(?-i:[A-Z0-9]_KEY\b)", re.IGNORECASE)
-_NAME_WORDS = ("pass", "pin", "otp", "aws_", "_key")
+_NAME = later(
+    r"\b(?:pass|pin|otp)\b|aws_\w{0,40}key|(?-i:[A-Z0-9]_KEY\b)"
+    r"|(?:api|access|account|private|sign(?:ing|ature)?|encrypt(?:ion)?|decrypt(?:ion)?|master|auth|ssh|session|shared)"
+    r"[ _-]?key",
+    re.IGNORECASE,
+)
+_NAME_WORDS = ("pass", "pin", "otp", "key")
 #: Every part is bounded: the text is read once.
 _STRUCTURE = later(
     r"crypt\w{0,40}\s{0,9}\(|digest\s{0,9}\(|(?:create|alter)\s{1,9}subscription"
-    r"|\bbasic\s{1,9}[a-z0-9+/=]{6}|://[^\s@]{0,300}@|(?:^|(?<=[\s'\"]))-(?:u|-user)[\s=]{0,9}[^\s:]{0,200}:[^\s]"
+    r"|\bbasic\s{1,9}[a-z0-9+/=]{6}|://[^\s@]{0,300}@"
+    r"|(?:^|(?<=[\s'\"]))-(?:u|-(?:proxy-)?user)[\s=]{0,9}[^\s:]{0,200}:[^\s]"
     r"|(?-i:\b(?:AKIA|ASIA)[0-9A-Z]{8}|\bgh[pousr]_[A-Za-z0-9]{8}|\bxox[abprs]-|\beyJ[A-Za-z0-9_-]{8}|\bsk[-_]\w{8})",
     re.IGNORECASE,
 )
@@ -137,7 +141,7 @@ def _hidden(tokens: Sequence[_Token]) -> set[int]:
 
 def _manages_roles(words: Sequence[_Token]) -> bool:
     return any(
-        token.word in ("CREATE", "ALTER") and after.word in ("ROLE", "USER", "GROUP")
+        token.word in ("CREATE", "ALTER") and after.word in ("ROLE", "USER", "GROUP", "SERVER")
         for token, after in pairwise(words)
     )
 

@@ -20,6 +20,7 @@ from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.constants import COLOR_SYSTEM
+from textual.css.query import NoMatches
 from textual.theme import Theme
 
 from pgtop_conn.model.source import Source
@@ -216,6 +217,13 @@ class MonitorApp(OnlyChangedApp[int]):
     async def finish(self) -> None:
         """No poll and no signal is left running."""
         await self.main.finish()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Once we leave Textual mounts nothing any more: who then finds no child of its own has met no defect."""
+        if self._exit and isinstance(error, NoMatches):
+            log.info("left while the screen was being built: %s", type(error).__name__)
+        else:
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """One line instead of Textual's traceback, which prints local variables; the log has the traceback without."""

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pgtop_conn.model import secret_words
@@ -149,6 +149,7 @@ def test_masking_twice_changes_nothing(query: str) -> None:
     assert shape(shape(query)) == shape(query)
 
 
+@example("\xa00")
 @given(st.text(max_size=60))
 def test_any_text_is_read(query: str) -> None:
     assert masked(masked(query)) == masked(query)
@@ -238,6 +239,7 @@ _PASSWORDS = st.sampled_from(
         "EXPLAIN ALTER ROLE a PASSWORD {word}",
         "PREPARE p AS ALTER ROLE a PASSWORD {word}",
         "CREATE USER a IDENTIFIED BY {word}",
+        "ALTER SERVER s OPTIONS (SET password {word} )",
         "SET PASSWORD FOR a = {word}",
         "SELECT * FROM users WHERE token = {word} AND a = b",
         'SELECT * FROM users u WHERE "u"."password" = {word}',

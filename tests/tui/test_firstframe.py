@@ -254,6 +254,7 @@ async def test_every_way_out_before_textual_is_there(cluster: Cluster, leave: An
         leave(terminal)
         assert await terminal.ends() == code
         assert_given_back(terminal)
+        assert b"unexpected" not in terminal.written
 
 
 FAILING = """
