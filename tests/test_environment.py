@@ -31,7 +31,7 @@ async def shell(
     """`"$@"` with these arguments in a line of sh, where streams are closed or led elsewhere."""
     variables = {**os.environ, **(environ or {})}
     process = await asyncio.create_subprocess_exec(
-        *("sh", "-c", line, "sh", *PROGRAM, *arguments),
+        *("/bin/sh", "-c", line, "sh", *PROGRAM, *arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

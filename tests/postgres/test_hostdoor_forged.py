@@ -37,6 +37,8 @@ FORGED = "postgres: web postgres [local] idle"
 #: Another number than any server of the tests runs as.
 STRANGER = 64998
 
+#: What makes a container of a server, and a process in it that pretends to be one of its own.
+TOOLS = ("unshare", "nsenter", "setpriv", "bash")
 LOOK = """
 import asyncio, json, sys
 from pgtop_conn.model.slots import SlotBudget
@@ -104,6 +106,7 @@ async def orphan(postmaster: int, program: Path, user: int, fifo: Path) -> Async
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(TOOLS)}")
 async def test_orphans_with_the_title_of_a_session_are_none(
     make_cluster: MakeCluster, clients: Clients, tmp_path: Path
 ) -> None:
