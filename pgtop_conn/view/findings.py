@@ -223,7 +223,7 @@ def _short(case: Case) -> str:
     if seconds >= RATE_NEEDS_S:
         return ""
     return (
-        f"growth, and the habits of the applications: the server was watched for {seconds:.0f} s,"
+        f"growth, and the habits of the applications: the server was watched for {int(seconds)} s,"
         f" and {RATE_NEEDS_S:.0f} s are the least that tells"
     )
 
