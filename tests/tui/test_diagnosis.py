@@ -172,7 +172,7 @@ async def test_nothing_wrong_says_what_was_looked_for(diagnosed: list[Finding]) 
         await pilot.press("d")
         text = text_of(app)
         assert "nothing is wrong" in text
-        assert "idle in transaction, oversized pool" in text
+        assert "idle in transaction, waiting for clients" in text
         await source.tick(pilot, shop(NOW + 2))
         await until(lambda: not app.main.facts.reading)
         await pilot.pause()
