@@ -370,7 +370,7 @@ def _reconnect_storm(finding: Finding, case: Case) -> Iterator[Remedy]:
     if lifetime_s is not None:
         yield step(
             f"Use one pool in each process of {named} instead of a connection for each request",
-            f"sessions live about {lifetime_s:.1f} s",
+            f"sessions live about {lifetime_s:.1f} s" if lifetime_s >= 0.1 else "sessions live for a moment",
             Effect.NEW_SESSIONS,
         )
     yield from driver_settings(case, apps[:2])

@@ -65,3 +65,5 @@ def test_what_is_advised_holds_now(recording: Path) -> None:
         lost = {key.pid for leak in case.observation.leaks(snapshot) for key in leak.sessions}
         sized = {pid for one in findings if one.cause is Cause.OVERSIZED_POOL for pid in one.sessions}
         assert not lost & sized
+        storms = [one for one in findings if one.cause is Cause.RECONNECT_STORM]
+        assert not any(lost.intersection(one.sessions) for one in storms)
