@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
 
 from pgtop_conn.model.app_groups import app_group
 from pgtop_conn.model.habits import Habits, Pool
 from pgtop_conn.model.leak_words import Told, evidence_of, sentence_of, session_sentences
-from pgtop_conn.model.leaks import Certainty, Leak
+from pgtop_conn.model.leaks import Certainty, Leak, have_stopped
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.verdicts import Verdict, Verdicts
 
@@ -80,6 +81,9 @@ def _told(
     pool = Pool(app, instance.role, instance.database)
     since = [one.since for one in verdicts if one.since is not None]
     habit = habits.of(pool)
+    pace_s = largest.evidence.pace_s
+    if have_stopped(max(one.key.backend_start or 0.0 for one in members), pace_s, at):
+        pace_s = inf
     return Told(
         pool=pool,
         at=at,
@@ -89,7 +93,7 @@ def _told(
         certainty=str(Certainty.FOUND if since else Certainty.SUSPECTED),
         score=max(one.evidence.score for one in verdicts),
         growth=growth_of(app) if growth_of is not None and len(names) == 1 else None,
-        pace_s=largest.evidence.pace_s,
+        pace_s=pace_s,
         used=used,
         since_s=at - min(since) if since else None,
         watched_s=watched_s,

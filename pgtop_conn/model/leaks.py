@@ -268,7 +268,12 @@ def beyond(sessions: Sequence[Life], watch: Watch, at: float) -> Sequence[Life]:
 
 def _stopped(stairs: Staircase) -> bool:
     """Whether births have ended, as at a pool's maximum or on a full server."""
-    return stairs.at - stairs.newest > max(STOPPED_S, STOPPED_PACES * (stairs.pace_s or 0.0))
+    return have_stopped(stairs.newest, stairs.pace_s, stairs.at)
+
+
+def have_stopped(newest: float, pace_s: float | None, at: float) -> bool:
+    """Whether births at this pace have ended, of which the last was at `newest`."""
+    return at - newest > max(STOPPED_S, STOPPED_PACES * (pace_s or 0.0))
 
 
 def _score(stairs: Staircase, sessions: Sequence[Life], certainty: Certainty) -> float:
