@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +70,25 @@ async def test_nothing_wrong_is_an_empty_list_and_exit_code_0(make_cluster: Make
     code, out, err = await run("diagnose", "--for", "0", quiet.uri())
     assert (code, err) == (0, "")
     assert "nothing is wrong" in out
+
+
+async def test_a_recording_of_the_server_stands_for_the_watch(every_cluster: Cluster, tmp_path: Path) -> None:
+    film = tmp_path / "film.pgtop"
+    code, _, err = await run("record", "--duration", "1s", "--interval", "0.25", str(film), every_cluster.uri())
+    assert code == 0, err
+    code, out, err = await run("diagnose", "--recording", str(film), every_cluster.uri())
+    assert (code, err) == (0, "")
+    assert "after one look" not in out
+
+
+async def test_a_recording_of_another_server_is_refused(make_cluster: MakeCluster, tmp_path: Path) -> None:
+    film, one, other = tmp_path / "film.pgtop", make_cluster(), make_cluster()
+    code, _, err = await run("record", "--duration", "1s", "--interval", "0.25", str(film), one.uri())
+    assert code == 0, err
+    code, out, err = await run("diagnose", "--recording", str(film), other.uri())
+    assert (code, out) == (2, "")
+    assert "expected one of the server at" in err
+    assert err.count("\n") == 1
 
 
 @asynccontextmanager

@@ -10,8 +10,9 @@ from time import monotonic
 
 from pgtop_conn import streams
 from pgtop_conn.config import Settings
-from pgtop_conn.model.errors import PollFailed, SourceLost
+from pgtop_conn.model.errors import BadInput, PollFailed, SourceLost
 from pgtop_conn.model.filters import NO_TAGS, Tags
+from pgtop_conn.model.identity import place_of
 from pgtop_conn.model.labels import tags_of
 from pgtop_conn.model.observation import Observation
 from pgtop_conn.model.slots import SlotBudget
@@ -43,7 +44,7 @@ class Watch:
 
 
 #: What diagnose, and a filter that uses `leak`, wait for: the same evidence gives both the same answer.
-UNTIL_STABLE = Watch(10.0, 30.0)
+UNTIL_STABLE = Watch(10.0, 60.0)
 ONE_POLL = Watch.for_s(0.0)
 
 
@@ -73,15 +74,20 @@ async def observe(
 ) -> tuple[Snapshot, SlotBudget, Observation]:
     """Poll for as long as `watch` says, one question at a time. Gives the newest poll and all they say together.
 
-    `earlier` are polls of the same server, oldest first, that were recorded before. The first poll may raise what
-    poll() raises; a later one that fails is left out.
+    `earlier` are polls of the same server, oldest first, that were recorded before; of another one they raise BadInput.
+    The first poll may raise what poll() raises; a later one that fails is left out.
     """
     seen = Seen(settings)
+    recorded: Snapshot | None = None
     for one in earlier:
         seen.take(one)
+        recorded = one
     every_s = min(settings.interval_s, MOST_S)
     began = monotonic()
     snapshot = await source.poll()
+    if recorded is not None and not place_of(recorded).relation(snapshot).tells:
+        was, now = (f"{one.host}:{one.port}" for one in (recorded.server, snapshot.server))
+        raise BadInput(f"the recording is of {was}; expected one of the server at {now}")
     budget = seen.take(snapshot)
     try:
         while (left := watch.left_s(monotonic() - began, seen.observation, snapshot)) > 0:

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--for",
         dest="seconds",
         metavar="S",
-        help="watch for S seconds; 0 is one poll (default: 10 to 30, until no verdict is open)",
+        help="watch for S seconds; 0 is one poll (default: 10 to 60, until no verdict is open)",
     )
     group.add_argument("--recording", metavar="FILE", help="use the recorded polls of this server instead of waiting")
     group.add_argument("--ram", metavar="SIZE", help="memory of the database's host, like 64GB, where it can't be read")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import median
 
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy, RemedyKind
 from pgtop_conn.model.guards import Care, Policy, judge, useless_cancel
@@ -12,6 +13,10 @@ from pgtop_conn.model.snapshot import Backend
 
 _GUARDED = "replication, superusers and the provider's own roles are left out by the program itself"
 IBM = "IBM Cloud"
+#: Durations that a remedy's filter names, the longest first.
+_AGES: Sequence[tuple[str, float]] = (
+    *(("10m", 600.0), ("5m", 300.0), ("2m", 120.0), ("1m", 60.0), ("30s", 30.0), ("10s", 10.0), ("5s", 5.0)),
+)
 
 
 def step(text: str, why: str, effect: Effect = Effect.NOW) -> Remedy:
@@ -69,6 +74,16 @@ def _signal(backend: Backend, function: str) -> str:
         f"SELECT {function}(a.pid) FROM pg_stat_activity a WHERE a.pid = {backend.pid}"
         f" AND a.backend_start = {timestamp(start)};"
     )
+
+
+def aged(key: str, sessions: Sequence[Backend], case: Case) -> str:
+    """The term of a filter for the longest round duration that most of these sessions are past, so that it matches
+    now; "" where that is too short. `key` is query_age, or one that is told by the time in a state."""
+    at = case.snapshot.taken_at
+    age_of = Backend.query_s if key == "query_age" else Backend.state_s
+    reached = median(age_of(one, at) or 0.0 for one in sessions) if sessions else 0.0
+    term = next((text for text, seconds in _AGES if reached > seconds), "")
+    return f"{key}>{term}" if term else ""
 
 
 def pool_filter(*, app: str | None = None, role: str = "", database: str = "") -> str:

@@ -20,13 +20,15 @@ class Fix(NamedTuple):
 
 FIXES: Mapping[str, Fix] = {
     Mistake.NOT_RELEASED: Fix(
-        "return the connection on every path, also when an exception is raised; look at the code that ran {statement}",
-        "the pool had these sessions and opened others instead: nobody gave them back",
+        "return or close the connection on every path, also when an exception is raised; look at the code that"
+        " ran {statement}",
+        "others were opened although these sessions were there: nobody gave them back to a pool, or closed them",
     ),
     Mistake.NOT_CLOSED: Fix(
-        "create the engine, pool or connection once in each process, not in each request, or close it",
-        "each session was used, its transaction ended, and it was never used again: it belongs to an engine, a pool or"
-        " a connection of its own; {statement} is sent at the end of a use and names no code path",
+        "create the engine, pool or connection once in each process, not in each request, or close it; where all"
+        " requests share one pool, give the connection back, also when an exception is raised",
+        "each session was used, its transaction ended, and it was never used again: as a rule it belongs to an engine,"
+        " a pool or a connection of its own; {statement} is sent at the end of a use and names no code path",
     ),
     Mistake.OPEN_TRANSACTION: Fix(
         "commit or roll back on every path, also when an exception is raised; look at the code that ran {statement}",

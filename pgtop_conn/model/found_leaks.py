@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
 
 from pgtop_conn.model.app_groups import app_group
 from pgtop_conn.model.habits import Habits, Pool
 from pgtop_conn.model.leak_words import Told, evidence_of, sentence_of, session_sentences
-from pgtop_conn.model.leaks import Certainty, Leak
+from pgtop_conn.model.leaks import Certainty, Leak, have_stopped
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.verdicts import Verdict, Verdicts
 
 #: A habit is known from so many sessions that were taken up again.
 HABIT_NEEDS = 3
-#: Births go on while the last one is no more than so many times their usual distance ago.
-GOES_ON_PACES = 3.0
 
 _Key = tuple[str, str, str]
 
@@ -82,6 +81,9 @@ def _told(
     pool = Pool(app, instance.role, instance.database)
     since = [one.since for one in verdicts if one.since is not None]
     habit = habits.of(pool)
+    pace_s = largest.evidence.pace_s
+    if have_stopped(max(one.key.backend_start or 0.0 for one in members), pace_s, at):
+        pace_s = inf
     return Told(
         pool=pool,
         at=at,
@@ -91,18 +93,12 @@ def _told(
         certainty=str(Certainty.FOUND if since else Certainty.SUSPECTED),
         score=max(one.evidence.score for one in verdicts),
         growth=growth_of(app) if growth_of is not None and len(names) == 1 else None,
-        pace_s=_pace_now(largest.evidence.pace_s, members, at),
+        pace_s=pace_s,
         used=used,
         since_s=at - min(since) if since else None,
         watched_s=watched_s,
         habit_s=habit.gap_s if habit.reuses >= HABIT_NEEDS else None,
     )
-
-
-def _pace_now(pace_s: float | None, members: Sequence[Backend], at: float) -> float | None:
-    """The seconds between two births, None where they have ended: how fast a server was filled is no growth of now."""
-    newest = max((backend.key.backend_start or 0.0 for backend in members), default=0.0)
-    return pace_s if pace_s is not None and at - newest <= GOES_ON_PACES * pace_s else None
 
 
 def _leak(told: Told, shared_name: bool) -> Leak:

@@ -103,6 +103,10 @@ class Habits:
         self._raise_peaks(snapshot)
         self._forget()
 
+    def pools(self) -> list[Pool]:
+        """Those that are remembered, whether or not they hold a session now."""
+        return [Pool(*pool) for pool in self._pools]
+
     def of(self, pool: Pool) -> Habit:
         """What is known of one pool."""
         record = self._pools.get((pool.app, pool.role, pool.database))

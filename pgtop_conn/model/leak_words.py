@@ -77,7 +77,8 @@ class Told:
     mistake: str
     certainty: str
     score: float
-    #: Sessions per minute as the polls saw it; None: too little history. Otherwise the seconds between two births.
+    #: Sessions per minute as the polls saw it; None: too little history. Otherwise the seconds between two births,
+    #: endless where they have stopped.
     growth: float | None
     pace_s: float | None
     #: Slots in use, of the whole server.

@@ -49,6 +49,10 @@ WATCHED_UNUSED = 8
 FILLED_WITH = 20
 FILLED_S = 30.0
 LEAST_TRANSACTIONS = 3
+#: So many blocks of one size prove a client for each reload, when one began while we watched, or when they did not all
+#: begin within so many seconds.
+PROVEN_BLOCKS = 4
+STARTED_S = 10.0
 #: Of the sessions that were passed over so many are in order, and of those that could be so many are passed over.
 LEAST_ORDER = 0.8
 LEAST_PURE = 0.5
@@ -214,10 +218,15 @@ def _transactions(stairs: Staircase, _watch: Watch) -> Judged:
 
 def _in_blocks(stairs: Staircase, watch: Watch) -> Judged:
     """Blocks of one size, each left when the next one came."""
-    sessions = beyond([life for block in stairs.blocks for life in block], watch, stairs.at)
+    blocks = stairs.blocks
+    sessions = beyond([life for block in blocks for life in block], watch, stairs.at)
     if len(sessions) < PROVEN_STEPS:
         return None, Mistake.CLIENT_EACH_TIME, ()
-    return Certainty.FOUND, Mistake.CLIENT_EACH_TIME, sessions
+    # The processes of one host that fill their pools one after the other as they start look the same.
+    grown = sum(block[0].began > watch.since for block in blocks)
+    told_apart = grown or blocks[-1][0].began - blocks[0][0].began >= STARTED_S
+    found = len(blocks) >= PROVEN_BLOCKS and told_apart
+    return Certainty.FOUND if found else Certainty.SUSPECTED, Mistake.CLIENT_EACH_TIME, sessions
 
 
 def _never_used(stairs: Staircase, watch: Watch) -> Judged:
@@ -259,7 +268,12 @@ def beyond(sessions: Sequence[Life], watch: Watch, at: float) -> Sequence[Life]:
 
 def _stopped(stairs: Staircase) -> bool:
     """Whether births have ended, as at a pool's maximum or on a full server."""
-    return stairs.at - stairs.newest > max(STOPPED_S, STOPPED_PACES * (stairs.pace_s or 0.0))
+    return have_stopped(stairs.newest, stairs.pace_s, stairs.at)
+
+
+def have_stopped(newest: float, pace_s: float | None, at: float) -> bool:
+    """Whether births at this pace have ended, of which the last was at `newest`."""
+    return at - newest > max(STOPPED_S, STOPPED_PACES * (pace_s or 0.0))
 
 
 def _score(stairs: Staircase, sessions: Sequence[Life], certainty: Certainty) -> float:

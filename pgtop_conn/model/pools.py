@@ -72,7 +72,7 @@ def only_watched(watched_s: float) -> str:
     >>> only_watched(16.4), only_watched(7200)
     (' (watched for only 16 s)', '')
     """
-    return f" (watched for only {watched_s:.0f} s)" if watched_s < WATCHED_ENOUGH_S else ""
+    return f" (watched for only {int(watched_s)} s)" if watched_s < WATCHED_ENOUGH_S else ""
 
 
 def with_headroom(peak: int) -> int:

@@ -85,6 +85,15 @@ def kill_command(wanted: str, *options: str) -> str:
     return " ".join(("pgtop-conn kill", shlex.quote(wanted), *options, "--dry-run"))
 
 
+def diagnose_command(seconds: int) -> str:
+    """The command line that looks for so long.
+
+    >>> diagnose_command(60)
+    'pgtop-conn diagnose --for 60'
+    """
+    return f"pgtop-conn diagnose --for {seconds}"
+
+
 def bouncer_key(name: str, number: int) -> str:
     """A database's name on the left of PgBouncer's [databases], or an alias where that file can't hold the name.
 

@@ -6,12 +6,12 @@ Add a cause: a function in REMEDIES. Emergency steps come first, in order, then 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from statistics import median
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from pgtop_conn.model.causes_sessions import DUMPS
 from pgtop_conn.model.drivers import recognised
 from pgtop_conn.model.ending import (
+    aged,
     end_matching,
     end_one,
     largest,
@@ -24,11 +24,11 @@ from pgtop_conn.model.ending import (
 from pgtop_conn.model.facts import Override
 from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy, RemedyKind
 from pgtop_conn.model.fixes import FIXES, example
-from pgtop_conn.model.leaks import Mistake
+from pgtop_conn.model.leaks import Certainty, Mistake
 from pgtop_conn.model.limits import database_limit, raised_limit, role_limit
 from pgtop_conn.model.pooling import driver_settings
 from pgtop_conn.model.pools import sessions_of, untouchable
-from pgtop_conn.model.quoting import shown, shown_app
+from pgtop_conn.model.quoting import diagnose_command, shown, shown_app
 from pgtop_conn.model.redact import shape
 from pgtop_conn.model.slot_remedies import authenticating, reserve, walsenders, way_in
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, TRANSACTION_STATES, Backend
@@ -43,6 +43,8 @@ DURATIONS: tuple[tuple[str, int], ...] = (
 )
 #: A pool's own ways to retire an idle session take up to half an hour; a shorter timeout would surprise it.
 LEAST_IDLE_S = 1800.0
+#: A verdict that is open after a short watch is decided by then as a rule.
+WATCH_LONGER_S = 60
 #: A pool is seen to use its sessions in turn when so many were taken up again, and so many for each that it has.
 IN_TURN_LEAST = 5
 IN_TURN_SHARE = 1.0
@@ -64,6 +66,9 @@ def at_least(seconds: float) -> str:
 
 def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
     app, role, database = (text_of(finding, name) for name in ("app", "role", "database"))
+    if text_of(finding, "verdict") == Certainty.SUSPECTED:
+        yield from _suspected(finding, case)
+        return
     reason = untouchable(case, role)
     if reason is None:
         leaked = len(finding.sessions) or whole(finding, "idle_over")
@@ -81,6 +86,23 @@ def _leak(finding: Finding, case: Case) -> Iterator[Remedy]:
     if any(one.state in TRANSACTION_STATES for one in _sessions(finding, case)):
         yield from for_role(case, "idle_in_transaction_session_timeout", role, database)
     yield from _vanished_clients(case, role)
+    yield from way_in(case)
+
+
+def _suspected(finding: Finding, case: Case) -> Iterator[Remedy]:
+    """What to do before it is known: nothing is ended, and leak:yes chooses none of them."""
+    yield step(
+        f"Look again: {diagnose_command(WATCH_LONGER_S)}",
+        "pools that replace their sessions, and processes with a session each, look the same for a while; leak:yes"
+        " chooses none of these sessions until it is known",
+    )
+    fix = FIXES.get(text_of(finding, "mistake"), FIXES[Mistake.NOT_RELEASED])
+    advice = fix.advice.format(statement=text_of(finding, "statement") or "nothing")
+    yield step(
+        f"If {shown_app(text_of(finding, 'app'))} is known not to come back to them: {advice}",
+        "if it is a leak, only the code ends it",
+        Effect.NEW_SESSIONS,
+    )
     yield from way_in(case)
 
 
@@ -110,7 +132,7 @@ def _client_wait(finding: Finding, case: Case) -> Iterator[Remedy]:
     ordinary = [role for role in roles if untouchable(case, role) is None]
     why = f"{count} sessions hold a slot while their clients do something else"
     if ordinary or not roles:
-        wanted = f"wait:Client {_aged('query_age', sessions, case)}{_only(apps)} state:active"
+        wanted = f"wait:Client {aged('query_age', sessions, case)}{_only(apps)} state:active"
         yield from end_matching(case, wanted, f"Press / and type {wanted}, then x (terminate) on the group", why, count)
     fix = FIXES[Mistake.UNREAD_RESULT]
     for app in apps[:2]:
@@ -122,25 +144,6 @@ def _client_wait(finding: Finding, case: Case) -> Iterator[Remedy]:
         if driver is not None and code:
             yield Remedy(RemedyKind.DRIVER, code, Effect.NEW_SESSIONS, f"{driver.name}, recognised {told_by}")
     yield from _vanished_clients(case, ordinary[0] if ordinary else "")
-
-
-def _aged(key: str, sessions: Sequence[Backend], case: Case) -> str:
-    """The term for the longest round duration that most of these sessions are past, so that it matches now.
-
-    >>> _AGES[0], _AGES[-1]
-    (('10m', 600.0), ('5s', 5.0))
-    """
-    at = case.snapshot.taken_at
-    age_of = Backend.query_s if key == "query_age" else Backend.state_s
-    reached = median(age_of(one, at) or 0.0 for one in sessions) if sessions else 0.0
-    term = next((text for text, seconds in _AGES if reached > seconds), "")
-    return f"{key}>{term}" if term else ""
-
-
-#: Durations that a remedy's filter names, the longest first.
-_AGES: Sequence[tuple[str, float]] = (
-    *(("10m", 600.0), ("5m", 300.0), ("2m", 120.0), ("1m", 60.0), ("30s", 30.0), ("10s", 10.0), ("5s", 5.0)),
-)
 
 
 def _idle_sessions(finding: Finding, case: Case, role: str, database: str) -> Iterator[Remedy]:
@@ -175,7 +178,8 @@ def _traffic(finding: Finding, case: Case) -> Iterator[Remedy]:
         text, f"{whole(finding, 'active')} sessions are active; ended one by one they come back with the next request"
     )
     if apps:
-        wanted = f"{pool_filter(app=apps[0])} state:active query_age>1m"
+        own = [one for one in active if one.app == apps[0]]
+        wanted = " ".join(filter(None, (pool_filter(app=apps[0]), "state:active", aged("query_age", own, case))))
         text = f"Press / and type {wanted}, then c (cancel) on what is not needed"
         yield step(text, "a cancel frees no slot, but what was waiting for the same work gets on")
         yield step(
@@ -248,8 +252,8 @@ def _idle_in_transaction(finding: Finding, case: Case) -> Iterator[Remedy]:
     ordinary = [role for role in roles if untouchable(case, role) is None]
     why = f"{count} sessions hold transactions open, the oldest for {whole(finding, 'oldest_s')} s"
     if ordinary or not roles:
-        aged = _aged("state_age", _sessions(finding, case), case)
-        wanted = f"state:in-transaction,aborted {aged}{_only(apps) or _but_dumps(case)}"
+        age = aged("state_age", _sessions(finding, case), case)
+        wanted = f"state:in-transaction,aborted {age}{_only(apps) or _but_dumps(case)}"
         keys = f"Press / and type {wanted}, then x (terminate) on the group"
         yield from end_matching(case, wanted, keys, f"{why}; what they have not committed is rolled back", count)
     else:
@@ -325,13 +329,16 @@ def _database_limit(finding: Finding, case: Case) -> Iterator[Remedy]:
 def _at_limit(finding: Finding, case: Case, kind: str) -> Iterator[Remedy]:
     name, limit, used = text_of(finding, "name"), whole(finding, "limit"), whole(finding, "used")
     wanted = pool_filter(**{kind: name})
-    resting = [one for one in _sessions(finding, case) if one.state == IDLE]
-    idle = " ".join(filter(None, ("state:idle", _aged("idle", resting, case), wanted)))
-    if used and (kind != "role" or untouchable(case, name) is None):
+    held = [one for one in sessions_of(case) if (one.role if kind == "role" else one.database) == name]
+    resting = [one for one in held if one.state == IDLE]
+    idle = " ".join(filter(None, ("state:idle", aged("idle", resting, case), wanted)))
+    reason = untouchable(case, name) if kind == "role" else None
+    if not resting:
+        working = f"{kind} {shown(name)} uses {used} of {limit}, and none of them is idle: each is needed"
+        yield step(f"Press / and type {wanted}: look at what they do", working)
+    elif used and reason is None:
         why = f"{kind} {shown(name)} uses {used} of {limit}; each idle session that ends lets one login in"
         yield from end_matching(case, idle, f"Press / and type {idle}, then x (terminate) on the group", why, used)
-    reason = untouchable(case, name) if kind == "role" else None
-    held = [one for one in sessions_of(case) if (one.role if kind == "role" else one.database) == name]
     lost = len(leaked_pids(case).intersection(one.pid for one in held))
     leaks = lost > 0 and lost >= FILLS_SHARE * len(held)
     raised = () if leaks else raised_limit(case, kind, name, limit, used)
@@ -364,7 +371,7 @@ def _reconnect_storm(finding: Finding, case: Case) -> Iterator[Remedy]:
     if lifetime_s is not None:
         yield step(
             f"Use one pool in each process of {named} instead of a connection for each request",
-            f"sessions live about {lifetime_s:.1f} s",
+            f"sessions live about {lifetime_s:.1f} s" if lifetime_s >= 0.1 else "sessions live for a moment",
             Effect.NEW_SESSIONS,
         )
     yield from driver_settings(case, apps[:2])

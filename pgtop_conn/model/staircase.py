@@ -45,8 +45,8 @@ FORGOTTEN_XACT_S = 600.0
 #: the usual time between two births, and for so long.
 QUIET_PACES = 2.0
 QUIET_S = 2.0
-#: Instances that begin one after the other open blocks of one size; so many make a row.
-LEAST_BLOCKS = 4
+#: Instances that begin one after the other open blocks of one size; so many are a row.
+LEAST_BLOCKS = 2
 LEAST_BLOCK = 3
 #: A block is left when another one began so many seconds ago.
 BLOCK_S = 3.0

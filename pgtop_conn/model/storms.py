@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pgtop_conn.model.findings import Case, Cause, Finding, Severity
-from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.leak_words import span
 from pgtop_conn.model.snapshot import Backend
 from pgtop_conn.model.weighing import by_app, doubtful_pids, most, pids, plural, ranked, severity
@@ -20,6 +19,10 @@ SEEN_PER_SECOND = 2.0
 SEEN_FOR_S = 5.0
 #: Of the sessions that begin, this share ends.
 ENDED_SHARE = 0.5
+
+#: An application is named when so many of its sessions were seen to begin and end, and such a share of the most.
+LEAST_CHURNED = 2
+CHURNED_SHARE = 0.1
 
 #: A restart is of interest for so long, when so many came back, this many of them within one second.
 RESTARTED_WITHIN_S = 120.0
@@ -76,6 +79,7 @@ def _counted(case: Case) -> Finding | None:
     ended = churn.opened - len(young) / churn.over_s
     if ended < max(STORM_PER_SECOND, ENDED_SHARE * churn.opened):
         return None
+    young = _passing(case, young)
     return _storm(case, churn.opened, len(young) / churn.opened, young)
 
 
@@ -85,7 +89,7 @@ def _seen(case: Case) -> Finding | None:
     if churn is not None and churn.opened is not None:
         return None
     arrivals = departures = watched_s = 0.0
-    for pool in _pools(case):
+    for pool in case.observation.habits.pools():
         habit = case.observation.habits.of(pool)
         arrivals += habit.arrivals
         departures += habit.departures
@@ -93,17 +97,17 @@ def _seen(case: Case) -> Finding | None:
     if watched_s < SEEN_FOR_S or departures < ENDED_SHARE * arrivals or departures / watched_s < SEEN_PER_SECOND:
         return None
     at = case.snapshot.taken_at
-    young = [one for one in case.clients if (age := one.session_s(at)) is not None and age <= watched_s]
+    young = _passing(case, [one for one in case.clients if (age := one.session_s(at)) is not None and age <= watched_s])
     return _storm(case, arrivals / watched_s, len(young) * watched_s / arrivals, young)
 
 
 def _storm(case: Case, per_second: float, lifetime_s: float, young: Sequence[Backend]) -> Finding:
-    lost = doubtful_pids(case)
-    apps = _churners(case) or by_app(one for one in young if one.pid not in lost)
+    apps = _churners(case) or by_app(young)
+    lasting = f"after {span(lifetime_s)} or so" if lifetime_s >= 0.1 else "within a moment"
     return Finding(
         Cause.RECONNECT_STORM,
         severity(case, len(young), Severity.WARNING if per_second >= HEAVY_PER_SECOND else Severity.INFO),
-        f"{per_second:.1f} sessions begin every second and end after {span(lifetime_s)} or so"
+        f"{per_second:.1f} sessions begin every second and end {lasting}"
         + (f": seen to come and go: {most(apps)}" if apps else ""),
         {"per_second": per_second, "lifetime_s": lifetime_s, "by_app": apps, "restarted_s": None},
         pids(young),
@@ -111,14 +115,24 @@ def _storm(case: Case, per_second: float, lifetime_s: float, young: Sequence[Bac
     )
 
 
-def _pools(case: Case) -> set[Pool]:
-    return {Pool(one.app, one.role, one.database) for one in case.clients if one.role_oid}
+def _passing(case: Case, young: Sequence[Backend]) -> list[Backend]:
+    """Without those that look leaked: they began, too, and do not end."""
+    lost = doubtful_pids(case)
+    return [one for one in young if one.pid not in lost]
 
 
 def _churners(case: Case) -> dict[str, int]:
-    """Sessions of each application that polls saw end: who churns is who ends, and a leak never does."""
-    counts: Counter[str] = Counter()
-    for pool in _pools(case):
+    """Sessions of each application that polls saw begin and end, whether or not one is there now.
+
+    Who churns is who ends: an application that leaks is not named for the few of its sessions that went.
+    """
+    lost = doubtful_pids(case)
+    leaking = {backend.pool for backend in case.clients if backend.pid in lost}
+    others: Counter[str] = Counter()
+    leaks: Counter[str] = Counter()
+    for pool in case.observation.habits.pools():
         habit = case.observation.habits.of(pool)
+        counts = leaks if (pool.app, pool.role, pool.database) in leaking else others
         counts[pool.app] += min(habit.arrivals, habit.departures)
-    return ranked({app: count for app, count in counts.items() if count})
+    named = {app: count for app, count in (others if others.total() else leaks).items() if count >= LEAST_CHURNED}
+    return ranked({app: count for app, count in named.items() if count >= CHURNED_SHARE * max(named.values())})

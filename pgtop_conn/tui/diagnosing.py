@@ -195,7 +195,9 @@ class Diagnosis(Dialog[str | None]):
 
     def _draw_headline(self) -> None:
         count = sum(1 for section in self._sections if section.finding is not None)
-        title = f" Diagnosis   {count} finding{'' if count == 1 else 's'}" if count else " Diagnosis   nothing is wrong"
+        title = f" Diagnosis   {count} finding{'' if count == 1 else 's'}"
+        if not count:
+            title = f" Diagnosis   {self._sections[0].title}"
         held, state = f"   {self.held}" if self.held else "", Cell(f"   {self._state()}", "dim")
         cells = [Cell(title, "title"), Cell(f"   {clock(self._at)}", "dim"), Cell(held, "warning")]
         length = sum(len(cell.text) for cell in (*cells, state))

@@ -11,7 +11,7 @@ from pgtop_conn.model.quoting import filter_value
 from pgtop_conn.model.text import one_line
 from pgtop_conn.view import format
 from pgtop_conn.view.columns import Cell
-from pgtop_conn.view.findings import EFFECTS, evidence, unknowns, watched_s
+from pgtop_conn.view.findings import EFFECTS, evidence, undecided, unknowns, watched_s
 
 Row = list[Cell]
 
@@ -116,7 +116,8 @@ def _nothing(case: Case) -> Section:
     seconds = watched_s(case)
     watched = f"watched for {format.duration(seconds)}" if seconds >= 1 else "after one look"
     looked = [Cell("Looked for and not found: ", "dim"), Cell(", ".join(CAUSES.values()))]
-    return Section("OK", "ok", "nothing is wrong", f"no cause was found, {watched}", [looked], identity=("ok",))
+    title = "nothing is known to be wrong" if undecided(case) else "nothing is wrong"
+    return Section("OK", "ok", title, f"no cause was found, {watched}", [looked], identity=("ok",))
 
 
 def _looked_at(case: Case, state: str) -> Section:

@@ -5,6 +5,7 @@ Add a sentence about what is not known: one entry in UNKNOWNS.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pgtop_conn.model.facts import REFUSALS, Facts
@@ -12,6 +13,7 @@ from pgtop_conn.model.findings import Case, Effect, Finding, Remedy
 from pgtop_conn.model.history import RATE_NEEDS_S
 from pgtop_conn.model.slots import Level
 from pgtop_conn.model.snapshot import DISABLED, HIDDEN_STATE, HOST_DOOR, Counters
+from pgtop_conn.model.weighing import most, ranked
 from pgtop_conn.view import format
 
 Document = dict[str, object]
@@ -175,6 +177,8 @@ def by_effect(findings: Iterable[Finding]) -> list[tuple[Effect, list[Remedy]]]:
 
 def nothing_found(case: Case) -> str:
     """What to say where there is no finding."""
+    if case.budget.level is Level.OK and undecided(case):
+        return f"Nothing is known to be wrong with the connections that could be seen. Not known: {undecided(case)}."
     if case.budget.level is Level.OK:
         return "Nothing is wrong with the connections that could be seen."
     return f"The level is {case.budget.level}, and no cause was found in what could be seen."
@@ -224,12 +228,27 @@ def _untracked(case: Case) -> str:
     return f"track_activities is off for {untracked} sessions: nothing is known of what they do" if untracked else ""
 
 
+def undecided(case: Case) -> str:
+    """Who may lose sessions on a server with room, where that is no finding yet; "" where all is decided."""
+    if case.budget.level is not Level.OK:
+        return ""
+    counts: Counter[str] = Counter()
+    for leak in case.observation.suspects(case.snapshot):
+        counts[leak.pool.app] += len(leak.sessions)
+    if not counts:
+        return ""
+    return (
+        f"whether sessions are leaked ({most(ranked(counts))}): others were opened after their last use;"
+        " watching for longer tells"
+    )
+
+
 def _short(case: Case) -> str:
     seconds = watched_s(case)
     if seconds >= RATE_NEEDS_S:
         return ""
     return (
-        f"growth, and the habits of the applications: the server was watched for {seconds:.0f} s,"
+        f"growth, and the habits of the applications: the server was watched for {int(seconds)} s,"
         f" and {RATE_NEEDS_S:.0f} s are the least that tells"
     )
 
@@ -251,6 +270,7 @@ UNKNOWNS: tuple[Callable[[Case], str], ...] = (
     _hidden,
     _inexact,
     _untracked,
+    undecided,
     _short,
     _refusals,
     _memory,

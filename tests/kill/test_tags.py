@@ -166,7 +166,7 @@ async def test_a_real_leak_is_ended_and_a_pool_beside_it_is_not(
     works = [asyncio.create_task(leak()), asyncio.create_task(use())]
     await wait_until(lambda: len(leaked) >= 20, "it has leaked for a while")
     session = await sessions(cluster)
-    answer = await kill(session, Order(parse("leak:yes"), as_json=True, most=99), Policy(), watch=Watch.for_s(2.0))
+    answer = await kill(session, Order(parse("leak:yes"), as_json=True, most=99), Policy())
     over.set()
     await asyncio.gather(*works)
     told = json.loads(answer.out)

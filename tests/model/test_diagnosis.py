@@ -334,6 +334,20 @@ def test_a_reconnect_storm() -> None:
     assert len(found.sessions) == 3
 
 
+def test_a_storm_beside_a_leak_is_told_of_who_comes_and_goes() -> None:
+    def poll(second: int) -> Snapshot:
+        """One session of each second is lost, and two others began for a moment; the last poll meets none of them."""
+        at = NOW - 30 + second
+        lost = [one for one in leaked(30, every_s=1.0) if (one.key.backend_start or NOW) <= at]
+        passing = pool(2, 5000 + 10 * second, app="cron", backend_start=at - 0.1) if second % 10 == 5 else []
+        return make_snapshot([make_own(), *lost, *passing], taken_at=at, counters=counters(at, 1000 + 12 * second))
+
+    found = diagnose(case_of(*map(poll, range(31))))
+    assert causes(found) == [Cause.LEAK, Cause.RECONNECT_STORM]
+    assert found[1].evidence["by_app"] == {"cron": 6}
+    assert not set(found[0].sessions) & set(found[1].sessions)
+
+
 def test_sessions_that_begin_and_stay_are_no_storm() -> None:
     crowd = [make_own(), *pool(60, backend_start=NOW - 5)]
     before = make_snapshot(crowd[:1], taken_at=NOW - 10, counters=counters(NOW - 10, 1000))

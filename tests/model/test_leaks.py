@@ -120,6 +120,13 @@ def test_from_a_single_poll_the_growth_is_said_to_be_told_by_the_start_times() -
     assert leak.evidence["per_minute_estimated"] is True
 
 
+def test_where_births_have_stopped_nothing_is_said_to_grow() -> None:
+    rows = [session(pid, -1200.0 + 2.0 * pid) for pid in range(1, 30)]
+    (leak,) = at_once(rows)
+    assert leak.sentence.startswith("web holds 29 of 30; ")
+    assert leak.evidence["per_minute"] == 0.0
+
+
 def test_a_leak_of_a_pool_whose_last_statement_is_commit_shows_while_it_is_watched() -> None:
     (leak,) = watched(losing(0.3, lambda pid, at_s: session(pid, at_s, query="COMMIT")), 10.0)
     assert "all last ran COMMIT" in leak.sentence

@@ -38,6 +38,7 @@ class Watcher:
         self.observation = Observation(group_counts)
         self.server = server or make_server(max_connections=300)
         self.at_s = 0.0
+        self.last = make_snapshot([])
 
     def sees(self, rows: Iterable[Backend], seconds: float = 1.0) -> tuple[Leak, ...]:
         """The sessions stay as they are for so long."""
@@ -48,6 +49,7 @@ class Watcher:
             snapshot = make_snapshot([make_own(), *listed], taken_at=NOW + self.at_s, server=self.server)
             self.observation.add(snapshot, SlotBudget.of(snapshot))
         self.observation.refresh(snapshot)
+        self.last = snapshot
         return self.observation.leaks(snapshot)
 
 
@@ -126,7 +128,7 @@ def test_how_fast_a_server_was_filled_is_no_growth_of_now() -> None:
     (leak,) = Watcher().sees(rows)
     assert leak.evidence["per_minute"] == pytest.approx(60.0)
     (later,) = Watcher().sees([session(row.pid, row.pid - 320.0) for row in rows], 2)
-    assert later.evidence["per_minute"] is None
+    assert not later.evidence["per_minute"]
     assert "/min" not in later.sentence
 
 
@@ -201,3 +203,35 @@ def test_a_pool_of_another_application_changes_no_verdict(uses: list[float], lea
     other = [session(500 + n, -3600 + 0.01 * n, used, app="reports") for n, used in enumerate(uses)]
     alone, beside = Watcher(), Watcher()
     assert keys_of(alone.sees(rows, 3)) == keys_of(beside.sees([*rows, *other], 3))
+
+
+def blocks(count: int, gap_s: float, size: int = 4) -> list[Backend]:
+    """Pools of one size, each used as it is filled, the last one ten seconds ago."""
+    return [
+        session(10 * pool + n, gap_s * (pool - count) - 10.0 + 0.01 * n) for pool in range(count) for n in range(size)
+    ]
+
+
+def suspects_of(rows: Sequence[Backend], seconds: float = 3.0) -> set[BackendKey]:
+    watcher = Watcher()
+    assert not watcher.sees(rows, seconds)
+    return keys_of(watcher.observation.suspects(watcher.last))
+
+
+def test_a_client_for_each_reload_is_suspected_before_it_is_known() -> None:
+    rows = blocks(3, 6.0)
+    assert suspects_of(rows) == {row.key for row in rows[:8]}
+    assert keys_of(Watcher().sees(blocks(5, 6.0), 3)) == {row.key for row in blocks(5, 6.0)[:16]}
+
+
+def test_processes_that_fill_their_pools_as_a_host_starts_are_not_called_leaked() -> None:
+    assert suspects_of(blocks(8, 1.0))
+
+
+def test_a_client_for_each_request_is_found_when_one_more_comes() -> None:
+    watcher = Watcher()
+    assert not watcher.sees(blocks(8, 1.0))
+    later = [session(900 + n, 2.0 + 0.01 * n) for n in range(4)]
+    last = [session(950 + n, 8.0 + 0.01 * n) for n in range(4)]
+    watcher.sees([*blocks(8, 1.0), *later], 7)
+    assert keys_of(watcher.sees([*blocks(8, 1.0), *later, *last], 8)) >= {row.key for row in later}

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
+import psycopg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
@@ -74,6 +75,31 @@ async def test_a_poll_equals_pg_stat_activity(
     assert own.query.startswith("SELECT")
     busy.cancel()
     await asyncio.wait({busy})
+
+
+async def test_a_keep_alive_without_a_statement_makes_no_session_young(
+    every_cluster: Cluster, sessions: OpenSession
+) -> None:
+    uri = every_cluster.uri()
+    async with await psycopg.AsyncConnection.connect(uri, application_name="pinged", autocommit=True) as client:
+        await client.execute("SELECT 1")
+        session = await sessions(every_cluster)
+        used = of_app(await until(session, lambda one: of_app(one, "pinged").state == IDLE), "pinged")
+        assert not used.kept_alive
+        moved = {used.state_change}
+        for _ in range(2):
+            async with client.pipeline() as pipeline:
+                await pipeline.sync()
+            snapshot = await until(session, lambda one: of_app(one, "pinged").state_change not in moved)
+            pinged, at = of_app(snapshot, "pinged"), snapshot.taken_at
+            moved.add(pinged.state_change)
+            assert pinged.kept_alive
+            assert pinged.query_start == used.query_start
+            assert pinged.idle_s(at) == pinged.unused_s(at) == pinged.query_s(at)
+            assert (pinged.state_s(at) or 0.0) < (pinged.query_s(at) or 0.0)
+        await client.execute("SELECT 2")
+        snapshot = await until(session, lambda one: of_app(one, "pinged").query == "SELECT 2")
+        assert not of_app(snapshot, "pinged").kept_alive
 
 
 async def test_over_tcp_the_client_is_an_address(

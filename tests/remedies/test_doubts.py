@@ -10,7 +10,7 @@ from pgtop_conn.model.findings import Cause, RemedyKind
 from pgtop_conn.model.limits import LEAST_UNWATCHED
 from pgtop_conn.model.remedies import remedies_for
 from pgtop_conn.model.sizing import sizing
-from pgtop_conn.model.snapshot import IN_TRANSACTION
+from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION
 from tests.factories import NOW, make_hidden, make_role
 from tests.remedies.cases import finding, make_case, session, sql, texts
 
@@ -78,3 +78,27 @@ def test_a_limit_that_a_leak_has_reached_is_neither_raised_nor_lowered() -> None
     assert [one.cause for one in found] == [Cause.LEAK, Cause.ROLE_LIMIT]
     assert not [text for one in found for text in sql(one.remedies) if "CONNECTION LIMIT" in text]
     assert 'Leave the limit of role "web" at 20: end what is leaked' in texts(found[1].remedies)
+
+
+def test_what_is_only_suspected_is_not_to_be_ended() -> None:
+    rows = [session(n, "web", "shop", "web") for n in range(20)]
+    evidence = {**POOL, "verdict": "suspected", "mistake": "not closed", "statement": "ROLLBACK"}
+    said = remedies_for(finding(Cause.LEAK, evidence, range(19)), make_case(rows))
+    assert "pgtop-conn diagnose --for 60" in texts(said)
+    assert "--dry-run" not in texts(said)
+    assert "Press l" not in texts(said)
+    assert "CONNECTION LIMIT" not in texts(said)
+
+
+def test_a_limit_whose_sessions_all_work_has_nobody_idle_to_end() -> None:
+    rows = [session(n, "web", "shop", "web", state=ACTIVE, query_start=NOW - 2) for n in range(10, 30)]
+    limit = {"name": "web", "limit": 20, "used": 20, "free": 0}
+    said = remedies_for(finding(Cause.ROLE_LIMIT, limit, range(10, 30)), make_case(rows))
+    assert "state:idle" not in texts(said)
+
+
+def test_a_filter_for_long_statements_matches_those_that_run_now() -> None:
+    rows = [session(n, "web", "shop", "web", state=ACTIVE, query_start=NOW - 12) for n in range(10, 30)]
+    traffic = {"active": 20, "used": 20, "share": 1.0, "by_app": {"web": 20}}
+    said = texts(remedies_for(finding(Cause.TRAFFIC, traffic, range(10, 30)), make_case(rows)))
+    assert "app:web state:active query_age>10s," in said

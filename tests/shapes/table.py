@@ -41,7 +41,8 @@ PAIRS = (
         "pile-up, and a smaller leak",
         together(crowding.blocker(25), leaking.by_asyncpg(every_s=0.5, most=16)),
         (Cause.BLOCKER, Cause.LEAK),
-        8,
+        # It ends at 16 sessions, and is known ten seconds after that.
+        22,
     ),
     Shape(
         "leak, and a role at its limit",
