@@ -31,6 +31,8 @@ def verdicts(snapshots: Iterable[Snapshot]) -> Iterator[tuple[Snapshot, frozense
     observation = Observation(group_counts)
     for snapshot in snapshots:
         observation.add(snapshot, SlotBudget.of(snapshot))
+        # As a command does that answers now: the screen shows the same some seconds later.
+        observation.refresh(snapshot)
         leaks = observation.leaks(snapshot)
         yield snapshot, frozenset(key.pid for leak in leaks for key in leak.sessions)
 
