@@ -109,8 +109,10 @@ async def test_no_environment_stops_a_command(cluster: Cluster, tmp_path: Path, 
         assert code in (0, 1), err
         assert out
         assert max(map(len, out.splitlines())) < 20_000
+    # Without a HOME it is the account's own journal, and what is in it is not ours to know.
     code, out, _ = await shell('"$@"', "journal", "--json", environ=environ, folder=tmp_path)
-    assert (code, out) == (0, "[]\n")
+    assert code == 0
+    assert isinstance(json.loads(out), list)
     # Nothing is left in the folder that we were started in.
     assert names_in(tmp_path) == []
 

@@ -257,8 +257,11 @@ async def test_parent_and_stage_killed_together_leave_nothing(start_headless: St
     process = await start_headless()
     uri = await read_uri(process)
     folder, postmaster = folder_of(uri), postmaster_of(uri)
+    stage = stage_of(folder)
+    # A stopped stage can't see its parent die and end by itself before it is killed.
+    os.kill(stage, signal.SIGSTOP)
     process.kill()
-    os.kill(stage_of(folder), signal.SIGKILL)
+    os.kill(stage, signal.SIGKILL)
     await process.communicate()
     await assert_nothing_left(folder, postmaster)
 

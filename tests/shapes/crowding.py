@@ -8,6 +8,7 @@ from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 
 import asyncpg
+import psycopg
 
 from tests.matrix.wire import Who, Wire
 from tests.servers import Connection
@@ -72,6 +73,21 @@ def in_transactions(count: int) -> Build:
                 except asyncpg.DivisionByZeroError:
                     continue
         yield {}
+
+    return build
+
+
+def unread(count: int) -> Build:
+    """A result that fills every buffer on its way, and clients that do something else."""
+
+    @asynccontextmanager
+    async def build(ground: Ground) -> AsyncIterator[Promise]:
+        with ExitStack() as stack:
+            for _ in range(count):
+                client = await psycopg.AsyncConnection.connect(ground.conninfo("export"))
+                stack.callback(client.pgconn.finish)
+                client.pgconn.send_query(b"SELECT * FROM events")
+            yield {"count": count, "unread_results": count}
 
     return build
 

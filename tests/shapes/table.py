@@ -20,6 +20,8 @@ CAUSES = (
     Shape("traffic spike", crowding.spike, (Cause.TRAFFIC,)),
     Shape("pile-up behind a blocker", crowding.blocker(12), (Cause.BLOCKER,), everywhere=True),
     Shape("idle in transaction", crowding.in_transactions(18), (Cause.IDLE_IN_TRANSACTION,), everywhere=True),
+    # A session waits for its client after ten seconds.
+    Shape("results that nobody reads on", crowding.unread(18), (Cause.CLIENT_WAIT,), 13, everywhere=True),
     Shape("oversized pool", crowding.oversized, (Cause.OVERSIZED_POOL,), 8),
     Shape("role at its limit", crowding.role_limit, (Cause.ROLE_LIMIT,), 4),
     Shape("database at its limit", crowding.database_limit, (Cause.DATABASE_LIMIT,), 4),

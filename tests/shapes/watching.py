@@ -39,6 +39,7 @@ HEADS: Mapping[Cause, str] = MappingProxyType(
         Cause.TRAFFIC: "traffic",
         Cause.BLOCKER: "blocker",
         Cause.IDLE_IN_TRANSACTION: "in trans",
+        Cause.CLIENT_WAIT: "client",
         Cause.OVERSIZED_POOL: "pool",
         Cause.ROLE_LIMIT: "role",
         Cause.DATABASE_LIMIT: "database",
