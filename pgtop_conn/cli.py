@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from pgtop_conn import config, running, streams
+from pgtop_conn import config, folders, running, streams
 from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
 from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExhausted
 from pgtop_conn.streams import OutputLost
@@ -172,7 +172,7 @@ def _journal(arguments: argparse.Namespace, settings: config.Settings) -> int:
     found = vars(arguments)
     last = count(found, "last", 0) if "last" in found else None
     write = partial(streams.write, flush=False)
-    remark = journal(config.journal_file(), last, write, as_json=found.get("json", False))
+    remark = journal(folders.journal_file(), last, write, as_json=found.get("json", False))
     return running.answer("", remark, DONE)
 
 
@@ -196,7 +196,7 @@ def _report(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     from pgtop_conn.commands.report import run
 
-    out, remark = asyncio.run(run(wish, settings, config.journal_file()))
+    out, remark = asyncio.run(run(wish, settings, folders.journal_file()))
     return running.answer(out, remark, DONE)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pgtop_conn import config, recordings
+from pgtop_conn import config, folders, recordings
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.recording.writer import Recorder
@@ -15,10 +15,10 @@ MIB = 2**20
 
 def with_memory(options: ScreenOptions, settings: config.Settings) -> ScreenOptions:
     """The same screen, with a ring, and with somewhere to record to."""
-    kept = config.state_folder() / recordings.FOLDER
+    kept = folders.state_folder() / recordings.FOLDER
 
     def by_hand(snapshot: Snapshot) -> Recorder:
-        return recordings.begin(snapshot, (*config.work_folders(), kept))
+        return recordings.begin(snapshot, (*folders.work_folders(), kept))
 
     def always(snapshot: Snapshot) -> Recorder:
         recordings.prune(kept, settings.record_days)

@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from pgtop_conn import config, streams
+from pgtop_conn import config, folders, streams
 from pgtop_conn.commands.parsing import PROGRAM, login_of
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ async def _diagnose_async(login: Login, settings: config.Settings, request: Requ
 
     source = await open_source(login, os.environ, settings)
     try:
-        return await diagnose(source, settings, request, config.journal_file())
+        return await diagnose(source, settings, request, folders.journal_file())
     finally:
         await source.close()
 

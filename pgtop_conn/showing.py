@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pgtop_conn import config
+from pgtop_conn import config, folders
 from pgtop_conn.layout import Layout, Layouts
 from pgtop_conn.model.filters import parse
 from pgtop_conn.model.findings import Case, Finding
@@ -32,7 +32,7 @@ def view_of(settings: config.Settings, saved: Layout, door: str) -> ViewState:
 
 def options_of(settings: config.Settings, policy: Policy, first: Snapshot) -> ScreenOptions:
     """What the settings and the saved layout make of the screen."""
-    layouts = Layouts(config.state_folder())
+    layouts = Layouts(folders.state_folder())
     saved = layouts.layout
     return ScreenOptions(
         interval_s=settings.interval_s,
@@ -88,4 +88,4 @@ def _write_report(case: Case, findings: Sequence[Finding]) -> Path:
     """Into the folder we were started in, or where that can't be written beside the journal."""
     from pgtop_conn.reports import write_report
 
-    return write_report(case, findings, config.journal_file(), (*config.work_folders(), config.state_folder()))
+    return write_report(case, findings, folders.journal_file(), (*folders.work_folders(), folders.state_folder()))

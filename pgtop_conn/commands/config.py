@@ -13,16 +13,14 @@ from pgtop_conn.config import (
     SETTINGS,
     Setting,
     Settings,
-    config_file,
     meant,
     read_text,
     resolve,
     setting_named,
-    state_folder,
     toml_of,
-    typed_path,
     unknown,
 )
+from pgtop_conn.folders import config_file, state_folder, typed_path
 from pgtop_conn.layout import FILE as LAYOUT
 from pgtop_conn.model.errors import BadInput, FilterError, named
 from pgtop_conn.model.text import clean

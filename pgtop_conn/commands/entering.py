@@ -132,7 +132,10 @@ async def _offered(way: Way, error: SlotsExhausted, offer: Callable[[str], bool]
 
 
 async def waited(opening: Opening, error: ConnectError) -> Source:
-    """Try until a slot is free; whatever keeps everybody out meanwhile passes, too. `error` is told already."""
+    """Try until a slot is free, and through any other failure that concerns every client.
+
+    The caller has reported `error`.
+    """
     tell("waiting for a slot (Ctrl-C ends it)")
     began, refusals, said = time.monotonic(), 1, str(error)
     while True:

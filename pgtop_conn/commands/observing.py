@@ -33,7 +33,7 @@ class Watch:
 
     @classmethod
     def for_s(cls, seconds: float) -> Watch:
-        """Exactly so long; 0 is one poll."""
+        """Exactly this many seconds; 0 is one poll."""
         return cls(seconds, seconds)
 
     def left_s(self, watched_s: float, observation: Observation, snapshot: Snapshot) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from pgtop_conn import config
+from pgtop_conn import config, folders
 from pgtop_conn.audit import Audited
 from pgtop_conn.commands.entering import Way, enter, tell
 from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
@@ -61,10 +61,10 @@ async def open_source(
     if login.always_ask:
         info = info.with_password(_ask(info.user))
     may_ask = not (login.never_ask or login.always_ask) and _can_ask()
-    way = Way(info, _ask if may_ask else None, config.state_folders(environ), login.typed)
+    way = Way(info, _ask if may_ask else None, folders.state_folders(environ), login.typed)
     # -w asks for a monitor that puts no question.
     may_offer = offers and not login.never_ask and sys.stdin.isatty() and _can_ask()
-    if said := trouble(config.state_folders(environ)):
+    if said := trouble(folders.state_folders(environ)):
         tell(f"{said}; the host door protects every role until it is deleted, and what is seen now goes to a new one")
     try:
         source = await enter(way, door=settings.door, wait=settings.wait, offer=_yes if may_offer else None)
@@ -74,7 +74,7 @@ async def open_source(
 
         error.advice = advice(Refused(error, info, login.typed, way.host_is_at_hand, _nearby(error)))
         raise
-    return Audited(Remembered(source, config.state_folder()), config.journal_file())
+    return Audited(Remembered(source, folders.state_folder()), folders.journal_file())
 
 
 def _nearby(error: SlotsExhausted) -> bool:

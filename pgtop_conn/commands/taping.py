@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pgtop_conn.commands.order import count
-from pgtop_conn.config import typed_path
+from pgtop_conn.folders import typed_path
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.filter_words import duration_s
 from pgtop_conn.recording.rotation import NEVER, Rotation

@@ -101,6 +101,11 @@ def bouncer(case: Case) -> tuple[Remedy, ...]:
     if not typed:
         text = "A PgBouncer section can't be written: the names of the databases hold characters that can't be typed"
         return (Remedy(RemedyKind.STEP, text, Effect.NOW, "its file is plain text, an entry for each database"),)
+    return (_written(case, uses, sections, room, leaking),)
+
+
+def _written(case: Case, uses: tuple[PoolUse, ...], sections: list[Section], room: int, leaking: list[str]) -> Remedy:
+    """The section with the arithmetic that its size comes from."""
     reserve = _reserve(sections, room)
     text = "\n".join(
         (
@@ -112,11 +117,12 @@ def bouncer(case: Case) -> tuple[Remedy, ...]:
     total = sum(section.connections + reserve for section in sections)
     why = (
         f"{case.budget.used} sessions hold a slot while at most {sum(use.peak_active for use in uses)} were active at"
-        f" once: {total} server connections are enough, and {limit} is what pools should take"
+        f" once: {total} server connections are enough, and {POOLED_PERCENT} % of {case.budget.capacity} = {room} is"
+        " what pools should take"
     )
     if leaking:
         why += f"; without {', '.join(map(shown, leaking))}, whose pools lose sessions and tell no size"
-    return (Remedy(RemedyKind.PGBOUNCER, text, Effect.NEW_SESSIONS, why),)
+    return Remedy(RemedyKind.PGBOUNCER, text, Effect.NEW_SESSIONS, why)
 
 
 def sections_of(uses: Iterable[PoolUse], room: int) -> list[Section] | None:

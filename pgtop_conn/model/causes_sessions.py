@@ -35,7 +35,7 @@ ACTIVE_SHARE_CALM = 0.5
 
 #: A suspicion explains a server that refuses logins from this share of its slots on.
 SUSPECTED_SHARE = 0.25
-#: So many sessions that wait for their client are a pattern.
+#: From this number on, sessions that wait for their client are a pattern.
 SEVERAL_WAITS = 3
 #: An open transaction that does nothing counts from here when there are several, and one alone from there.
 IN_TRANSACTION_S = 5.0

@@ -78,7 +78,7 @@ def _signal(backend: Backend, function: str) -> str:
 
 def aged(key: str, sessions: Sequence[Backend], case: Case) -> str:
     """The term of a filter for the longest round duration that most of these sessions are past, so that it matches
-    now; "" where that is too short. `key` is query_age, or one that is told by the time in a state."""
+    now; "" where that is too short. `key` is query_age, or a term on the time in a state."""
     at = case.snapshot.taken_at
     age_of = Backend.query_s if key == "query_age" else Backend.state_s
     reached = median(age_of(one, at) or 0.0 for one in sessions) if sessions else 0.0

@@ -13,7 +13,7 @@ from pgtop_conn.model.leaks import Certainty, Leak, have_stopped
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.verdicts import Verdict, Verdicts
 
-#: A habit is known from so many sessions that were taken up again.
+#: Sessions used again, at least, before a pool has a usual idle time.
 HABIT_NEEDS = 3
 
 _Key = tuple[str, str, str]

@@ -1,8 +1,8 @@
 """Free N slots: the least harmful sessions to terminate, each with the reason it was picked. Pure.
 
 Only sessions that are safe are ever picked: idle outside a transaction for a while, without a lock, and allowed in bulk
-by every guard without a question: none holds a backup, a lock or a cursor, or listens. Fewer than N safe ones is said,
-never made up for.
+by every guard without a question: none holds a backup, a lock or a cursor, or listens. It reports when fewer
+than N are safe, and never takes others instead.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether the server that answers now is the one that answered before: what absence tells depends on it.
 
 A virtual address, a proxy or a failover leads the same connection string to another server, where nobody of the first
-is listed. A server is told by its system identifier, which its standbys share, and by when it was started.
+is listed. Its identity is its system identifier, which its standbys share, and its start time.
 """
 
 from __future__ import annotations

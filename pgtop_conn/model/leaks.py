@@ -32,39 +32,40 @@ TOOLS = (
     "TablePlus*",
 )
 
-#: Fewer steps are no accumulation. So many prove a leak once births have ended and nothing is used again.
+#: Fewer steps are no accumulation.
 LEAST_STEPS = 5
-#: Instances of one pool at several addresses add up from so many steps each.
-LEAST_SISTER = 3
+#: Steps that prove a leak once births have ended and no session is used again.
 PROVEN_STEPS = 8
-#: While births go on it takes more steps, or so many seconds in which the first is not used again: processes that open
+#: Instances of one pool at several addresses add up from this number of steps each.
+LEAST_SISTER = 3
+#: While births go on it takes more steps, or this time in which the first is not used again. Processes that open
 #: a session each at their first request look the same until the first of them has its second one.
 GOING_ON_STEPS = 17
 GOING_ON_S = 45.0
-#: So many of them that began while we watched.
+#: Steps that began while we watched, at least.
 WATCHED_STEPS = 3
-#: Never used at all, they prove nothing unless so many came while we watched and none went: more than a pool that
-#: fills itself opens, or for longer than it takes.
+#: Sessions never used prove a leak only when this number came while we watched and none went. It must be more than a
+#: pool opens to fill itself, or last longer than that takes.
 WATCHED_UNUSED = 8
 FILLED_WITH = 20
 FILLED_S = 30.0
 LEAST_TRANSACTIONS = 3
-#: So many blocks of one size prove a client for each reload, when one began while we watched, or when they did not all
-#: begin within so many seconds.
+#: Blocks of one size that prove a client for each reload, when one began while we watched, or when they did not all
+#: begin within STARTED_S.
 PROVEN_BLOCKS = 4
 STARTED_S = 10.0
-#: Of the sessions that were passed over so many are in order, and of those that could be so many are passed over.
+#: Share of the passed-over sessions that are in order, and share of the candidates that are passed over.
 LEAST_ORDER = 0.8
 LEAST_PURE = 0.5
-#: So many sessions that were used again, and such a share, show that being passed over is no loss here. A session
-#: that is unused for so many times the longest time after which one was used again is lost all the same.
+#: This number of sessions used again, and this share, show that a passed-over session is not lost here. A session is
+#: lost all the same once it is unused for BEYOND_GAPS times the longest gap after which one was used again.
 EXCUSED = 3.0
 EXCUSED_SHARE = 0.25
 BEYOND_GAPS = 3.0
-#: A pool replaces its sessions when so many ended, and so many for each that began.
+#: A pool replaces its sessions when this number ended, and this share of those that began.
 REPLACED = 2
 REPLACED_SHARE = 0.5
-#: Births have stopped when none came for so many times their pace, and for so long.
+#: Births have stopped when none came for this multiple of their pace, and for STOPPED_S.
 STOPPED_PACES = 6.0
 STOPPED_S = 10.0
 

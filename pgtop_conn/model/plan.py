@@ -34,8 +34,9 @@ class Planned:
     target: Target
     backend: Backend
     cautions: tuple[str, ...]
-    #: Names of the guards that spoke.
+    #: Names of the guards that spoke, and what they ask for at most.
     guards: frozenset[str] = frozenset()
+    care: Care = Care.ALLOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +121,20 @@ def make_plan(
     kept |= _newest(chosen, snapshot, keep_newest)
     planned: list[Planned] = []
     excluded: list[Excluded] = []
-    care = Care.ALLOW
     for target in dict.fromkeys(chosen):
         backend = snapshot.by_key.get(target.key)
         dropped = elsewhere or (_absence(target, snapshot) if backend is None else _change(target, backend))
         if backend is None or dropped:
             excluded.append(Excluded(target, (dropped,), dropped=True))
             continue
-        verdict = judge(backend, snapshot, policy, bulk=bulk)
-        reasons = refused(action, backend, verdict)
-        cautioned = (
-            bool(reasons) and reasons == verdict.reasons and left_for_caution(backend, snapshot, policy, bulk=bulk)
-        )
-        if target.key in kept:
-            cautioned = False
-            reasons = (*reasons, f"one of the newest {len(kept)} that are kept")
-        if reasons:
-            excluded.append(Excluded(target, reasons, cautioned=cautioned))
+        judged = _judged(action, target, backend, snapshot, policy, bulk=bulk, kept=kept)
+        if isinstance(judged, Planned):
+            planned.append(judged)
         else:
-            allowed = _allowed(target, verdict, snapshot.server)
-            planned.append(Planned(allowed, backend, verdict.reasons, verdict.names))
-            care = max(care, verdict.care)
+            excluded.append(judged)
     budget = SlotBudget.of(snapshot)
     freed = sum(1 for item in planned if item.backend.is_client) if action is Action.TERMINATE else 0
-    ask, answer = _confirmation(planned, care, budget, policy)
+    ask, answer = _confirmation(planned, budget, policy)
     return Plan(
         action=action,
         chosen=tuple(chosen),
@@ -163,6 +154,28 @@ def _elsewhere(place: Place, snapshot: Snapshot) -> str:
     """Why this snapshot tells nothing of who was chosen; "" where it does."""
     relation = place.relation(snapshot)
     return "" if relation.tells else str(relation)
+
+
+def _judged(
+    action: Action,
+    target: Target,
+    backend: Backend,
+    snapshot: Snapshot,
+    policy: Policy,
+    *,
+    bulk: bool,
+    kept: frozenset[BackendKey],
+) -> Planned | Excluded:
+    """What the guards say of a session that is still what was chosen."""
+    verdict = judge(backend, snapshot, policy, bulk=bulk)
+    reasons = refused(action, backend, verdict)
+    if target.key in kept:
+        return Excluded(target, (*reasons, f"one of the newest {len(kept)} that are kept"))
+    if reasons:
+        cautioned = reasons == verdict.reasons and left_for_caution(backend, snapshot, policy, bulk=bulk)
+        return Excluded(target, reasons, cautioned=cautioned)
+    allowed = _allowed(target, verdict, snapshot.server)
+    return Planned(allowed, backend, verdict.reasons, verdict.names, verdict.care)
 
 
 def _allowed(target: Target, verdict: Verdict, server: Server) -> Target:
@@ -205,10 +218,10 @@ def _change(target: Target, backend: Backend) -> str:
     return f"{CHANGED}it has been used"
 
 
-def _confirmation(planned: Sequence[Planned], care: Care, budget: SlotBudget, policy: Policy) -> tuple[Ask, str]:
+def _confirmation(planned: Sequence[Planned], budget: SlotBudget, policy: Policy) -> tuple[Ask, str]:
     """The confirmation that matches the risk."""
     count = len(planned)
-    if care is Care.TYPE_ROLE and count:
+    if any(item.care is Care.TYPE_ROLE for item in planned):
         return Ask.TYPE_ROLE, " ".join(dict.fromkeys(item.target.role for item in planned))
     if count > 1 and (count > policy.type_count_above or count * 2 > budget.used):
         return Ask.TYPE_COUNT, str(count)

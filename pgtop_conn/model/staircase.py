@@ -26,29 +26,30 @@ from pgtop_conn.model.snapshot import (
 )
 from pgtop_conn.model.upkeep import gives_back, is_upkeep, listens
 
-#: A session counts as passed over from so many later births on.
+#: Later births from which on a session counts as passed over.
 LEAST_PASSED = 2
-#: A session may be in use for a while before it is lost: so many births, and such a share of those since its own.
+#: A session may be in use for a while before it is lost: this number of births, and this share of those since its own.
 USED_FOR = 3
 USED_SHARE = 0.1
-#: Longer than so many times the usual time between two births, and so much more, nobody uses a session to lose it.
+#: Nobody uses a session for longer than this multiple of the usual time between two births, plus LONG_USE_S, and then
+#: loses it.
 LONG_USE_PACES = 15.0
 LONG_USE_S = 5.0
-#: Postgrex sends a Sync to each idle session every second or two. So many sessions that went idle so short a time ago,
-#: and so long after their last statement began, are such.
+#: Postgrex sends a Sync to each idle session every second or two. PINGED_LEAST sessions that went idle
+#: within PINGED_S, and PING_AFTER_S after their last statement began, are such sessions.
 PINGED_LEAST = 4
 PINGED_S = 3.0
 PING_AFTER_S = 5.0
-#: A transaction that waits for its client so long is forgotten, whatever its session did before.
+#: A transaction that waits this long for its client is forgotten, whatever its session did before.
 FORGOTTEN_XACT_S = 600.0
-#: The youngest steps have too few births after them. They belong to the rest when they are unused for so many times
-#: the usual time between two births, and for so long.
+#: The youngest steps have too few births after them. They belong to the rest when they are unused for QUIET_PACES
+#: times the usual time between two births, and for QUIET_S.
 QUIET_PACES = 2.0
 QUIET_S = 2.0
-#: Instances that begin one after the other open blocks of one size; so many are a row.
+#: Instances that begin one after the other open blocks of one size. LEAST_BLOCKS of them are a row.
 LEAST_BLOCKS = 2
 LEAST_BLOCK = 3
-#: A block is left when another one began so many seconds ago.
+#: A block is left when another one began this long ago.
 BLOCK_S = 3.0
 
 #: query_id, or the normalised text; "" where nothing was ever run.

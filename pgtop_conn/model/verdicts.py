@@ -26,11 +26,12 @@ from pgtop_conn.model.leaks import (
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 from pgtop_conn.model.staircase import Staircase, last_use, rests, staircase
 
-#: So many passed-over sessions of one instance that end between two polls were ended together: a deployment, a kill.
+#: From this number on, passed-over sessions of one instance that end between two polls ended together: a deployment,
+#: a kill.
 TOGETHER = 3
 #: A session that is replaced ends this long before or after its successor begins, in seconds.
 REPLACED_S = 2.0
-#: What was seen this long ago no longer counts, in seconds of the server's clock, nor what lies so many events back.
+#: Events older than this, in seconds of the server's clock, no longer count, nor do those before the last REMEMBERED.
 REMEMBERED_S = 900.0
 REMEMBERED = 200
 #: Instances that are remembered without a session of theirs: an application may give every session a name of its own.

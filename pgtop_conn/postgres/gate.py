@@ -23,6 +23,7 @@ from pgtop_conn.postgres.authentication import (
     unanswerable,
 )
 from pgtop_conn.postgres.message_limits import LOGIN_MOST_BYTES, Watched
+from pgtop_conn.postgres.relay import Relay
 from pgtop_conn.postgres.server_messages import Mending, mended
 from pgtop_conn.postgres.tls import ALPN
 
@@ -53,14 +54,14 @@ def allowed_methods(text: str) -> frozenset[str]:
     return frozenset(METHODS) - set(names) if any(negative) else frozenset(names)
 
 
-class Gate(asyncio.Protocol):
-    """Hands everything on to `inner`; `refusal` says why it ended the connection, None while it has not.
+class Gate(Relay):
+    """Hands on what it allows; `refusal` says why it ended the connection, None while it has not.
 
     `by_door`: the session is to be a walsender's, whose answers are long.
     """
 
     def __init__(self, inner: Any, allowed: frozenset[str], direct_tls: bool, *, by_door: bool = False) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.refusal: ConnectError | None = None
         self.transport: asyncio.Transport | None = None
         #: What watches the connection once the login is done.
@@ -147,16 +148,3 @@ class Gate(asyncio.Protocol):
         assert self.transport is not None
         self.refusal = ConnectError(why, failure=failure)
         self.transport.abort()
-
-    def eof_received(self) -> bool | None:
-        return bool(self.inner.eof_received())
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """May come before the driver was told of a connection."""
-        self.inner.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self.inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self.inner.resume_writing()

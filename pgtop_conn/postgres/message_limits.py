@@ -10,6 +10,7 @@ import struct
 from typing import Any
 
 from pgtop_conn.model.errors import SourceLost
+from pgtop_conn.postgres.relay import Relay
 
 MB = 2**20
 #: During the login. The longest real ones are errors, and lists of parameters.
@@ -65,11 +66,11 @@ class Lengths:
         return f"the server sent a message of {-(-length // MB)} MB where at most {most // MB} MB can be"
 
 
-class Watched(asyncio.Protocol):
-    """Hands everything on to `inner`, and ends the connection when it becomes too much."""
+class Watched(Relay):
+    """Hands everything on, and ends the connection when it becomes too much."""
 
     def __init__(self, inner: Any, transport: asyncio.Transport, *, by_door: bool) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._transport = transport
         self._lengths = Lengths(by_door=by_door)
         #: Why it ended the connection; "" while it has not.
@@ -82,17 +83,8 @@ class Watched(asyncio.Protocol):
         if self.why_ended:
             self._transport.abort()
         else:
-            self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return bool(self._inner.eof_received())
+            self.inner.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits for an answer is told why there is none."""
-        self._inner.connection_lost(SourceLost(self.why_ended) if self.why_ended else exc)
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
+        self.inner.connection_lost(SourceLost(self.why_ended) if self.why_ended else exc)

@@ -6,10 +6,11 @@ of roles may hold bytes of any encoding at any time. Add a kind of message: its 
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 import struct
 from typing import Any
+
+from pgtop_conn.postgres.relay import Relay
 
 #: Messages that are text but for so many bytes at their beginning: errors, notices, settings, tags, notifications.
 _TEXTS = {ord("E"): 0, ord("N"): 0, ord("S"): 0, ord("C"): 0, ord("A"): 4}
@@ -125,25 +126,13 @@ def _next_text(data: bytes, at: int) -> int:
     return at
 
 
-class Mending(asyncio.Protocol):
-    """Stands between the transport and the driver (`inner`) once the login is done, and hands everything on."""
+class Mending(Relay):
+    """Hands everything on as text that the driver can decode, once the login is done."""
 
     def __init__(self, inner: Any) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self._messages = Messages()
 
     def data_received(self, data: bytes) -> None:
         if whole := self._messages.feed(data):
             self.inner.data_received(whole)
-
-    def eof_received(self) -> bool | None:
-        return bool(self.inner.eof_received())
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.inner.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self.inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self.inner.resume_writing()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from textual.app import App
 
-from pgtop_conn import config
+from pgtop_conn import folders
 from pgtop_conn.storage import private_files
 
 FILE_NAME = "copied.txt"
@@ -46,7 +46,7 @@ def copy(app: App[int], text: str, environ: Mapping[str, str] = os.environ) -> s
 
 def _write(text: str) -> Path:
     """The file, for nobody else to read; a link in its place is not followed."""
-    folder = config.state_folder()
+    folder = folders.state_folder()
     private_files.make_folder(folder)
     path = folder / FILE_NAME
     private_files.replace(path, text if text.endswith("\n") else f"{text}\n")

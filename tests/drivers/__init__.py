@@ -1,1 +1,1 @@
-"""Real pools and drivers, healthy and leaking, recorded on real servers, and what is said of each recording."""
+"""Real pools and drivers, healthy and leaking, recorded on real servers, and the verdict on each recording."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: Slots for ordinary roles on the two servers. A leak of the table fills the first and half of the second.
 FULL_SLOTS = 25
 HALF_SLOTS = 50
-#: So many sessions are leaked where nothing else ends it.
+#: Sessions to leak where nothing else ends the leak.
 MOST_LEAKED = 25
 
 Play: TypeAlias = "Callable[[Stage], Awaitable[None]]"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pgtop_conn import config
+from pgtop_conn import folders
 from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE
 from pgtop_conn.tui.clipboard import FILE_NAME, may_take
@@ -47,7 +47,7 @@ async def test_a_terminal_without_a_clipboard_gets_a_file_that_nobody_else_reads
         app.main.table.put_cursor_on(SESSION.key)
         await pilot.press("y")
         await pilot.pause()
-        path = config.state_folder() / FILE_NAME
+        path = folders.state_folder() / FILE_NAME
         assert path.read_text() == "SELECT 'é'\n"
         assert path.stat().st_mode & 0o777 == 0o600
         assert str(path) in toasts(app)
@@ -58,8 +58,8 @@ async def test_a_link_in_the_place_of_the_file_is_not_followed(monkeypatch: pyte
     monkeypatch.setenv("TERM", "linux")
     precious = tmp_path / "precious"
     precious.write_text("kept")
-    config.state_folder().mkdir(parents=True)
-    (config.state_folder() / FILE_NAME).symlink_to(precious)
+    folders.state_folder().mkdir(parents=True)
+    (folders.state_folder() / FILE_NAME).symlink_to(precious)
     async with monitor(SERVER, view=OPEN) as (app, _, pilot):
         app.main.table.put_cursor_on(SESSION.key)
         await pilot.press("y")
@@ -75,7 +75,7 @@ async def test_a_terminal_with_a_clipboard_gets_no_file(monkeypatch: pytest.Monk
         app.main.table.put_cursor_on(SESSION.key)
         await pilot.press("enter", "y")
         assert toasts(app) == "Query copied"
-        assert not (config.state_folder() / FILE_NAME).exists()
+        assert not (folders.state_folder() / FILE_NAME).exists()
 
 
 @pytest.mark.parametrize("key", ["c", "x"])

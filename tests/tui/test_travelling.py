@@ -16,7 +16,7 @@ from tests.tui.tapes import ListTape
 
 
 def seen(count: int, at: float) -> Snapshot:
-    """So many sessions of one application, and our own."""
+    """`count` sessions of one application, and our own."""
     rows = [make_own(), *(make_backend(pid, app="billing") for pid in range(100, 100 + count))]
     return make_snapshot(rows, taken_at=at)
 
