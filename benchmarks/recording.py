@@ -22,9 +22,10 @@ from types import MappingProxyType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pgtop_conn.model.locks import Locks
 from pgtop_conn.model.moments import Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, BackendKey, Counters, Database, Locks, Snapshot
+from pgtop_conn.model.snapshot import Backend, BackendKey, Counters, Database, Snapshot
 from pgtop_conn.recording.reader import Recording
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.recording.writer import Recorder

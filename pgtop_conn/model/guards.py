@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from pgtop_conn.model.busy import busy_with, is_readable
 from pgtop_conn.model.holding import Hold, holds
+from pgtop_conn.model.locks import Held
 from pgtop_conn.model.providers import INTERNAL_ROLES, REPLICATION_ROLES
 from pgtop_conn.model.snapshot import (
     ACTIVE,
@@ -28,7 +29,6 @@ from pgtop_conn.model.snapshot import (
     TRANSACTION_STATES,
     WALSENDER,
     Backend,
-    Held,
     Role,
     Server,
     Snapshot,

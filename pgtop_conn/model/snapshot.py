@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pgtop_conn.model.appname import app_name, whole_name
+from pgtop_conn.model.locks import NOTHING_HELD, Held, Locks
 
 OWN_APPLICATION_NAME = "pgtop-conn"
 
@@ -345,29 +346,6 @@ class Counters:
     transactions: int
     #: sum(numbackends): what some consoles show as connections.
     numbackends: int
-
-
-@dataclass(frozen=True, slots=True)
-class Locks:
-    """The pids that held any lock at server time `at`; what a session did later is not known."""
-
-    at: float
-    holders: frozenset[int]
-    #: Those that held an advisory lock.
-    advisory: frozenset[int] = frozenset()
-    #: Those that used a replication slot, which is theirs until they end where it is a temporary one.
-    slots: frozenset[int] = frozenset()
-
-
-class Held(NamedTuple):
-    """What a session was seen to hold; `sure` when it has done nothing since it was looked at."""
-
-    advisory: bool = False
-    slot: bool = False
-    sure: bool = False
-
-
-NOTHING_HELD = Held()
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from operator import eq
 from pgtop_conn.model.errors import NotPermitted, PollFailed
 from pgtop_conn.model.identity import Place
 from pgtop_conn.model.instants import within_calendar
+from pgtop_conn.model.locks import Locks
 from pgtop_conn.model.snapshot import (
     BACKGROUND,
     CLIENT_BACKEND,
@@ -19,7 +20,6 @@ from pgtop_conn.model.snapshot import (
     Backend,
     BackendKey,
     Counters,
-    Locks,
     Server,
     Snapshot,
 )

@@ -8,8 +8,9 @@ from math import isfinite
 
 from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.locks import Locks
 from pgtop_conn.model.moments import Moment
-from pgtop_conn.model.snapshot import Backend, BackendKey, Counters, Database, Locks, Role, Server, Snapshot
+from pgtop_conn.model.snapshot import Backend, BackendKey, Counters, Database, Role, Server, Snapshot
 from pgtop_conn.model.text import clean, clean_query
 from pgtop_conn.recording.alignment import rearranged
 from pgtop_conn.recording.encoder import FIRST_STATEMENT, LENGTH, NEW_STATEMENT, SAME_STATEMENT

@@ -13,8 +13,9 @@ from itertools import islice
 from operator import attrgetter
 
 from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.locks import Locks
 from pgtop_conn.model.moments import Moment
-from pgtop_conn.model.snapshot import Backend, BackendKey, Locks, Server, Snapshot
+from pgtop_conn.model.snapshot import Backend, BackendKey, Server, Snapshot
 from pgtop_conn.recording.alignment import align
 from pgtop_conn.recording.numbers import SAME, floats_packed, gaps, micros, packed, signed, time_code
 from pgtop_conn.recording.parts import counters_document, databases_document, roles_document, server_document

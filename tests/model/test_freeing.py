@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pgtop_conn.model.comeback import COMEBACK_WITHIN_S, ComebackWatch
 from pgtop_conn.model.freeing import SAFE_IDLE_S, free_slots, is_safe, slots_to
 from pgtop_conn.model.guards import Care, Policy, judge
+from pgtop_conn.model.locks import Locks
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, Locks, Snapshot
+from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Target
 from tests.factories import NOW, make_backend, make_own, make_role, make_snapshot
 from tests.strategies import snapshots

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.habits import Pool
 from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.locks import Locks
 from pgtop_conn.model.moments import Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, Counters, Locks, Snapshot
+from pgtop_conn.model.snapshot import Backend, Counters, Snapshot
 from pgtop_conn.model.text import clean_query
 from tests.factories import NOW
 from tests.strategies import backends, names, pids, raw_text, servers, snapshots

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION, Locks, Snapshot
+from pgtop_conn.model.locks import Locks
+from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION, Snapshot
 from pgtop_conn.model.source import Action
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.confirm import Confirm
