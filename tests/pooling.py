@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pgtop_conn.demo.server import Cluster
+from tests.waiting import wait_until
 
 CONFIGURATION = """
 [databases]
@@ -28,6 +35,14 @@ logfile = {folder}/log
 def pooler_program() -> str | None:
     """Where PgBouncer is; Debian keeps it out of a user's PATH."""
     return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+
+
+def needed_program() -> str:
+    """pooler_program(), and the test is skipped where there is none."""
+    program = pooler_program()
+    if program is None:
+        pytest.skip("no pgbouncer here")
+    return program
 
 
 def free_port() -> int:
@@ -60,3 +75,34 @@ def start(program: str, folder: Path) -> subprocess.Popen[bytes]:
     if os.geteuid() == 0:
         identity = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     return subprocess.Popen([program, "-q", str(folder / "ini")], stderr=subprocess.DEVNULL, cwd=folder, **identity)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End it at once, clients or not."""
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+
+
+async def listens(port: int) -> bool:
+    """Whether somebody listens on this port of 127.0.0.1."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+@asynccontextmanager
+async def running(program: str, cluster: Cluster, user: str, **settings: object) -> AsyncIterator[int]:
+    """A pooler in front of this server that lets `user` in; gives its port as soon as it listens."""
+    folder, port = cluster.folder / "bouncer", free_port()
+    folder.mkdir()
+    configure(folder, cluster, port, user, **settings)
+    process = start(program, folder)
+    try:
+        await wait_until(lambda: listens(port), "PgBouncer listens")
+        yield port
+    finally:
+        await asyncio.to_thread(end, process)
+        shutil.rmtree(folder)

@@ -11,7 +11,7 @@ from pgtop_conn.demo.binaries import find_binaries
 from tests.faults.lane import Order, run_lanes
 from tests.faults.stage import has_base_backup
 from tests.faults.tally import table, wrong
-from tests.pooling import pooler_program
+from tests.pooling import needed_program
 
 ORDERS = (
     Order("direct", 6, seed=4, longest_s=2.0),
@@ -23,8 +23,8 @@ ORDERS = (
 @pytest.mark.skipif(sys.platform != "linux", reason="connections are counted in /proc/net/tcp")
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.stage)
 async def test_a_monitor_survives_random_faults(order: Order) -> None:
-    if order.stage == "pooler" and not pooler_program():
-        pytest.skip("no pgbouncer here")
+    if order.stage == "pooler":
+        needed_program()
     if order.stage == "pair" and not has_base_backup(find_binaries()):
         pytest.skip("no pg_basebackup here")
     results = await asyncio.to_thread(run_lanes, [order])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -21,6 +20,7 @@ from tests.conftest import MakeCluster
 from tests.faults.network import Proxy
 from tests.faults.sampler import connections_to, reach
 from tests.faults.stage import Pooled, execute, fill
+from tests.pooling import needed_program
 from tests.postgres.conftest import own_pids
 from tests.waiting import HANG_S, wait_until
 
@@ -90,9 +90,9 @@ async def test_connections_that_a_firewall_forgets_never_stop_us(
     await session.close()
 
 
-@pytest.mark.skipif(shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/sbin") is None, reason="no pgbouncer")
 async def test_a_restart_behind_a_pooler_is_noticed(newest_binaries: Binaries) -> None:
     """It costs no connection of ours, so nothing else tells that max_connections is another one."""
+    needed_program()
     stage = Pooled(newest_binaries)
     try:
         await stage.start()

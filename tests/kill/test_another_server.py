@@ -29,7 +29,7 @@ from tests.faults.network import Proxy
 from tests.kill.choosing import FAST
 from tests.kill.crowds import POLICY, crowd, plan_for, statuses
 from tests.matrix.test_standby import _copy
-from tests.pooling import configure, free_port, pooler_program, start
+from tests.pooling import configure, end, free_port, needed_program, start
 from tests.servers import Clients
 from tests.test_cli import run
 from tests.waiting import wait_until
@@ -228,9 +228,7 @@ async def test_a_pooler_that_goes_on_to_another_server_keeps_our_connection(
     make_cluster: MakeCluster, clients: Clients, proxy: Proxy
 ) -> None:
     """The session stays the same one, what was read of the first server does not."""
-    program = pooler_program()
-    if program is None:
-        pytest.skip("no pgbouncer here")
+    program = needed_program()
     first, second = make_cluster(tcp=True), make_cluster(tcp=True)
     connections = await crowd(first, clients, 2)
     await clients.role(second, "stranger")
@@ -257,8 +255,7 @@ async def test_a_pooler_that_goes_on_to_another_server_keeps_our_connection(
         assert await connections[1].fetchval("SELECT 1") == 1
         await session.close()
     finally:
-        pooler.send_signal(signal.SIGTERM)
-        pooler.wait(10)
+        end(pooler)
         shutil.rmtree(folder)
 
 

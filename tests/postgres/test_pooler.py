@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +25,7 @@ from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import statement
 from tests.certificates import Authority
 from tests.conftest import MakeCluster
-from tests.pooling import configure, free_port, pooler_program, start
+from tests.pooling import configure, end, free_port, needed_program, running, start
 from tests.postgres.conftest import OpenSession
 from tests.postgres.recorder import Recorder, until_true
 from tests.postgres.traps import TRAPPED, drop_traps, lay_traps, sprung
@@ -40,9 +39,7 @@ StartBouncer = Callable[..., Awaitable[str]]
 @pytest.fixture
 async def bouncer(cluster: Cluster) -> AsyncIterator[StartBouncer]:
     """`await bouncer(client_tls_sslmode="allow", …)` starts a PgBouncer before the shared server and gives its URI."""
-    program = pooler_program()
-    if program is None:
-        pytest.skip("no pgbouncer here")
+    program = needed_program()
     folder = cluster.folder / "bouncer"
     folder.mkdir()
     started: list[subprocess.Popen[bytes]] = []
@@ -59,8 +56,7 @@ async def bouncer(cluster: Cluster) -> AsyncIterator[StartBouncer]:
 
     yield run
     for process in started:
-        process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        end(process)
     shutil.rmtree(folder)
 
 
@@ -199,37 +195,17 @@ async def test_a_pool_whose_connections_are_all_held_is_the_poolers_limit(bounce
 
 
 async def test_a_server_that_is_full_behind_a_pooler_is_full(make_cluster: MakeCluster) -> None:
-    program = pooler_program()
-    if program is None:
-        pytest.skip("no pgbouncer here")
+    program = needed_program()
     small = make_cluster(
         settings={"max_connections": "3", "superuser_reserved_connections": "0", "max_wal_senders": "0"}
     )
     holders = [await asyncpg.connect(small.uri()) for _ in range(3)]
-    folder = small.folder / "bouncer"
-    folder.mkdir()
-    port = free_port()
-    configure(folder, small, port, "postgres", server_login_retry=1)
-    process = start(program, folder)
-    try:
-        uri = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-
-        async def listens() -> bool:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                return False
-            writer.close()
-            return True
-
-        await until_true(listens)
-        code, out, _ = await run("check", "--timeout", "30", f"{uri}?connect_timeout=20")
+    async with running(program, small, "postgres", server_login_retry=1) as port:
+        uri = f"postgresql://postgres@127.0.0.1:{port}/postgres?connect_timeout=20"
+        code, out, _ = await run("check", "--timeout", "30", uri)
         assert code == 2, out
         assert "sorry, too many clients already" in out
         assert "every slot of max_connections is taken" in out
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(10)
     for one in holders:
         await one.close()
 

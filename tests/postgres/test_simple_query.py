@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import signal
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 
 import asyncpg
@@ -17,8 +14,7 @@ from hypothesis import strategies as st
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError
 from pgtop_conn.postgres.simple_query import SimpleQuery, Table, take_over
-from tests.pooling import configure, free_port, pooler_program, start
-from tests.waiting import wait_until
+from tests.pooling import needed_program, running
 
 Values = Sequence[bytes | None]
 
@@ -239,38 +235,19 @@ async def test_a_real_server(taken: tuple[SimpleQuery, asyncpg.Connection[asyncp
     assert connection.is_closed()
 
 
-async def test_the_console_of_a_pooler(cluster: Cluster, tmp_path: Path) -> None:
+async def test_the_console_of_a_pooler(cluster: Cluster) -> None:
     """It speaks no other protocol."""
-    program = pooler_program()
-    if program is None:
-        pytest.skip("no pgbouncer here")
-    folder, port = cluster.folder / "console", free_port()
-    folder.mkdir()
-    configure(folder, cluster, port, "postgres", admin_users="postgres")
-    pooler = start(program, folder)
-    opened: list[asyncpg.Connection[asyncpg.Record]] = []
-
-    async def listens() -> bool:
-        try:
-            opened.append(await asyncpg.connect(f"postgresql://postgres@127.0.0.1:{port}/pgbouncer", ssl=False))
-        except OSError:
-            return False
-        return True
-
-    try:
-        await wait_until(listens, "the pooler lets us in")
-        simple = take_over(opened[0])
+    async with running(needed_program(), cluster, "postgres", admin_users="postgres") as port:
+        uri = f"postgresql://postgres@127.0.0.1:{port}/pgbouncer"
+        console: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(uri, ssl=False)
+        simple = take_over(console)
         (pools,) = await simple.query("SHOW POOLS")
         assert {"database", "user", "cl_waiting", "pool_mode"} <= set(pools.columns)
         assert dict(zip(pools.columns, pools.rows[0], strict=True))["database"] == b"pgbouncer"
         with pytest.raises(asyncpg.PostgresError, match="invalid command"):
             await simple.query("NONSENSE")
         assert (await simple.query("SHOW VERSION"))[0].rows
-        opened[0].terminate()
-    finally:
-        pooler.send_signal(signal.SIGTERM)
-        pooler.wait(10)
-        shutil.rmtree(folder)
+        console.terminate()
 
 
 class Strange(Wire):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +20,7 @@ from pgtop_conn.model.quoting import identifier
 from pgtop_conn.model.sizing import sizing
 from pgtop_conn.model.snapshot import Backend
 from tests.conftest import MakeCluster
-from tests.pooling import pooler_program, start, write
+from tests.pooling import end, free_port, needed_program, start, write
 from tests.remedies.cases import DATABASES, ROLES, crowd, make_case, ordinary_roles, session, texts
 from tests.servers import Connection
 from tests.waiting import HANG_S, wait_until
@@ -48,9 +46,7 @@ def folder(server: Cluster) -> Iterator[Path]:
 
 def started(text: str, folder: Path, port: int, cluster: Cluster) -> subprocess.Popen[bytes]:
     """PgBouncer with the section and only what it says is the reader's to add."""
-    program = pooler_program()
-    if program is None:
-        pytest.skip("no pgbouncer here")
+    program = needed_program()
     ours = {"listen_addr": "127.0.0.1", "listen_port": port, "unix_socket_dir": "", "auth_type": "trust"}
     ours |= {"auth_file": folder / "users", "admin_users": "postgres", "logfile": folder / "log"}
     more = "".join(f"{name} = {value}\n" for name, value in ours.items())
@@ -69,8 +65,7 @@ async def test_a_real_pgbouncer_takes_it(server: Cluster, folder: Path) -> None:
         [*crowd(), *others], host="127.0.0.1", port=server.port, max_connections=60, roles=ordinary_roles()
     )
     text = section(case)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     process = started(text, folder, port, server)
     try:
         keys = re.findall(r"^(\S+) = host=", text, re.MULTILINE)
@@ -80,8 +75,7 @@ async def test_a_real_pgbouncer_takes_it(server: Cluster, folder: Path) -> None:
         assert "pgbouncer" not in keys
         await stays_within(admin, port, keys[0], text)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        end(process)
         await admin.close()
 
 
