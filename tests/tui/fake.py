@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.tui.app import MonitorApp
+from pgtop_conn.tui.deciding import Deciding
 from pgtop_conn.tui.options import ScreenOptions
 from tests.waiting import HANG_S
 
@@ -91,11 +94,12 @@ class FakeSource:
         self._answers.put_nowait(answer)
 
     async def tick(self, pilot: Pilot[int], answer: Snapshot | Exception) -> None:
-        """One poll, taken in and shown."""
+        """One poll, taken in and shown; a dialog that asks anew because of it takes keys."""
         polls = self.polls
         self.give(answer)
         await until(lambda: self.polls > polls)
         await pilot.pause()
+        await until(lambda: hears_keys(pilot.app.screen))
 
     async def serve(self, pilot: Pilot[int], answer: Snapshot | Exception, done: Callable[[], bool]) -> None:
         """The same answer to every poll until a condition is true."""
@@ -120,6 +124,11 @@ async def until(condition: Callable[[], bool], most_s: float = HANG_S) -> None:
     async with asyncio.timeout(most_s):
         while not condition():  # noqa: ASYNC110 - no event tells of a widget's state
             await asyncio.sleep(0.001)
+
+
+def hears_keys(screen: Screen[Any]) -> bool:
+    """Whether what the screen asks has been shown, so that an answer counts."""
+    return not isinstance(screen, Deciding) or screen._quiet._shown_at < inf
 
 
 def screen_text(app: MonitorApp) -> list[str]:
