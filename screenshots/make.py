@@ -24,7 +24,7 @@ from typing import TypeAlias
 import asyncpg
 from textual.pilot import Pilot
 
-from pgtop_conn import config, demo, recordings
+from pgtop_conn import demo, folders, recordings
 from pgtop_conn.commands.opening import Login, open_source
 from pgtop_conn.config import Settings
 from pgtop_conn.demo.binaries import find_binaries
@@ -84,7 +84,7 @@ SCENES = (
     Scene("no-color", OPEN, sizes=LARGE, theme=""),
     Scene("roles", ("g",), grouping="role"),
     Scene("leaks", ("l", "g", "right")),
-    Scene("diagnosis", ("d", "right", "down")),
+    Scene("diagnosis", ("d", "right", "down"), watched_s=26),
     Scene("confirm", ("g", "x")),
     Scene("detail", ("g", "right", "down", "enter")),
     Scene("free", ("f", 1.0, "1", "5")),
@@ -109,7 +109,7 @@ async def picture(uri: str, scene: Scene, width: int, height: int) -> str:
         await source.close()
     if not scene.replay:
         return svg
-    (path,) = (config.state_folder() / recordings.FOLDER).glob(f"*{recordings.SUFFIX}")
+    (path,) = (folders.state_folder() / recordings.FOLDER).glob(f"*{recordings.SUFFIX}")
     recording = Recording.open(path)
     try:
         return await _shown(recording, replace(options, tape=recording), (width, height), scene.replay)

@@ -151,11 +151,11 @@ async def test_a_real_leak_is_ended_and_a_pool_beside_it_is_not(
     over = asyncio.Event()
 
     async def leak() -> None:
-        while not over.is_set() and len(leaked) < 60:
+        while not over.is_set() and len(leaked) < 70:
             leaked.append(await clients(cluster, role="shop", app=LEAKED))
             await leaked[-1].fetchval("SELECT count(*) FROM pg_class WHERE oid = 42")
-            # The pace of the shape.
-            await asyncio.sleep(0.1)
+            # Slow enough that it still grows after the shortest watch of 10 s, on a fast and on a busy machine.
+            await asyncio.sleep(0.25)
 
     async def use() -> None:
         while not over.is_set():
