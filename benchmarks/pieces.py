@@ -26,14 +26,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pgtop_conn.demo.binaries import find_binaries
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.busy import busy_with
-from pgtop_conn.model.expressions import Expression
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.labels import labels_of, tags_of
-from pgtop_conn.model.redact import masked, shape
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.filters.linear_regex import Expression
+from pgtop_conn.model.labels.labels import labels_of, tags_of
+from pgtop_conn.model.redaction.literals import masked, shape
+from pgtop_conn.model.signalling.busy_queries import busy_with
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.view.sqltext import lines
+from pgtop_conn.view.dialogs.sql_highlight import lines
 from tests.factories import NOW, make_backend, make_server, make_snapshot
 from tests.faults.kinds import stopped
 from tests.faults.sampler import connections_to

@@ -22,13 +22,13 @@ from types import MappingProxyType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pgtop_conn.model.history.moments import Moment, Totals
 from pgtop_conn.model.locks import Locks
-from pgtop_conn.model.moments import Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, BackendKey, Counters, Database, Snapshot
-from pgtop_conn.recording.reader import Recording
+from pgtop_conn.recording.recorder import Recorder
+from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
-from pgtop_conn.recording.writer import Recorder
 from tests.factories import make_backend, make_role, make_server
 
 BEGIN = 1_772_366_400.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from pgtop_conn import __version__, streams
+from pgtop_conn import __version__
+from pgtop_conn.terminal import streams
 
 
 def main() -> int:

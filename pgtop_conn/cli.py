@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from pgtop_conn import config, folders, running, streams
-from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
+from pgtop_conn import config, folders, running
+from pgtop_conn.commands.common.parser import PROGRAM, Command, parser_of
 from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExhausted
-from pgtop_conn.streams import OutputLost
+from pgtop_conn.terminal import streams
+from pgtop_conn.terminal.streams import OutputLost
 
 DONE, REFUSED = 0, 2
 
@@ -100,7 +101,7 @@ def _main(name: str, rest: list[str], argv: list[str]) -> int:
         config.load(given, os.environ, getattr(arguments, "config", None)) if command.loads else config.Settings()
     )
     if settings.filter and "filter" not in command.without:
-        from pgtop_conn.model.filters import parse
+        from pgtop_conn.model.filters.language import parse
 
         parse(settings.filter)
     _log_to(settings.log_file)
@@ -115,7 +116,7 @@ def _log_to(path: str) -> None:
     logging.raiseExceptions = False
     handler: logging.Handler = logging.NullHandler()
     if path:
-        from pgtop_conn.storage import private_files
+        from pgtop_conn import private_files
 
         try:
             file = os.fdopen(private_files.append(Path(path)), "a", encoding="utf-8", errors="replace")
@@ -167,7 +168,7 @@ def _journal_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _journal(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.journal import journal
-    from pgtop_conn.commands.order import count
+    from pgtop_conn.commands.kill.options import count
 
     found = vars(arguments)
     last = count(found, "last", 0) if "last" in found else None
@@ -177,24 +178,24 @@ def _journal(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.reporting import add_arguments
+    from pgtop_conn.commands.report.options import add_arguments
 
     add_arguments(parser)
 
 
 def _report_notes() -> str:
-    from pgtop_conn.commands.reporting import notes
+    from pgtop_conn.commands.report.options import notes
 
     return notes()
 
 
 def _report(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.reporting import wish_of
+    from pgtop_conn.commands.report.options import wish_of
 
     wish = wish_of(vars(arguments))
     import asyncio
 
-    from pgtop_conn.commands.report import run
+    from pgtop_conn.commands.report.run import run
 
     out, remark = asyncio.run(run(wish, settings, folders.journal_file()))
     return running.answer(out, remark, DONE)
@@ -214,14 +215,14 @@ def _config(arguments: argparse.Namespace, _settings: config.Settings) -> int:
 
 
 def _key_problems(keys: Mapping[str, str]) -> Sequence[str]:
-    from pgtop_conn.tui.remapping import problems
+    from pgtop_conn.tui.keys.remapping import problems
 
     return problems(keys)
 
 
 def _themes() -> Sequence[str]:
-    from pgtop_conn.tui.themechoice import ALIASES
-    from pgtop_conn.tui.themes import themes
+    from pgtop_conn.tui.theme.choice import ALIASES
+    from pgtop_conn.tui.theme.themes import themes
 
     return [*themes(), *ALIASES]
 
@@ -237,7 +238,7 @@ def _completion(arguments: argparse.Namespace, _settings: config.Settings) -> in
 
 
 def _man(_arguments: argparse.Namespace, _settings: config.Settings) -> int:
-    from pgtop_conn.commands.manual import manual
+    from pgtop_conn.commands.man import manual
 
     return running.answer(manual(COMMANDS, _themes()), "", DONE)
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pgtop_conn import private_files
 from pgtop_conn.folders import config_file, typed_path
 from pgtop_conn.model.errors import BadInput, FilterError, named
-from pgtop_conn.storage import private_files
 
 if TYPE_CHECKING:
-    from pgtop_conn.model.labels import Label
+    from pgtop_conn.model.labels.labels import Label
 
 ENVIRONMENT_PREFIX = "PGTOP_CONN_"
 
@@ -146,7 +146,7 @@ def _names(value: object) -> tuple[str, ...]:
 def groupings() -> Sequence[str]:
     """By what sessions can be grouped."""
     # They live in view, which must not be loaded for --help to stay quick.
-    from pgtop_conn.view.groups import GROUPINGS
+    from pgtop_conn.view.table.groups import GROUPINGS
 
     return list(GROUPINGS)
 
@@ -176,14 +176,14 @@ def _doors() -> Sequence[str]:
 
 def _labels(value: object) -> tuple[Label, ...]:
     # As above: only who has labels needs the filter language.
-    from pgtop_conn.model.labels import labels_of
+    from pgtop_conn.model.labels.labels import labels_of
 
     return labels_of(value)
 
 
 def _keys(value: object) -> tuple[tuple[str, str], ...]:
     """Which ids and keys there are is known on the screen, which says so."""
-    from pgtop_conn.model.labels import pairs_of
+    from pgtop_conn.model.labels.labels import pairs_of
 
     found = []
     for name, keys in pairs_of(value, "ids and keys, like terminate = 'f9,x'", "ID=KEYS"):
@@ -196,8 +196,8 @@ def _keys(value: object) -> tuple[tuple[str, str], ...]:
 
 def _presets(value: object) -> tuple[tuple[str, str], ...]:
     """The user's filters over ours; an empty one takes a key's away."""
-    from pgtop_conn.model.filters import parse
-    from pgtop_conn.model.labels import pairs_of
+    from pgtop_conn.model.filters.language import parse
+    from pgtop_conn.model.labels.labels import pairs_of
 
     found = dict(PRESETS)
     for name, text in pairs_of(value, "number keys and filters, like 1 = 'idle>10m'", "N=FILTER"):

@@ -11,17 +11,18 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from pgtop_conn import config, folders, streams
-from pgtop_conn.commands.parsing import PROGRAM, login_of
+from pgtop_conn import config, folders
+from pgtop_conn.commands.common.parser import PROGRAM, login_of
+from pgtop_conn.terminal import streams
 
 if TYPE_CHECKING:
-    from pgtop_conn.commands.checking import Demand
-    from pgtop_conn.commands.looks import Looks
-    from pgtop_conn.commands.opening import Login
-    from pgtop_conn.commands.order import Order
-    from pgtop_conn.commands.request import Request
-    from pgtop_conn.commands.taping import Wanted
-    from pgtop_conn.model.guards import Policy
+    from pgtop_conn.commands.check.options import Demand
+    from pgtop_conn.commands.diagnose.options import Request
+    from pgtop_conn.commands.kill.options import Order
+    from pgtop_conn.commands.record.options import Wanted
+    from pgtop_conn.commands.snapshot.options import Looks
+    from pgtop_conn.connect.open import Login
+    from pgtop_conn.model.signalling.guards import Policy
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ def _run(work: Coroutine[object, object, T]) -> T:
 
 def policy_of(settings: config.Settings) -> Policy:
     """What the guards are told of the settings."""
-    from pgtop_conn.model.guards import Policy
+    from pgtop_conn.model.signalling.guards import Policy
 
     return Policy(
         read_only=settings.read_only,
@@ -56,7 +57,7 @@ def policy_of(settings: config.Settings) -> Policy:
 
 
 def watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.starting import need_terminal
+    from pgtop_conn.commands.watch.preload import need_terminal
 
     need_terminal(settings)
     return _run(_watch_async(login_of(arguments), settings))
@@ -64,14 +65,14 @@ def watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 async def _watch_async(login: Login, settings: config.Settings) -> int:
     import pgtop_conn.postgres.session  # noqa: F401
-    from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.starting import load_meanwhile
+    from pgtop_conn.commands.watch.preload import load_meanwhile
+    from pgtop_conn.connect.open import open_source
 
     load_meanwhile()
     source = await open_source(login, os.environ, settings, offers=True)
     try:
         first = await source.poll()
-        from pgtop_conn.showing import show
+        from pgtop_conn.commands.watch.run import show
 
         return await show(source, first, settings, policy_of(settings))
     finally:
@@ -79,19 +80,19 @@ async def _watch_async(login: Login, settings: config.Settings) -> int:
 
 
 def snapshot_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.looks import add_arguments
+    from pgtop_conn.commands.snapshot.options import add_arguments
 
     add_arguments(parser)
 
 
 def snapshot_notes() -> str:
-    from pgtop_conn.commands.looks import notes
+    from pgtop_conn.commands.snapshot.options import notes
 
     return notes()
 
 
 def snapshot(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.looks import looks_of
+    from pgtop_conn.commands.snapshot.options import looks_of
 
     looks = looks_of(vars(arguments))
     streams.write(_run(_snapshot_async(login_of(arguments), settings, looks)))
@@ -99,8 +100,8 @@ def snapshot(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 async def _snapshot_async(login: Login, settings: config.Settings, looks: Looks) -> str:
-    from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.commands.snapshot import snapshot, snapshots
+    from pgtop_conn.commands.snapshot.run import snapshot, snapshots
+    from pgtop_conn.connect.open import open_source
 
     source = await open_source(login, os.environ, settings)
     try:
@@ -113,27 +114,27 @@ async def _snapshot_async(login: Login, settings: config.Settings, looks: Looks)
 
 
 def check_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.checking import add_arguments
+    from pgtop_conn.commands.check.options import add_arguments
 
     add_arguments(parser)
 
 
 def check_notes() -> str:
-    from pgtop_conn.commands.checking import notes
+    from pgtop_conn.commands.check.options import notes
 
     return notes()
 
 
 def check_complains(message: str) -> int:
     """A monitoring plugin has one line for everything, on stdout."""
-    from pgtop_conn.view.plugin import Status, said
+    from pgtop_conn.view.export.check import Status, said
 
     return answer(f"{said(Status.UNKNOWN, message)}\n", "", Status.UNKNOWN)
 
 
 def check(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.check import alarm, patience_s
-    from pgtop_conn.commands.checking import demand_of
+    from pgtop_conn.commands.check.options import demand_of
+    from pgtop_conn.commands.check.run import alarm, patience_s
 
     demand = demand_of(vars(arguments), settings)
     seconds = patience_s(settings, demand)
@@ -144,8 +145,8 @@ def check(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 async def _check_async(login: Login, settings: config.Settings, demand: Demand) -> tuple[str, int]:
-    from pgtop_conn.commands.check import check
-    from pgtop_conn.commands.opening import open_source
+    from pgtop_conn.commands.check.run import check
+    from pgtop_conn.connect.open import open_source
 
     # Who waits for a slot does not tell that there is none.
     settings = replace(settings, wait=False)
@@ -153,19 +154,19 @@ async def _check_async(login: Login, settings: config.Settings, demand: Demand) 
 
 
 def diagnose_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.request import add_arguments
+    from pgtop_conn.commands.diagnose.options import add_arguments
 
     add_arguments(parser)
 
 
 def diagnose_notes() -> str:
-    from pgtop_conn.commands.request import notes
+    from pgtop_conn.commands.diagnose.options import notes
 
     return notes()
 
 
 def diagnose(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.request import request_of
+    from pgtop_conn.commands.diagnose.options import request_of
 
     request = request_of(vars(arguments))
     streams.write(_run(_diagnose_async(login_of(arguments), settings, request)))
@@ -173,8 +174,8 @@ def diagnose(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 async def _diagnose_async(login: Login, settings: config.Settings, request: Request) -> str:
-    from pgtop_conn.commands.diagnose import diagnose
-    from pgtop_conn.commands.opening import open_source
+    from pgtop_conn.commands.diagnose.run import diagnose
+    from pgtop_conn.connect.open import open_source
 
     source = await open_source(login, os.environ, settings)
     try:
@@ -184,19 +185,19 @@ async def _diagnose_async(login: Login, settings: config.Settings, request: Requ
 
 
 def kill_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.order import add_arguments
+    from pgtop_conn.commands.kill.options import add_arguments
 
     add_arguments(parser)
 
 
 def kill_notes() -> str:
-    from pgtop_conn.commands.order import notes
+    from pgtop_conn.commands.kill.options import notes
 
     return notes()
 
 
 def kill(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.order import order_of
+    from pgtop_conn.commands.kill.options import order_of
 
     # Before anything that a refusal need not wait for is loaded.
     order = order_of(vars(arguments), settings.read_only)
@@ -204,8 +205,8 @@ def kill(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 async def _kill_async(login: Login, settings: config.Settings, order: Order) -> int:
-    from pgtop_conn.commands.kill import kill
-    from pgtop_conn.commands.opening import open_source
+    from pgtop_conn.commands.kill.run import kill
+    from pgtop_conn.connect.open import open_source
 
     source = await open_source(login, os.environ, settings)
     try:
@@ -216,19 +217,19 @@ async def _kill_async(login: Login, settings: config.Settings, order: Order) -> 
 
 
 def record_arguments(parser: argparse.ArgumentParser) -> None:
-    from pgtop_conn.commands.taping import add_arguments
+    from pgtop_conn.commands.record.options import add_arguments
 
     add_arguments(parser)
 
 
 def record_notes() -> str:
-    from pgtop_conn.commands.taping import notes
+    from pgtop_conn.commands.record.options import notes
 
     return notes()
 
 
 def record(arguments: argparse.Namespace, settings: config.Settings) -> int:
-    from pgtop_conn.commands.taping import wanted_of
+    from pgtop_conn.commands.record.options import wanted_of
 
     # Before anything that a refusal need not wait for is loaded.
     wanted = wanted_of(vars(arguments))
@@ -236,8 +237,8 @@ def record(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
 
 async def _record_async(login: Login, settings: config.Settings, wanted: Wanted) -> int:
-    from pgtop_conn.commands.opening import open_source
-    from pgtop_conn.commands.record import record
+    from pgtop_conn.commands.record.run import record
+    from pgtop_conn.connect.open import open_source
 
     return await record(lambda: open_source(login, os.environ, settings), wanted, settings)
 
@@ -261,10 +262,10 @@ exit codes:
 def replay(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pathlib import Path
 
-    from pgtop_conn.starting import need_terminal
+    from pgtop_conn.commands.watch.preload import need_terminal
 
     need_terminal(settings, "report FILE")
-    from pgtop_conn.replaying import replay
+    from pgtop_conn.commands.replay.run import replay
 
     return _run(replay(Path(arguments.recording), settings, policy_of(settings)))
 
@@ -286,8 +287,8 @@ def demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     if getattr(arguments, "headless", False):
         return demo.run_headless()
-    from pgtop_conn.commands.opening import Login
-    from pgtop_conn.starting import need_terminal
+    from pgtop_conn.commands.watch.preload import need_terminal
+    from pgtop_conn.connect.open import Login
 
     need_terminal(settings)
 

@@ -24,18 +24,19 @@ from typing import TypeAlias
 import asyncpg
 from textual.pilot import Pilot
 
-from pgtop_conn import demo, folders, recordings
-from pgtop_conn.commands.opening import Login, open_source
+from pgtop_conn import demo, folders
+from pgtop_conn.commands.watch.memory import with_memory
 from pgtop_conn.config import Settings
+from pgtop_conn.connect.open import Login, open_source
 from pgtop_conn.demo.binaries import find_binaries
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.keeping import with_memory
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.source import Source
-from pgtop_conn.recording.reader import Recording
+from pgtop_conn.recording.recording import Recording
+from pgtop_conn.storage import recording_files
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.view.table.lines import ViewState
 
 FOLDER = Path(__file__).resolve().parent
 SIZES = ((120, 36), (80, 24))
@@ -109,7 +110,7 @@ async def picture(uri: str, scene: Scene, width: int, height: int) -> str:
         await source.close()
     if not scene.replay:
         return svg
-    (path,) = (folders.state_folder() / recordings.FOLDER).glob(f"*{recordings.SUFFIX}")
+    (path,) = (folders.state_folder() / recording_files.FOLDER).glob(f"*{recording_files.SUFFIX}")
     recording = Recording.open(path)
     try:
         return await _shown(recording, replace(options, tape=recording), (width, height), scene.replay)

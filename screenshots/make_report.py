@@ -15,15 +15,15 @@ import tempfile
 from pathlib import Path
 
 from pgtop_conn import demo
-from pgtop_conn.commands.opening import Login, open_source
-from pgtop_conn.commands.report import story_of
+from pgtop_conn.commands.report.run import story_of
 from pgtop_conn.config import Settings
-from pgtop_conn.model.moments import Moment, Totals
+from pgtop_conn.connect.open import Login, open_source
+from pgtop_conn.model.history.moments import Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.recording.reader import Recording
-from pgtop_conn.recording.writer import Recorder
-from pgtop_conn.view.historysvg import history_svg
-from pgtop_conn.view.page import STYLE
+from pgtop_conn.recording.recorder import Recorder
+from pgtop_conn.recording.recording import Recording
+from pgtop_conn.view.charts.history_svg import history_svg
+from pgtop_conn.view.reports.recording_html import STYLE
 
 PICTURE = Path(__file__).resolve().parent / "report-chart.png"
 POLLS, EVERY_S, KILL_AT = 120, 0.5, 70

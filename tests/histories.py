@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pgtop_conn.model.moments import OTHERS, Mark, Totals
+from pgtop_conn.model.history.moments import OTHERS, Mark, Totals
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION
 from tests.factories import NOW
 from tests.strategies import names

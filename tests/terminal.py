@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import pyte
 
-from pgtop_conn.tui.deciding import QUIET_S
+from pgtop_conn.tui.dialogs.decision import QUIET_S
 from tests.waiting import HANG_S, wait_until
 
 ENTER_ALTERNATE_SCREEN = b"\x1b[?1049h"

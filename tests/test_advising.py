@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pgtop_conn.commands.advising import again, host_command
+from pgtop_conn.connect.advice import again, host_command
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pgtop_conn.audit import Audited
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
+from pgtop_conn.sources.journaled import Audited
 from tests.factories import make_backend, make_own, make_snapshot
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from pgtop_conn.commands.check import check as asked
-from pgtop_conn.commands.checking import demand_of
-from pgtop_conn.commands.opening import Login, open_source
+from pgtop_conn.commands.check.options import demand_of
+from pgtop_conn.commands.check.run import check as asked
 from pgtop_conn.config import Settings
+from pgtop_conn.connect.open import Login, open_source
 from pgtop_conn.demo.binaries import Binaries
 from tests.conftest import VERSIONS
 from tests.postgres.test_addresses import silent

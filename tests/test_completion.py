@@ -10,7 +10,7 @@ import pytest
 
 from pgtop_conn.cli import COMMANDS, main
 from pgtop_conn.config import SETTINGS
-from pgtop_conn.view.groups import GROUPINGS
+from pgtop_conn.view.table.groups import GROUPINGS
 
 
 def script(shell: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> Path:

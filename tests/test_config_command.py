@@ -10,10 +10,10 @@ import pytest
 
 from pgtop_conn.cli import main
 from pgtop_conn.commands.config import lines_of, template
+from pgtop_conn.commands.watch.run import view_of
 from pgtop_conn.config import PRESETS, SETTINGS, Settings, load
-from pgtop_conn.layout import Layout, Layouts
-from pgtop_conn.model.filters import parse
-from pgtop_conn.showing import view_of
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.storage.layout import Layout, Layouts
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pgtop_conn.commands.connecting import told
+from pgtop_conn.terminal.console import told
 from tests.tui.fake import until
 
 HOSTS = ["db.example.org:5432"]

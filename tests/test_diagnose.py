@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from pgtop_conn.commands.observing import Watch, observe
-from pgtop_conn.commands.request import memory, request_of
+from pgtop_conn.commands.common.observe import Watch, observe
+from pgtop_conn.commands.diagnose.options import memory, request_of
 from pgtop_conn.config import Settings
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput, PollFailed, SourceLost

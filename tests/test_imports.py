@@ -24,19 +24,28 @@ HEAVY = {"textual", "rich", "asyncpg", "asyncio"}
         ("import pgtop_conn", HEAVY | {"dataclasses", "argparse"}),
         ("import pgtop_conn.cli", HEAVY | {"platformdirs"}),
         ("import pgtop_conn.config", HEAVY | {"platformdirs"}),
-        ("import pgtop_conn.model.plan, pgtop_conn.model.verify, pgtop_conn.model.filters", HEAVY),
-        ("import pgtop_conn.view.table, pgtop_conn.view.gauge, pgtop_conn.view.document", HEAVY),
+        (
+            "import pgtop_conn.model.signalling.plan, pgtop_conn.model.filters.language",
+            HEAVY,
+        ),
+        (
+            "import pgtop_conn.view.table.lines, pgtop_conn.view.status.server_lines, pgtop_conn.view.export.snapshot",
+            HEAVY,
+        ),
         ("import pgtop_conn.postgres.session", {"textual", "rich"}),
-        ("import pgtop_conn.audit", HEAVY - {"asyncio"}),
-        ("import pgtop_conn.view.report, pgtop_conn.model.diagnosis, pgtop_conn.model.sizing", HEAVY),
-        ("import pgtop_conn.reports", HEAVY),
-        ("import pgtop_conn.recording.ring, pgtop_conn.recording.reader, pgtop_conn.recording.writer", HEAVY),
-        ("import pgtop_conn.commands.snapshot", {"textual", "asyncpg", "rich"}),
-        ("import pgtop_conn.commands.diagnose", {"textual", "asyncpg"}),
+        ("import pgtop_conn.sources.journaled", HEAVY - {"asyncio"}),
+        (
+            "import pgtop_conn.view.reports.incident, pgtop_conn.model.diagnosis, pgtop_conn.model.remedies.sizing",
+            HEAVY,
+        ),
+        ("import pgtop_conn.storage.report_files", HEAVY),
+        ("import pgtop_conn.recording.ring, pgtop_conn.recording.recording, pgtop_conn.recording.recorder", HEAVY),
+        ("import pgtop_conn.commands.snapshot.run", {"textual", "asyncpg", "rich"}),
+        ("import pgtop_conn.commands.diagnose.run", {"textual", "asyncpg"}),
         ("import pgtop_conn.tui.app", {"asyncpg"}),
         # The first frame is there before Textual is loaded.
-        ("import pgtop_conn.starting, pgtop_conn.showing", {"textual", "asyncpg"}),
-        ("import pgtop_conn.tui.firstframe, pgtop_conn.tui.held", {"textual", "asyncpg"}),
+        ("import pgtop_conn.commands.watch.preload, pgtop_conn.commands.watch.run", {"textual", "asyncpg"}),
+        ("import pgtop_conn.tui.rendering.first_frame, pgtop_conn.tui.rendering.held_terminal", {"textual", "asyncpg"}),
     ],
 )
 def test_a_room_loads_only_what_it_may(code: str, absent: set[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Role, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
-from pgtop_conn.remembering import FILE, MOST_SERVERS, Remembered, recall
+from pgtop_conn.sources.role_memory import FILE, MOST_SERVERS, Remembered, recall
 from tests.factories import make_own, make_snapshot
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pgtop_conn import cli, config, replaying
+from pgtop_conn import cli, config
+from pgtop_conn.commands.replay import run as replaying
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.signalling.guards import Policy
 
 
 def test_without_a_terminal_the_report_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -16,20 +16,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgtop_conn.commands.report import journalled, story_of
+from pgtop_conn.commands.report.run import journalled, story_of
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import PgtopError
-from pgtop_conn.model.habits import Pool
-from pgtop_conn.model.leaks import Leak
-from pgtop_conn.model.moments import Mark, Moment, Totals
+from pgtop_conn.model.history.moments import Mark, Moment, Totals
+from pgtop_conn.model.history.usage import usage
+from pgtop_conn.model.leaks.habits import Pool
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.model.usage import usage
-from pgtop_conn.recording.writer import Recorder
-from pgtop_conn.view.chronicle import Story
-from pgtop_conn.view.chronicletext import chronicle, hours
-from pgtop_conn.view.historysvg import history_svg, hours_svg
-from pgtop_conn.view.page import page
+from pgtop_conn.recording.recorder import Recorder
+from pgtop_conn.view.charts.history_svg import history_svg, hours_svg
+from pgtop_conn.view.reports.recording import Story
+from pgtop_conn.view.reports.recording_html import page
+from pgtop_conn.view.reports.recording_markdown import chronicle, hours
 from tests.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
 from tests.histories import histories, make_mark, make_totals, marks, series
 from tests.strategies import raw_text

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.view.document import CSV_COLUMNS
-from pgtop_conn.view.plugin import METRICS
+from pgtop_conn.view.export.check import METRICS
+from pgtop_conn.view.export.snapshot import CSV_COLUMNS
 from tests.servers import PROJECT, Clients
 from tests.test_check import DATUM, check
 from tests.test_cli import run, snapshot

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.tui.deciding import IGNORED
+from pgtop_conn.tui.dialogs.decision import IGNORED
 from tests.servers import Clients, Connection
 from tests.terminal import YES, Terminal
 

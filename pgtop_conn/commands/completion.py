@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pgtop_conn.commands.parsing import PROGRAM, Command, parser_of
+from pgtop_conn.commands.common.parser import PROGRAM, Command, parser_of
 from pgtop_conn.config import SETTINGS
 
 #: What they call the value of an option that names a file.

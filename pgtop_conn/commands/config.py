@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pgtop_conn.commands.parsing import PROGRAM
+from pgtop_conn import private_files
+from pgtop_conn.commands.common.parser import PROGRAM
 from pgtop_conn.config import (
     SETTINGS,
     Setting,
@@ -21,10 +22,9 @@ from pgtop_conn.config import (
     unknown,
 )
 from pgtop_conn.folders import config_file, state_folder, typed_path
-from pgtop_conn.layout import FILE as LAYOUT
 from pgtop_conn.model.errors import BadInput, FilterError, named
 from pgtop_conn.model.text import clean
-from pgtop_conn.storage import private_files
+from pgtop_conn.storage.layout import FILE as LAYOUT
 
 #: What the screen says of remapped keys, a line each.
 KeyProblems = Callable[[Mapping[str, str]], Sequence[str]]
@@ -188,7 +188,7 @@ def _parts(setting: Setting, name: str, value: object) -> Iterator[tuple[tuple[s
 
 
 def _filter(text: str) -> None:
-    from pgtop_conn.model.filters import parse
+    from pgtop_conn.model.filters.language import parse
 
     try:
         parse(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import indent
 
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.journal import Damage, Entry, entries
+from pgtop_conn.model.signalling.journal import Damage, Entry, entries
 from pgtop_conn.model.text import clean
 from pgtop_conn.storage import journal_file
 

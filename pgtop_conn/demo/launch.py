@@ -13,10 +13,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from pgtop_conn import streams
 from pgtop_conn.demo.server import is_command, private_folder
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.text import clean
+from pgtop_conn.terminal import streams
 
 END_TIMEOUT_S = 15.0
 POLL_S = 0.02

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pgtop_conn.model.causes_limits import authenticating, database_limit, reserve, role_limit, walsenders
-from pgtop_conn.model.causes_sessions import blocker, client_wait, idle_in_transaction, leak, traffic
+from pgtop_conn.model.causes.limits_and_logins import authenticating, database_limit, reserve, role_limit, walsenders
+from pgtop_conn.model.causes.oversized_pools import oversized_pool
+from pgtop_conn.model.causes.reconnect_storms import reconnect_storm
+from pgtop_conn.model.causes.sessions import blocker, client_wait, idle_in_transaction, leak, traffic
+from pgtop_conn.model.causes.severity import FILLS_SHARE
 from pgtop_conn.model.findings import Case, Cause, Finding, Severity
-from pgtop_conn.model.pool_causes import oversized_pool
-from pgtop_conn.model.remedies import remedies_for
+from pgtop_conn.model.remedies.remedies import remedies_for
 from pgtop_conn.model.snapshot import HOST_DOOR
-from pgtop_conn.model.storms import reconnect_storm
-from pgtop_conn.model.weighing import FILLS_SHARE
 
 #: What is said first among equals comes first: the reason before what follows from it.
 CAUSES: Mapping[Cause, Callable[[Case], Iterable[Finding]]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pgtop_conn.model.facts import NO_FACTS, Facts
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Backend, Snapshot
 

@@ -9,7 +9,7 @@ import re
 import shlex
 
 from pgtop_conn.model.instants import calendar, endless
-from pgtop_conn.model.patterns import later
+from pgtop_conn.model.lazy_regex import later
 
 #: What clean() puts in the place of a character; a name that has one of these by nature is not typed either.
 _REPLACED = later("[\ufffd\u2400-\u2421]")

@@ -1,7 +1,7 @@
 """One poll of a server: who is connected, on what server, at one instant of the server's clock.
 
-Add a column of new data: one line in postgres/sql/activity.sql, two in postgres/rows.py, one field of Backend,
-one entry in view/columns.py.
+Add a column of new data: one line in postgres/sql/poll/activity.sql, two in postgres/poll/rows.py, one field of
+Backend, one entry in view/table/columns.py.
 Times are seconds since the epoch on the SERVER's clock; an age is `taken_at` minus a time, never below 0.
 """
 
@@ -13,7 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pgtop_conn.model.appname import app_name, whole_name
+from pgtop_conn.model.application_name import app_name, whole_name
 from pgtop_conn.model.locks import NOTHING_HELD, Held, Locks
 
 OWN_APPLICATION_NAME = "pgtop-conn"

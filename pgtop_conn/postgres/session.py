@@ -18,13 +18,13 @@ from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
-from pgtop_conn.postgres.activity import AnotherServer, Reader
-from pgtop_conn.postgres.connecting import connect, read_again
-from pgtop_conn.postgres.conninfo import ConnInfo
-from pgtop_conn.postgres.link import Link, Rows
-from pgtop_conn.postgres.signals import signal_each
+from pgtop_conn.postgres.connection.abandoned import Unanswered
+from pgtop_conn.postgres.connection.connect import connect, read_again
+from pgtop_conn.postgres.connection.link import Link, Rows
+from pgtop_conn.postgres.conninfo.conninfo import ConnInfo
+from pgtop_conn.postgres.poll.reader import AnotherServer, Reader
+from pgtop_conn.postgres.signal_backend import signal_each
 from pgtop_conn.postgres.statements import statement
-from pgtop_conn.postgres.unanswered import Unanswered
 
 _CLOSED = "the session was closed"
 #: So many sessions of ours may be on the server at once while it owes some of them an answer.
@@ -113,7 +113,7 @@ class Session:
         Takes some seconds at most. Raises SourceLost when the connection is lost, and leaves it to poll() to connect.
         """
         # With the reading of logs 6 ms of every start, and only a diagnosis wants it.
-        from pgtop_conn.postgres.facts import read_facts
+        from pgtop_conn.postgres.facts.facts import read_facts
 
         link = self._link
         if link is None:
@@ -252,7 +252,7 @@ class Session:
 
 def _by_door() -> type[Link]:
     """The link of the walsender door, loaded for those who take it, as it brings what reads the facts."""
-    from pgtop_conn.postgres.walsender import WalsenderLink
+    from pgtop_conn.postgres.connection.walsender import WalsenderLink
 
     return WalsenderLink
 

@@ -1,4 +1,4 @@
-"""Every statement by the name of its file in sql/, and the one place that knows which server has which column.
+"""Every statement by the name of its file under sql/, and the one place that knows which server has which column.
 
 Whoever owns a database decides its search_path, and what is found along it runs with our rights. So every function,
 relation, type and operator in sql/ is written with its schema, pg_catalog; tests/postgres/test_sql.py sees to it.
@@ -7,6 +7,7 @@ Arrays go in and out as text[]: for any other the driver asks the server first, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -98,10 +99,15 @@ STARTING_ROWS_SINCE = 180000
 
 
 @cache
+def files() -> Mapping[str, Path]:
+    """The file of each statement, by its name. importlib.resources would load zipfile for this."""
+    return MappingProxyType({file.stem: file for file in Path(__file__).with_name("sql").glob("*/*.sql")})
+
+
+@cache
 def statement(name: str) -> str:
-    """The text of sql/<name>.sql without its comments, which need not travel to the server and into its logs."""
-    # importlib.resources would load zipfile for this.
-    text = Path(__file__).with_name("sql").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    """The text of a statement without its comments, which need not travel to the server and into its logs."""
+    text = files()[name].read_text(encoding="utf-8")
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, count
 
 from pgtop_conn.model.errors import PgtopError
-from pgtop_conn.model.moments import Mark, Moment, Totals
-from pgtop_conn.recording.encoder import LENGTH, Encoder
-from pgtop_conn.recording.numbers import Damaged
-from pgtop_conn.recording.player import Player
-from pgtop_conn.recording.summary import alike
+from pgtop_conn.model.history.moments import Mark, Moment, Totals
+from pgtop_conn.recording.block_reader import Player
+from pgtop_conn.recording.codec.encoder import LENGTH, Encoder
+from pgtop_conn.recording.codec.numbers import Damaged
+from pgtop_conn.recording.codec.totals import alike
 
 MEMORY_BYTES = 64 * 2**20
 #: Seconds between two moments of a tier, and how long they are kept; the last as long as there is room.

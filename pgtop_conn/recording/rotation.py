@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgtop_conn.recording.framing import TITLE
+from pgtop_conn.recording.codec.framing import TITLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pgtop_conn.storage import private_files
+from pgtop_conn import private_files
 
 #: Bytes of a line. Ours are far shorter; what is longer was never a line, and is not held in memory.
 LINE_MOST = 256 * 2**10

@@ -24,20 +24,21 @@ from textual.css.query import NoMatches
 from textual.theme import Theme
 
 from pgtop_conn.model.source import Source
-from pgtop_conn.tui import themes, toosmall
-from pgtop_conn.tui.deciding import INPUT, Deciding, Quiet
-from pgtop_conn.tui.garbage import seldom_collected
-from pgtop_conn.tui.held import Held
-from pgtop_conn.tui.lineview import ASCII_CLASS
-from pgtop_conn.tui.main import MainScreen
-from pgtop_conn.tui.onlychanged import OnlyChangedApp
+from pgtop_conn.terminal.capabilities import Colours, colours, given_back, watched
+from pgtop_conn.terminal.writer import Writer
+from pgtop_conn.tui.dialogs.decision import INPUT, Deciding, Quiet
+from pgtop_conn.tui.keys.remapping import remapped, scopes, split
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.remapping import remapped, scopes, split
-from pgtop_conn.tui.replay import ReplayScreen
-from pgtop_conn.tui.stopping import IGNORED, NO_JOB_CONTROL, Stopping, in_foreground
-from pgtop_conn.tui.takingover import taking_over
-from pgtop_conn.tui.terminal import Colours, colours, given_back, watched
-from pgtop_conn.tui.writing import Writer
+from pgtop_conn.tui.rendering.diff_app import OnlyChangedApp
+from pgtop_conn.tui.rendering.driver import taking_over
+from pgtop_conn.tui.rendering.gc_tuning import seldom_collected
+from pgtop_conn.tui.rendering.held_terminal import Held
+from pgtop_conn.tui.rendering.job_control import IGNORED, NO_JOB_CONTROL, Stopping, in_foreground
+from pgtop_conn.tui.screen.monitor_screen import MainScreen
+from pgtop_conn.tui.screen.replay_feed import ReplayScreen
+from pgtop_conn.tui.theme import themes
+from pgtop_conn.tui.widgets import too_small
+from pgtop_conn.tui.widgets.line_view import ASCII_CLASS
 
 #: Bindings that leave things as they are. They work before a dialog takes answers, where their key types nothing.
 HARMLESS = frozenset({"quit_everywhere", "repaint", "stop_signals", "suspend", "confirm_no", "free_leave"})
@@ -53,8 +54,8 @@ class MonitorApp(OnlyChangedApp[int]):
 
     CSS_PATH = "style.tcss"
     TITLE = "pgtop-conn"
-    HORIZONTAL_BREAKPOINTS = toosmall.WIDTHS
-    VERTICAL_BREAKPOINTS = toosmall.HEIGHTS
+    HORIZONTAL_BREAKPOINTS = too_small.WIDTHS
+    VERTICAL_BREAKPOINTS = too_small.HEIGHTS
     ENABLE_COMMAND_PALETTE = False
     # Our own keys are ? and the footer; Ctrl-Q and Ctrl-C leave from everywhere, also out of an input line.
     BINDINGS: ClassVar[list[BindingType]] = [

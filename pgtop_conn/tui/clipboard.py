@@ -12,8 +12,7 @@ from pathlib import Path
 
 from textual.app import App
 
-from pgtop_conn import folders
-from pgtop_conn.storage import private_files
+from pgtop_conn import folders, private_files
 
 FILE_NAME = "copied.txt"
 _NOT_BY_NAME = ("linux", "vt", "dumb", "ansi", "cons", "screen", "tmux")

@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pgtop_conn.campaign import PER_SECOND
 from pgtop_conn.model.findings import Case, Finding
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.labels import Label
-from pgtop_conn.model.moments import KeepingTape, Tape
+from pgtop_conn.model.history.moments import KeepingTape, Tape
+from pgtop_conn.model.labels.labels import Label
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui.taping import Recorder
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.monitor.campaign import PER_SECOND
+from pgtop_conn.monitor.tape_writer import Recorder
+from pgtop_conn.view.table.lines import ViewState
 
 
 @dataclass(frozen=True, slots=True)

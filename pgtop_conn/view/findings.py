@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from pgtop_conn.model.causes.severity import most, ranked
 from pgtop_conn.model.facts import REFUSALS, Facts
 from pgtop_conn.model.findings import Case, Effect, Finding, Remedy
-from pgtop_conn.model.history import RATE_NEEDS_S
+from pgtop_conn.model.history.trend import RATE_NEEDS_S
 from pgtop_conn.model.slots import Level
 from pgtop_conn.model.snapshot import DISABLED, HIDDEN_STATE, HOST_DOOR, Counters
-from pgtop_conn.model.weighing import most, ranked
 from pgtop_conn.view import format
 
 Document = dict[str, object]

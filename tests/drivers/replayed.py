@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.recording.reader import Recording
-from pgtop_conn.view.groups import group_counts
+from pgtop_conn.recording.recording import Recording
+from pgtop_conn.view.table.groups import group_counts
 
 STILL_EVERY_S = 1.0
 

@@ -11,11 +11,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.moments import Moment, Totals
+from pgtop_conn.model.history.moments import Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.recording.writer import Recorder
+from pgtop_conn.recording.recorder import Recorder
 from tests.drivers.application import Application, Host, Leaked
 from tests.drivers.bouncer import bouncer
 from tests.drivers.programs import command_of, options_of

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from pgtop_conn.model.diagnosis import diagnose
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.findings import Case, Cause, Finding
-from pgtop_conn.model.labels import tags_of
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
+from pgtop_conn.model.labels.labels import tags_of
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.view.groups import group_counts
+from pgtop_conn.view.table.groups import group_counts
 from tests.drivers.replayed import snapshots_of
 from tests.drivers.test_recorded import RECORDINGS
 

@@ -13,8 +13,8 @@ from pgtop_conn.demo.binaries import Binaries
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, SourceLost
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.postgres import link as link_module
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.connection import link as link_module
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
 from tests.faults.network import Proxy

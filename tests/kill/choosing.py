@@ -6,18 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pgtop_conn.campaign import Campaign
-from pgtop_conn.commands.kill import kill
-from pgtop_conn.commands.order import Order
+from pgtop_conn.commands.kill.options import Order
+from pgtop_conn.commands.kill.run import kill
 from pgtop_conn.model.facts import NO_FACTS, Facts
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.freeing import free_slots
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.plan import make_plan
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.signalling.free_slots import free_slots
+from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.model.signalling.plan import make_plan
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
+from pgtop_conn.monitor.campaign import Campaign
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.view.groups import GROUPINGS, group
+from pgtop_conn.view.table.groups import GROUPINGS, group
 from tests.kill.cast import Cast
 from tests.kill.oracle import Rules, expected, look
 from tests.kill.tally import TALLY

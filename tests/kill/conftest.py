@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgtop_conn.postgres import activity
+from pgtop_conn.postgres.poll import reader
 from tests.kill.tally import TALLY
 from tests.postgres.conftest import sessions
 
@@ -14,7 +14,7 @@ __all__ = ["sessions"]
 @pytest.fixture(autouse=True)
 def locks_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each poll reads the locks: sessions come and go here faster than they are read as a rule."""
-    monkeypatch.setattr(activity, "LOCKS_EVERY_S", 0.0)
+    monkeypatch.setattr(reader, "LOCKS_EVERY_S", 0.0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import asyncpg
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.plan import Plan, make_plan
+from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.model.signalling.plan import Plan, make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.postgres.session import Session

@@ -13,17 +13,17 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from pgtop_conn.audit import Audited
-from pgtop_conn.campaign import Campaign
 from pgtop_conn.commands.journal import journal
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.facts import Facts
-from pgtop_conn.model.identity import Relation, place_of
+from pgtop_conn.model.signalling.server_identity import Relation, place_of
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.monitor.campaign import Campaign
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
+from pgtop_conn.sources.journaled import Audited
 from tests.conftest import VERSIONS, MakeCluster
 from tests.faults.network import Proxy
 from tests.kill.choosing import FAST

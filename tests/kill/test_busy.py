@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from pgtop_conn.campaign import Campaign
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.plan import make_plan
+from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.model.signalling.plan import make_plan
 from pgtop_conn.model.source import Action, Status, Target
+from pgtop_conn.monitor.campaign import Campaign
 from tests.kill.crowds import statuses
 from tests.postgres.conftest import OpenSession
 from tests.postgres.test_signal import target_of, terminate

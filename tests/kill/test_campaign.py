@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import replace
 from time import monotonic
 
-from pgtop_conn.campaign import Campaign, Phase, Progress
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Status
+from pgtop_conn.monitor.campaign import Campaign, Phase, Progress
 from tests.kill.choosing import FAST
 from tests.kill.crowds import POLICY, alive, answers, crowd, plan_for, seen, soon, statuses
 from tests.postgres.conftest import OpenSession

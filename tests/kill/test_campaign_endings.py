@@ -11,12 +11,12 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from pgtop_conn.campaign import Campaign, Phase, Progress, as_wanted
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput, SourceLost
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
+from pgtop_conn.monitor.campaign import Campaign, Phase, Progress, as_wanted
 from tests.conftest import MakeCluster
 from tests.factories import make_backend
 from tests.kill.choosing import FAST, Watched

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from pgtop_conn.commands.kill import kill as kill_command
-from pgtop_conn.commands.order import Order
+from pgtop_conn.commands.kill.options import Order
+from pgtop_conn.commands.kill.run import kill as kill_command
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.signalling.guards import Policy
 from tests.postgres.conftest import OpenSession
 from tests.servers import Clients, Connection
 from tests.test_cli import run
@@ -313,4 +313,4 @@ def test_help_and_the_journal_load_nothing_heavy() -> None:
     for words in (["kill", "--help"], ["kill", "app:web"], ["journal"]):
         code = f"from pgtop_conn.cli import main\ntry: main({words!r})\nexcept SystemExit: pass"
         assert loaded(code).isdisjoint(HEAVY)
-    assert loaded("import pgtop_conn.campaign").isdisjoint({"asyncpg", "textual", "rich"})
+    assert loaded("import pgtop_conn.monitor.campaign").isdisjoint({"asyncpg", "textual", "rich"})

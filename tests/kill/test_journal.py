@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.audit import Audited
 from pgtop_conn.commands.journal import journal as written_journal
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.facts import NO_FACTS, Facts
-from pgtop_conn.model.journal import Damage, entries, read
+from pgtop_conn.model.signalling.journal import Damage, entries, read
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
+from pgtop_conn.sources.journaled import Audited
 from tests.factories import make_backend, make_own, make_snapshot
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.plan import Plan, make_plan
+from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.model.signalling.plan import Plan, make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Target
 from tests.factories import NOW, make_backend, make_hidden, make_own, make_snapshot, make_walsender

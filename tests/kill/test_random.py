@@ -9,13 +9,13 @@ import asyncpg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pgtop_conn.campaign import Campaign
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.guards import judge
-from pgtop_conn.model.plan import make_plan
+from pgtop_conn.model.signalling.guards import judge
+from pgtop_conn.model.signalling.plan import make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Status, Target
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.monitor.campaign import Campaign
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.kill.cast import MONITORS, PARTS, Cast, Part
 from tests.kill.choosing import FAST, Scene, Watched, dead_are_the_signalled

@@ -8,17 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from pgtop_conn.commands.kill import kill
-from pgtop_conn.commands.observing import Watch
-from pgtop_conn.commands.order import Order
+from pgtop_conn.commands.common.observe import Watch
+from pgtop_conn.commands.kill.options import Order
+from pgtop_conn.commands.kill.run import kill
 from pgtop_conn.config import Settings
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model import observation
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.habits import Pool
-from pgtop_conn.model.labels import labels_of
-from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.history import observation
+from pgtop_conn.model.labels.labels import labels_of
+from pgtop_conn.model.leaks.habits import Pool
+from pgtop_conn.model.leaks.rules import Leak
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import IDLE, Snapshot
 from tests.postgres.conftest import OpenSession
 from tests.servers import Clients, Connection

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from pgtop_conn.model.slots import Level, SlotBudget
-from pgtop_conn.postgres import authenticating
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.conninfo.conninfo import resolve
+from pgtop_conn.postgres.poll import authenticating
 from pgtop_conn.postgres.session import Session
 from tests.matrix import noise
 from tests.matrix.conftest import OpenMonitors

@@ -8,7 +8,7 @@ from typing import Any
 from pgtop_conn.model.diagnosis import diagnose
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.findings import Case, Cause, Finding
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import (
     ACTIVE,
@@ -17,7 +17,7 @@ from pgtop_conn.model.snapshot import (
     Backend,
     Snapshot,
 )
-from pgtop_conn.view.groups import group_counts
+from pgtop_conn.view.table.groups import group_counts
 from tests.factories import (
     NOW,
     make_backend,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.appname import CUT_AT, AppName, app_name, raw_name
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.application_name import CUT_AT, AppName, app_name, raw_name
+from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.text import clean
 from tests.factories import NOW, make_backend
 

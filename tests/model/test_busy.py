@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.busy import WORDS, busy_with
+from pgtop_conn.model.signalling.busy_queries import WORDS, busy_with
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pgtop_conn.model.causes.lock_waits import PREPARED
 from pgtop_conn.model.diagnosis import CAUSES, diagnose
 from pgtop_conn.model.facts import Facts, Refused
 from pgtop_conn.model.findings import Cause, Finding, Severity
@@ -21,7 +22,6 @@ from pgtop_conn.model.snapshot import (
     Database,
     Snapshot,
 )
-from pgtop_conn.model.waits import PREPARED
 from pgtop_conn.view.findings import evidence
 from tests.factories import (
     DATABASE_OID,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pgtop_conn.model.expressions import Expression, Unsupported
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.filters.linear_regex import Expression, Unsupported
 from tests.factories import NOW, make_backend
 
 TEXTS = st.text(st.sampled_from("abAB1_ .ſKé"), max_size=12)

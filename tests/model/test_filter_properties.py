@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop_conn.model.errors import FilterError
-from pgtop_conn.model.filters import KEYS, Filter, Tags, parse
+from pgtop_conn.model.filters.language import KEYS, Filter, Tags, parse
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Backend
 from pgtop_conn.model.text import clean, clean_query
 from tests.factories import NOW

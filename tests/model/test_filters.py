@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pgtop_conn.model.errors import FilterError
-from pgtop_conn.model.filters import HELP, KEYS, Tags, parse
+from pgtop_conn.model.filters.language import HELP, KEYS, Tags, parse
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Backend, BackendKey
 from pgtop_conn.model.text import clean
 from tests.factories import NOW, make_backend, make_background, make_hidden, make_walsender

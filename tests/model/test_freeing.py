@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.comeback import COMEBACK_WITHIN_S, ComebackWatch
-from pgtop_conn.model.freeing import SAFE_IDLE_S, free_slots, is_safe, slots_to
-from pgtop_conn.model.guards import Care, Policy, judge
 from pgtop_conn.model.locks import Locks
+from pgtop_conn.model.signalling.comeback import COMEBACK_WITHIN_S, ComebackWatch
+from pgtop_conn.model.signalling.free_slots import SAFE_IDLE_S, free_slots, is_safe, slots_to
+from pgtop_conn.model.signalling.guards import Care, Policy, judge
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Target

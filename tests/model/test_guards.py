@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgtop_conn.model.freeing import is_safe
-from pgtop_conn.model.guards import Care, Policy, judge, left_for_caution, refused, useless_cancel
 from pgtop_conn.model.locks import Locks
+from pgtop_conn.model.signalling.free_slots import is_safe
+from pgtop_conn.model.signalling.guards import Care, Policy, judge, left_for_caution, refused, useless_cancel
 from pgtop_conn.model.snapshot import Backend, Role, Server
 from pgtop_conn.model.source import Action
 from tests.factories import (

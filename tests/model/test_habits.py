@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model import habits as module
-from pgtop_conn.model.habits import NO_HABIT, Habit, Habits, Pool
+from pgtop_conn.model.leaks import habits as module
+from pgtop_conn.model.leaks.habits import NO_HABIT, Habit, Habits, Pool
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, IN_TRANSACTION, Backend, Snapshot
 from tests.factories import NOW, make_backend, make_hidden, make_own, make_server, make_snapshot, make_walsender
 

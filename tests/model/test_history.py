@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.history import (
+from pgtop_conn.model.history.trend import (
     GROUPS_EVERY_S,
     GROUPS_KEPT,
     RATE_NEEDS_S,

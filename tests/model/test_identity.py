@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pgtop_conn.model.identity import Relation, place_of
+from pgtop_conn.model.signalling.server_identity import Relation, place_of
 from pgtop_conn.model.snapshot import HOST_DOOR
 from tests.factories import NOW, make_server, make_snapshot
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.instants import moment, within_calendar
 from pgtop_conn.model.quoting import timestamp
-from pgtop_conn.view import timeaxis
+from pgtop_conn.view.charts import time_axis
 from pgtop_conn.view.format import iso
 
 ZONES = (None, UTC, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Etc/GMT+12"))
@@ -22,8 +22,8 @@ def test_every_float_is_shown(at: float, zone: ZoneInfo | None) -> None:
     assert 1 <= moment(at, zone).year <= 9999
     assert iso(at).endswith(("Z", "infinity"))
     assert timestamp(at).endswith(("+00'", "+00 BC'", "infinity'"))
-    assert timeaxis.clock(at, zone)
-    assert timeaxis.extent(at, at, zone)
+    assert time_axis.clock(at, zone)
+    assert time_axis.extent(at, at, zone)
 
 
 @given(st.floats(min_value=0, max_value=4e9))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pgtop_conn.model.errors import BadInput, FilterError
-from pgtop_conn.model.filters import NO_TAGS, parse
-from pgtop_conn.model.habits import Pool
-from pgtop_conn.model.labels import labeller, labels_of, tags_of
-from pgtop_conn.model.leaks import Leak
-from pgtop_conn.model.providers import PROVIDERS, Provider
+from pgtop_conn.model.filters.language import NO_TAGS, parse
+from pgtop_conn.model.labels.labels import labeller, labels_of, tags_of
+from pgtop_conn.model.labels.providers import PROVIDERS, Provider
+from pgtop_conn.model.leaks.habits import Pool
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.snapshot import Backend
-from pgtop_conn.view.groups import GROUPINGS, group
+from pgtop_conn.view.table.groups import GROUPINGS, group
 from tests.factories import NOW, make_backend, make_background, make_hidden, make_server, make_snapshot, make_walsender
 
 OWN = labels_of({"Billing": "app:billing*", "BI": "client:10.9.0.0/16,local role:app", "Shop": "db:shop !app:web"})

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgtop_conn.model.leaks import Leak
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, DISABLED, IDLE, IN_TRANSACTION, Backend, Server, Snapshot
-from pgtop_conn.view.groups import group_counts
+from pgtop_conn.view.table.groups import group_counts
 from tests.factories import NOW, make_backend, make_hidden, make_own, make_server, make_snapshot, make_walsender
 
 LEAKED = "SELECT id, total FROM invoices WHERE status = 'open' AND customer = 4711"

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model import observation
-from pgtop_conn.model.found_leaks import find_leaks
-from pgtop_conn.model.leaks import Leak
-from pgtop_conn.model.observation import LEAKS_EVERY_S, Observation
+from pgtop_conn.model.history import observation
+from pgtop_conn.model.history.observation import LEAKS_EVERY_S, Observation
+from pgtop_conn.model.leaks.detection import find_leaks
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, Backend, BackendKey, Snapshot
-from pgtop_conn.view.groups import group_counts
+from pgtop_conn.view.table.groups import group_counts
 from tests.factories import NOW, make_backend, make_own, make_server, make_snapshot
 
 ROOMY = make_server(max_connections=3000)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.identity import place_of
-from pgtop_conn.model.plan import Ask, make_plan
+from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.model.signalling.plan import Ask, make_plan
+from pgtop_conn.model.signalling.server_identity import place_of
+from pgtop_conn.model.signalling.verification import PATIENCE_S, Verification
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.model.verify import PATIENCE_S, Verification
 from tests.factories import (
     NOW,
     make_backend,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.providers import (
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.labels.providers import (
     INTERNAL_ROLES,
     PROVIDERS,
     REPLICATION_ROLES,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pgtop_conn.model import secret_words
-from pgtop_conn.model.redact import masked, shape, shown
+from pgtop_conn.model.redaction import secret_words
+from pgtop_conn.model.redaction.literals import masked, shape, shown
 from pgtop_conn.model.text import clean_query
 from tests.secret_statements import MAY_HOLD
 

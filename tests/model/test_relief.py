@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgtop_conn.model.relief import relief
+from pgtop_conn.model.signalling.limit_relief import relief
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Database, Snapshot
 from tests.factories import DATABASE_OID, make_backend, make_own, make_role, make_snapshot, make_walsender

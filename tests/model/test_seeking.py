@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.moments import Mark
-from pgtop_conn.model.seeking import moment_named, nearest_before, next_mark, peaks
+from pgtop_conn.model.history.moments import Mark
+from pgtop_conn.model.history.seek import moment_named, nearest_before, next_mark, peaks
 
 #: 2026-11-21 12:00 to 16:00 local time, a moment a minute.
 NOON = datetime(2026, 11, 21, 12).astimezone().timestamp()

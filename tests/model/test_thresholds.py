@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pgtop_conn.model import thresholds
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.thresholds import parse_range
-from pgtop_conn.view import plugin
+from pgtop_conn.view.export import check as plugin
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.habits import Habits, Pool
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
+from pgtop_conn.model.leaks.habits import Habits, Pool
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, IN_TRANSACTION, Backend, Snapshot
 from tests.factories import NOW, make_backend, make_hidden, make_own, make_snapshot

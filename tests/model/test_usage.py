@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.moments import OTHERS, Totals
+from pgtop_conn.model.history.moments import OTHERS, Totals
+from pgtop_conn.model.history.timeline import column_of, columns, gaps, restarts
+from pgtop_conn.model.history.usage import ENOUGH_S, Usage, growth, sentences, usage
 from pgtop_conn.model.slots import Level
-from pgtop_conn.model.timeline import column_of, columns, gaps, restarts
-from pgtop_conn.model.usage import ENOUGH_S, Usage, growth, sentences, usage
 from tests.factories import NOW
 from tests.histories import STARTED, histories, make_totals, series
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.app_groups import app_group
-from pgtop_conn.model.births import START_S, lives
-from pgtop_conn.model.leaks import Leak
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
+from pgtop_conn.model.leaks.births import START_S, lives
+from pgtop_conn.model.leaks.name_groups import app_group
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, Backend, BackendKey, Server, Snapshot
-from pgtop_conn.view.groups import group_counts
+from pgtop_conn.view.table.groups import group_counts
 from tests.factories import NOW, make_backend, make_own, make_server, make_snapshot
 
 APP_SQL = "SELECT id FROM invoices WHERE status = 'open'"

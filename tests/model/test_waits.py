@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pgtop_conn.model.causes.lock_waits import PREPARED, chains
 from pgtop_conn.model.snapshot import ACTIVE, Backend, Snapshot
-from pgtop_conn.model.waits import PREPARED, chains
 from tests.factories import make_backend, make_snapshot
 
 

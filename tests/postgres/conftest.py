@@ -10,7 +10,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.servers import Connection
 from tests.waiting import HANG_S

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from typing import Any
 
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action
-from pgtop_conn.postgres.link import Link, Rows
+from pgtop_conn.postgres.connection.link import Link, Rows
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.postgres.statements import signalling, versioned
+from pgtop_conn.postgres.statements import files, signalling, versioned
 from tests.waiting import HANG_S
 
 
@@ -22,8 +21,7 @@ class Recorder:
         assert session._link is not None
         self.link: Link = session._link
         self._names = {versioned("activity", self.link.version_num): "activity"}
-        for file in (files("pgtop_conn.postgres") / "sql").iterdir():
-            name = file.name.removesuffix(".sql")
+        for name in files():
             self._names.setdefault(versioned(name, self.link.version_num), name)
         self._names |= {signalling(action): action.value for action in Action}
         self._asked: list[str] = []

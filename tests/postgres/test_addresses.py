@@ -15,7 +15,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, Failure
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
 from tests.scripted import error, scripted

@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.view.document import document
+from pgtop_conn.view.export.snapshot import document
 from tests.conftest import VERSIONS, MakeCluster
 from tests.postgres.conftest import OpenSession
 from tests.postgres.recorder import until

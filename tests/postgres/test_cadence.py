@@ -13,7 +13,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Backend, Snapshot
-from pgtop_conn.postgres import activity, authenticating
+from pgtop_conn.postgres.poll import authenticating, reader
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession
@@ -91,7 +91,7 @@ async def test_nothing_slow_is_asked_more_often_than_it_has_to_be(
     # Whatever was asked before is long due.
     now = session._reader._facts_due + 3600.0
     clock = SimpleNamespace(monotonic=lambda: now)
-    monkeypatch.setattr(activity, "time", clock)
+    monkeypatch.setattr(reader, "time", clock)
     monkeypatch.setattr(authenticating, "time", clock)
     for _ in range(60):
         snapshot = await session.poll()

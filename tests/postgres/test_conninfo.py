@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pgtop_conn.demo.binaries import Binaries
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.text import clean
-from pgtop_conn.postgres.conninfo import ConnInfo, Host, resolve
-from pgtop_conn.postgres.keywords import KEYWORDS, Use
+from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, Host, resolve
+from pgtop_conn.postgres.conninfo.keywords import KEYWORDS, Use
 
 ONE = (Host("h", 5432),)
 SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/tmp")

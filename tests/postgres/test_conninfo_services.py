@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.postgres.conninfo import resolve
-from pgtop_conn.postgres.extras import EXTRAS
-from pgtop_conn.postgres.keywords import KEYWORDS
+from pgtop_conn.postgres.conninfo.conninfo import resolve
+from pgtop_conn.postgres.conninfo.keywords import KEYWORDS
+from pgtop_conn.postgres.conninfo.other_drivers import EXTRAS
 
 OWN = """\
 # mine

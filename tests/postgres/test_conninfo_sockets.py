@@ -11,9 +11,9 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput, ConnectError
-from pgtop_conn.postgres.connecting import connect
-from pgtop_conn.postgres.conninfo import resolve
-from pgtop_conn.postgres.gate import METHODS, Gate, allowed_methods
+from pgtop_conn.postgres.connection.connect import connect
+from pgtop_conn.postgres.connection.wire.auth_filter import METHODS, Gate, allowed_methods
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import own_pids
 from tests.postgres.recorder import until_true

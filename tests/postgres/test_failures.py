@@ -12,10 +12,10 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
-from pgtop_conn.postgres.authentication import MOST_ROUNDS
-from pgtop_conn.postgres.conninfo import Host, resolve
-from pgtop_conn.postgres.failures import explained
-from pgtop_conn.postgres.pooler_refusals import pooler_text
+from pgtop_conn.postgres.connection.login_errors import explained
+from pgtop_conn.postgres.connection.pooler_refusals import pooler_text
+from pgtop_conn.postgres.conninfo.auth_methods import MOST_ROUNDS
+from pgtop_conn.postgres.conninfo.conninfo import Host, resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
 from tests.scripted import SCRAM, WELCOME, Part, error, message, request, scripted, server_first

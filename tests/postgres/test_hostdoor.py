@@ -14,17 +14,17 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import SourceLost
-from pgtop_conn.model.guards import Care, Policy, judge
-from pgtop_conn.model.plan import Ask, make_plan
+from pgtop_conn.model.signalling.guards import Care, Policy, judge
+from pgtop_conn.model.signalling.plan import Ask, make_plan
 from pgtop_conn.model.slots import Level, SlotBudget
 from pgtop_conn.model.snapshot import CLIENT_BACKEND, WALSENDER, Backend, Snapshot
 from pgtop_conn.model.source import Action, Status, Target
-from pgtop_conn.postgres.conninfo import ConnInfo, resolve
-from pgtop_conn.postgres.hostdoor import HostDoor
-from pgtop_conn.postgres.processes import children, look, send
+from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, resolve
+from pgtop_conn.postgres.host_door.door import HostDoor
+from pgtop_conn.postgres.host_door.processes import children, look, send
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.remembering import FILE, Remembered, place, recall, trouble
-from pgtop_conn.view import plans
+from pgtop_conn.sources.role_memory import FILE, Remembered, place, recall, trouble
+from pgtop_conn.view.dialogs import plan as plans
 from tests.conftest import VERSIONS, MakeCluster
 from tests.servers import Clients, Connection
 from tests.waiting import wait_until

@@ -14,11 +14,11 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError
-from pgtop_conn.postgres import processes
-from pgtop_conn.postgres.conninfo import resolve
-from pgtop_conn.postgres.hostdoor import HostDoor, is_at_hand
-from pgtop_conn.postgres.hostserver import first_line
-from pgtop_conn.postgres.processes import look, owner_of, postmaster_at, postmasters, successor
+from pgtop_conn.postgres.conninfo.conninfo import resolve
+from pgtop_conn.postgres.host_door import processes
+from pgtop_conn.postgres.host_door.door import HostDoor, is_at_hand
+from pgtop_conn.postgres.host_door.processes import look, owner_of, postmaster_at, postmasters, successor
+from pgtop_conn.postgres.host_door.server import first_line
 from tests.conftest import MakeCluster
 from tests.postgres.test_hostdoor import info_of, sessions_of, web
 from tests.servers import Clients
@@ -109,9 +109,9 @@ def as_nobody(door: str) -> str:
     """What a child that has become nobody is told when it opens the door."""
     code = (
         "import asyncio, concurrent.futures.thread, encodings.ascii, os, pwd, sys\n"
-        "from pgtop_conn.commands.entering import Way\n"
-        "from pgtop_conn.postgres.conninfo import resolve\n"
-        "import pgtop_conn.commands.advising, pgtop_conn.postgres.hostdoor\n"
+        "from pgtop_conn.connect.attempts import Way\n"
+        "from pgtop_conn.postgres.conninfo.conninfo import resolve\n"
+        "import pgtop_conn.connect.advice, pgtop_conn.postgres.host_door.door\n"
         "user = pwd.getpwnam('nobody')\n"
         "os.setgroups([]); os.setgid(user.pw_gid); os.setuid(user.pw_uid)\n"
         "sys.argv[0] = '/usr/bin/pgtop-conn'\n"
@@ -143,8 +143,8 @@ async def test_the_server_s_own_user_needs_no_root(cluster: Cluster, clients: Cl
     code = (
         "import asyncio, concurrent.futures.thread, encodings.ascii, os, sys\n"
         "from pgtop_conn.model.source import Action, Target\n"
-        "from pgtop_conn.postgres.conninfo import resolve\n"
-        "from pgtop_conn.postgres.hostdoor import HostDoor\n"
+        "from pgtop_conn.postgres.conninfo.conninfo import resolve\n"
+        "from pgtop_conn.postgres.host_door.door import HostDoor\n"
         f"os.setgroups([]); os.setgid({number}); os.setuid({owner})\n"
         "async def main():\n"
         "    door = await HostDoor.open(resolve(sys.argv[1], environ={}))\n"
@@ -181,7 +181,7 @@ async def test_the_server_s_program_is_never_run_as_root(cluster: Cluster, monke
         ran.append((options.get("user"), options.get("extra_groups"), options.get("start_new_session")))
         return run(*arguments, **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr("pgtop_conn.postgres.hostserver.subprocess.run", noted)
+    monkeypatch.setattr("pgtop_conn.postgres.host_door.server.subprocess.run", noted)
     await HostDoor.open(info_of(cluster))
     assert cluster.postmaster_pid is not None
     assert set(map(str, ran)) == {str((owner_of(cluster.postmaster_pid), [], True))}

@@ -19,12 +19,12 @@ import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.guards import Care, Policy, judge
+from pgtop_conn.model.signalling.guards import Care, Policy, judge
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import CLIENT_BACKEND, Backend, Snapshot
 from pgtop_conn.model.source import Action, Status, Target
-from pgtop_conn.postgres.hostdoor import HostDoor
-from pgtop_conn.postgres.processes import Process, children, is_of, look, send
+from pgtop_conn.postgres.host_door.door import HostDoor
+from pgtop_conn.postgres.host_door.processes import Process, children, is_of, look, send
 from tests.conftest import VERSIONS, MakeCluster
 from tests.postgres.test_hostdoor import info_of, sessions_of, web
 from tests.servers import Clients, Connection

@@ -13,9 +13,9 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, PollFailed, SlotsExhausted, SourceLost
-from pgtop_conn.postgres import link as link_module
-from pgtop_conn.postgres.conninfo import resolve
-from pgtop_conn.postgres.link import Rows
+from pgtop_conn.postgres.connection import link as link_module
+from pgtop_conn.postgres.connection.link import Rows
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import versioned
 from tests.conftest import MakeCluster

@@ -15,9 +15,14 @@ from hypothesis import strategies as st
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, Failure, SourceLost
-from pgtop_conn.postgres import message_limits
-from pgtop_conn.postgres.conninfo import resolve
-from pgtop_conn.postgres.message_limits import DOOR_MOST_BYTES, OTHER_MOST_BYTES, ROW_MOST_BYTES, Lengths
+from pgtop_conn.postgres.connection.wire import message_limits
+from pgtop_conn.postgres.connection.wire.message_limits import (
+    DOOR_MOST_BYTES,
+    OTHER_MOST_BYTES,
+    ROW_MOST_BYTES,
+    Lengths,
+)
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
 from tests.scripted import WELCOME, message, scripted

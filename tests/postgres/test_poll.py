@@ -13,8 +13,8 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, DISABLED, IDLE, IN_TRANSACTION, Backend, Snapshot
-from pgtop_conn.postgres.link import Rows
-from pgtop_conn.postgres.rows import ActivityRow
+from pgtop_conn.postgres.connection.link import Rows
+from pgtop_conn.postgres.poll.rows import ActivityRow
 from pgtop_conn.postgres.statements import statement, versioned
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession

@@ -16,11 +16,11 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.guards import Care, Policy, judge
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.signalling.guards import Care, Policy, judge
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from pgtop_conn.model.source import Action, Status, Target
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import statement
 from tests.certificates import Authority

@@ -12,13 +12,13 @@ import pytest
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, PollFailed
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.postgres.connecting import connect
-from pgtop_conn.postgres.conninfo import resolve
-from pgtop_conn.postgres.link import Link
-from pgtop_conn.postgres.privileges import MISSED
+from pgtop_conn.postgres.connection.connect import connect
+from pgtop_conn.postgres.connection.link import Link
+from pgtop_conn.postgres.connection.privileges import MISSED
+from pgtop_conn.postgres.connection.walsender import WalsenderLink
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import _INSTEAD, _WITHOUT, statement, versioned, without
-from pgtop_conn.postgres.walsender import WalsenderLink
 from tests.conftest import VERSIONS, MakeCluster
 from tests.postgres.traps import SQL_NAMES
 from tests.servers import Clients, Connection

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.providers import KNOWN_SETTINGS
-from pgtop_conn.postgres import recognising
+from pgtop_conn.model.labels.providers import KNOWN_SETTINGS
+from pgtop_conn.postgres.poll import provider as recognising
 from tests.conftest import VERSIONS, MakeCluster
 from tests.postgres.conftest import OpenSession
 from tests.servers import Clients

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop_conn.model.facts import OTHER_REFUSAL, REFUSALS
-from pgtop_conn.postgres.refusals import Clock, Piece, Prefix, Style, by_hour, first_time, refusals
+from pgtop_conn.postgres.facts.log_refusals import Clock, Piece, Prefix, Style, by_hour, first_time, refusals
 
 STAMP = "2026-08-01 14:03:22.123 UTC"
 DEFAULT = "%m [%p] "

@@ -10,11 +10,11 @@ import pytest
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.postgres.conninfo import resolve
-from pgtop_conn.postgres.hostdoor import HostDoor
-from pgtop_conn.postgres.refused import refusal_of
+from pgtop_conn.postgres.connection.slot_refusals import refusal_of
+from pgtop_conn.postgres.conninfo.conninfo import resolve
+from pgtop_conn.postgres.host_door.door import HostDoor
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.view.doors import newcomers_line
+from pgtop_conn.view.status.door_banner import newcomers_line
 from tests.conftest import VERSIONS, MakeCluster
 from tests.refusing import refusing
 from tests.servers import Clients

@@ -12,8 +12,8 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.facts import Facts
-from pgtop_conn.postgres import logs
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.conninfo.conninfo import resolve
+from pgtop_conn.postgres.facts import server_log
 from pgtop_conn.postgres.session import Session
 from tests.conftest import VERSIONS, MakeCluster
 from tests.postgres.recorder import until_true
@@ -187,7 +187,7 @@ async def facts_at(uri: str) -> Facts:
 async def cut_off(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest part alone: what is counted is whole since a moment that is told."""
     whole = await facts_of(cluster)
-    monkeypatch.setattr(logs, "MOST_BYTES", 3000)
+    monkeypatch.setattr(server_log, "MOST_BYTES", 3000)
     for role in ("postgres", "web"):
         facts = await facts_of(cluster, user=role)
         assert counts(facts) <= counts(whole)

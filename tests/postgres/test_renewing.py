@@ -10,7 +10,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, PasswordNeeded, SourceLost
-from pgtop_conn.postgres.conninfo import ConnInfo, resolve
+from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
 from tests.servers import Clients, Connection

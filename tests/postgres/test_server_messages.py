@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError, PollFailed, SlotsExhausted
-from pgtop_conn.postgres import server_messages
-from pgtop_conn.postgres.connecting import connect
-from pgtop_conn.postgres.conninfo import resolve
-from pgtop_conn.postgres.server_messages import Messages, mended
+from pgtop_conn.postgres.connection.connect import connect
+from pgtop_conn.postgres.connection.wire import server_messages
+from pgtop_conn.postgres.connection.wire.server_messages import Messages, mended
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from tests.postgres.conftest import OpenSession
 from tests.postgres.recorder import Recorder
 from tests.refusing import refusing

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pgtop_conn.postgres.names import Names
-from pgtop_conn.postgres.rows import ActivityRow, backend_of
-from pgtop_conn.postgres.sessions import Kept, Reading
+from pgtop_conn.postgres.poll.catalog_names import Names
+from pgtop_conn.postgres.poll.row_cache import Kept, Reading
+from pgtop_conn.postgres.poll.rows import ActivityRow, backend_of
 
 
 def row(pid: int, state: str = "idle") -> ActivityRow:

@@ -11,11 +11,11 @@ import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.guards import Care, Policy, judge
-from pgtop_conn.model.plan import make_plan
+from pgtop_conn.model.signalling.guards import Care, Policy, judge
+from pgtop_conn.model.signalling.plan import make_plan
 from pgtop_conn.model.snapshot import ACTIVE, OWN_APPLICATION_NAME, WALSENDER, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.postgres.link import Rows
+from pgtop_conn.postgres.connection.link import Rows
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import signalling, statement
 from tests.postgres.conftest import OpenSession

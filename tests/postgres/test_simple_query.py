@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError
-from pgtop_conn.postgres.simple_query import SimpleQuery, Table, take_over
+from pgtop_conn.postgres.console import SimpleQuery, Table, take_over
 from tests.pooling import needed_program, running
 
 Values = Sequence[bytes | None]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.postgres import small_files
-from pgtop_conn.postgres.conninfo import ConnInfo, resolve
-from pgtop_conn.postgres.passfile import LONGEST_LINE, PasswordFile
-from pgtop_conn.postgres.tls import Tls, Unusable, context
+from pgtop_conn.postgres.connection.tls import Tls, Unusable, context
+from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, resolve
+from pgtop_conn.postgres.conninfo.passfile import LONGEST_LINE, PasswordFile
 
 
 def password(path: Path, raw: bytes) -> ConnInfo:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, CLIENT_BACKEND, IDLE, IN_TRANSACTION, STARTING, WALSENDER
-from pgtop_conn.postgres.titles import Title, cluster_prefix, parse
+from pgtop_conn.postgres.host_door.titles import Title, cluster_prefix, parse
 
 CASES = [
     ("web shop [local] idle", Title(CLIENT_BACKEND, (("web", "shop"),), "local", None, IDLE)),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 import asyncpg
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.source import Action
-from pgtop_conn.postgres.statements import signalling, statement
+from pgtop_conn.postgres.statements import files, signalling, statement
 from tests.servers import Clients
 from tests.waiting import HANG_S
 
-SQL_NAMES = sorted(file.name.removesuffix(".sql") for file in (files("pgtop_conn.postgres") / "sql").iterdir())
+SQL_NAMES = sorted(files())
 TRAPPED = "trapped"
 _TRAPS = (Path(__file__).parent / "traps.sql").read_text(encoding="utf-8")
 

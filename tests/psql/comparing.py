@@ -12,8 +12,8 @@ from pathlib import Path
 from pgtop_conn.demo.binaries import embedded_binaries, newest
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.text import clean, one_line
-from pgtop_conn.postgres.connecting import connect
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.connection.connect import connect
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from tests.psql.case import Case
 from tests.psql.cases import PASTED_CASES, SERVICES, SESSION, WHERE, WHO
 from tests.psql.cases_tls import TLS_CASES

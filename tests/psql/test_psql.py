@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pgtop_conn.demo.binaries import Binaries
-from pgtop_conn.postgres.keywords import DROPPED_VARIABLES, KEYWORDS, OTHER_VARIABLES
+from pgtop_conn.postgres.conninfo.keywords import DROPPED_VARIABLES, KEYWORDS, OTHER_VARIABLES
 from tests.psql.case import Case
 from tests.psql.comparing import CASES, Psql, compare, reference
 from tests.psql.ground import ground, make_roles

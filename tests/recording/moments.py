@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 from hypothesis import strategies as st
 
-from pgtop_conn.model.habits import Pool
-from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.history.moments import Moment, Totals
+from pgtop_conn.model.leaks.habits import Pool
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.locks import Locks
-from pgtop_conn.model.moments import Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, Counters, Snapshot
 from pgtop_conn.model.text import clean_query

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.recording.alignment import rearranged
-from pgtop_conn.recording.encoder import LENGTH
-from pgtop_conn.recording.framing import ITEM_MOST, TIME, Kind, frame, title
-from pgtop_conn.recording.numbers import floats_packed, packed
-from pgtop_conn.recording.parts import server_document
+from pgtop_conn.recording.codec.alignment import rearranged
+from pgtop_conn.recording.codec.encoder import LENGTH
+from pgtop_conn.recording.codec.framing import ITEM_MOST, TIME, Kind, frame, title
+from pgtop_conn.recording.codec.numbers import floats_packed, packed
+from pgtop_conn.recording.codec.parts import server_document
 from tests.factories import NOW, make_own, make_snapshot
 
 #: Address space of the process that reads: Python, what it loads, and a few times what a moment may be.

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgtop_conn.model.moments import Moment
+from pgtop_conn.model.history.moments import Moment
 from pgtop_conn.model.snapshot import Backend, Counters, Database, Role, Server
-from pgtop_conn.recording import encoder as encoder_module
-from pgtop_conn.recording.decoder import Decoder, moment_of
-from pgtop_conn.recording.encoder import Encoder
-from pgtop_conn.recording.numbers import Damaged, packed, signed, time_code, time_of, unpacked, unsigned
-from pgtop_conn.recording.parts import COUNTERS, DATABASE, ROLE, SERVER
-from pgtop_conn.recording.player import Player
-from pgtop_conn.recording.rows import LASTING_FIELDS, STATEMENT_FIELDS, STATUS_FIELDS, TIME_FIELDS
+from pgtop_conn.recording.block_reader import Player
+from pgtop_conn.recording.codec import encoder as encoder_module
+from pgtop_conn.recording.codec.decoder import Decoder, moment_of
+from pgtop_conn.recording.codec.encoder import Encoder
+from pgtop_conn.recording.codec.numbers import Damaged, packed, signed, time_code, time_of, unpacked, unsigned
+from pgtop_conn.recording.codec.parts import COUNTERS, DATABASE, ROLE, SERVER
+from pgtop_conn.recording.codec.rows import LASTING_FIELDS, STATEMENT_FIELDS, STATUS_FIELDS, TIME_FIELDS
 from tests.factories import NOW, make_backend, make_snapshot
 from tests.recording.moments import same, sequences
 

@@ -17,7 +17,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import PgtopError
-from pgtop_conn.recording.reader import Recording
+from pgtop_conn.recording.recording import Recording
 from tests.conftest import MakeCluster
 from tests.servers import Clients
 from tests.test_cli import run

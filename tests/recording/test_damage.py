@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgtop_conn.model.errors import BadInput, PgtopError
-from pgtop_conn.recording import framing, writer
-from pgtop_conn.recording.framing import HEAD, TIME, Kind, frame, title
-from pgtop_conn.recording.reader import Recording
-from pgtop_conn.recording.writer import Recorder
+from pgtop_conn.recording import recorder as writer
+from pgtop_conn.recording.codec import framing
+from pgtop_conn.recording.codec.framing import HEAD, TIME, Kind, frame, title
+from pgtop_conn.recording.recorder import Recorder
+from pgtop_conn.recording.recording import Recording
 from tests.factories import NOW
 from tests.recording.moments import same, totals_of
 from tests.recording.test_file import MARK, record, steps

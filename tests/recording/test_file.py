@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given, settings
 
 from pgtop_conn.model.errors import BadInput, PgtopError, PollFailed
-from pgtop_conn.model.moments import Mark, Moment
+from pgtop_conn.model.history.moments import Mark, Moment
 from pgtop_conn.model.source import Action, Status, Target
-from pgtop_conn.recording import writer
-from pgtop_conn.recording.framing import Kind, frames, title
-from pgtop_conn.recording.reader import Recording
+from pgtop_conn.recording import recorder as writer
+from pgtop_conn.recording.codec.framing import Kind, frames, title
+from pgtop_conn.recording.recorder import Recorder
+from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.rotation import Rotation
-from pgtop_conn.recording.writer import Recorder
 from tests.factories import NOW, make_backend, make_snapshot
 from tests.recording.moments import same, sequences, totals_of
 
@@ -82,7 +82,7 @@ def test_what_is_recorded_is_read(tmp_path_factory: pytest.TempPathFactory, mome
 
 
 def _without_secrets(moment: Moment) -> Moment:
-    from pgtop_conn.model.redact import shown
+    from pgtop_conn.model.redaction.literals import shown
 
     kept = tuple(replace(one, query=shown(one.query, redact=False)) for one in moment.snapshot.backends)
     return replace(moment, snapshot=replace(moment.snapshot, backends=kept))

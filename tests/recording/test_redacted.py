@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.recording.reader import Recording
+from pgtop_conn.recording.recording import Recording
 from tests.secret_statements import ASKED_FOR, MAY_HOLD
 from tests.servers import Clients
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 
-from pgtop_conn.model.moments import Mark, Moment
+from pgtop_conn.model.history.moments import Mark, Moment
 from pgtop_conn.recording import ring as ring_module
 from pgtop_conn.recording.ring import Ring
 from tests.factories import NOW, make_backend, make_snapshot

@@ -8,7 +8,7 @@ from typing import Any
 
 from pgtop_conn.model.facts import Facts, Override, ServerSetting
 from pgtop_conn.model.findings import Case, Cause, Finding, Remedy, RemedyKind, Severity
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION, Backend, Database, Role
 from tests.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot, make_walsender

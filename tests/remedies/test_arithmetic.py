@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.bouncer import sections_of
-from pgtop_conn.model.capacity import GIB, KIB, MIB, Budget, memory_budget
 from pgtop_conn.model.facts import Memory
-from pgtop_conn.model.habits import Habit, Pool
-from pgtop_conn.model.limits import limit_from
-from pgtop_conn.model.pools import PoolUse, per_instance, shares
-from pgtop_conn.model.sizing import sizing
+from pgtop_conn.model.leaks.habits import Habit, Pool
+from pgtop_conn.model.remedies.connection_limits import limit_from
+from pgtop_conn.model.remedies.max_connections import GIB, KIB, MIB, Budget, memory_budget
+from pgtop_conn.model.remedies.pgbouncer import sections_of
+from pgtop_conn.model.remedies.pools import PoolUse, per_instance, shares
+from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import ACTIVE
 from tests.factories import make_backend
 from tests.remedies.cases import facts, make_case, session, setting, sql, texts

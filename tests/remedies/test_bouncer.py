@@ -17,7 +17,7 @@ import pytest
 from pgtop_conn.demo.server import Cluster, private_folder
 from pgtop_conn.model.findings import Case, RemedyKind
 from pgtop_conn.model.quoting import identifier
-from pgtop_conn.model.sizing import sizing
+from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import Backend
 from tests.conftest import MakeCluster
 from tests.pooling import end, free_port, needed_program, start, write

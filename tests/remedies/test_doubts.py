@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pgtop_conn.model.diagnosis import diagnose
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.findings import Cause, RemedyKind
-from pgtop_conn.model.limits import LEAST_UNWATCHED
-from pgtop_conn.model.remedies import remedies_for
-from pgtop_conn.model.sizing import sizing
+from pgtop_conn.model.remedies.connection_limits import LEAST_UNWATCHED
+from pgtop_conn.model.remedies.remedies import remedies_for
+from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION
 from tests.factories import NOW, make_hidden, make_role
 from tests.remedies.cases import finding, make_case, session, sql, texts

@@ -11,14 +11,14 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.findings import Case, Cause, Effect, Remedy, RemedyKind
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.quoting import identifier
-from pgtop_conn.model.remedies import remedies_for
-from pgtop_conn.model.sizing import sizing
+from pgtop_conn.model.remedies.remedies import remedies_for
+from pgtop_conn.model.remedies.server_settings import RELOAD, TUNINGS, number_of
+from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION
-from pgtop_conn.model.tuning import RELOAD, TUNINGS, number_of
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import VERSIONS, MakeCluster
 from tests.remedies.cases import (

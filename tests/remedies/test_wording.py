@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pgtop_conn.model.drivers import DRIVERS, recognise, settings_text
 from pgtop_conn.model.facts import Override
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.findings import Case, Cause, Finding, Remedy, RemedyKind
 from pgtop_conn.model.quoting import filter_value, identifier, kill_command, literal, typable
-from pgtop_conn.model.remedies import REMEDIES, remedies_for
-from pgtop_conn.model.sizing import sizing
+from pgtop_conn.model.remedies.drivers import DRIVERS, recognise, settings_text
+from pgtop_conn.model.remedies.remedies import REMEDIES, remedies_for
+from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import IN_TRANSACTION, Database
 from tests.factories import NOW, make_backend, make_role, make_walsender
 from tests.remedies.cases import (

@@ -13,12 +13,12 @@ from typing import TypeAlias
 from pgtop_conn.model.diagnosis import diagnose
 from pgtop_conn.model.errors import ConnectError, PollFailed, SourceLost
 from pgtop_conn.model.findings import Case, Cause, Finding
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.postgres.conninfo import resolve
+from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.view.groups import group_counts
+from pgtop_conn.view.table.groups import group_counts
 from tests.servers import Servers
 from tests.shapes.ground import HBA, SETTINGS, Ground
 from tests.shapes.shape import Promise, Shape

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pgtop_conn.tui import main
-from pgtop_conn.tui.diagnosing import Diagnosis
-from pgtop_conn.view.gauge import clock
+from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
+from pgtop_conn.tui.screen import monitor_screen
+from pgtop_conn.view.status.server_lines import clock
 from tests.factories import NOW
 from tests.snapshots.drawing import drawn
 from tests.snapshots.scenes import SCENES, Scene, polls
@@ -29,7 +29,7 @@ def _fixed_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in (("TZ", "UTC"), ("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")):
         monkeypatch.setenv(name, value)
     time.tzset()
-    monkeypatch.setattr(main, "SLOW_ANSWER_S", 600.0)
+    monkeypatch.setattr(monitor_screen, "SLOW_ANSWER_S", 600.0)
     yield
     monkeypatch.undo()
     time.tzset()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pgtop_conn.storage import private_files
+from pgtop_conn import private_files
 
 #: Any account that is not ours.
 ANOTHER = 12_345

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from textual.notifications import Notification
 
-from pgtop_conn.model import observation
 from pgtop_conn.model.findings import Finding
-from pgtop_conn.model.habits import Pool
-from pgtop_conn.model.leaks import Leak
+from pgtop_conn.model.history import observation
+from pgtop_conn.model.leaks.habits import Pool
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui import browse, deciding, explaining, main
+from pgtop_conn.tui.dialogs import decision
+from pgtop_conn.tui.screen import browsing, diagnosing, monitor_screen
 from tests.tui.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
 
 #: Longer than any test.
@@ -20,15 +21,15 @@ LONG_S = 3600.0
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a busy machine takes: a source that waits for its test is not slow, and what was told stays."""
-    monkeypatch.setattr(main, "SLOW_ANSWER_S", LONG_S)
-    monkeypatch.setattr(browse, "reading_s", lambda _text: LONG_S)
+    monkeypatch.setattr(monitor_screen, "SLOW_ANSWER_S", LONG_S)
+    monkeypatch.setattr(browsing, "reading_s", lambda _text: LONG_S)
     monkeypatch.setattr(Notification, "time_left", property(lambda _told: LONG_S))
 
 
 @pytest.fixture(autouse=True)
 def answers_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key counts as soon as the dialog is shown; test_deciding.py and the terminals' tests have the silence."""
-    monkeypatch.setattr(deciding, "QUIET_S", 0.0)
+    monkeypatch.setattr(decision, "QUIET_S", 0.0)
 
 
 @pytest.fixture
@@ -46,6 +47,6 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
 def diagnosed(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
     """What diagnose() finds, for a test to change; a remedy more once the facts are known."""
     found = [LEAK, BLOCKER, RESERVE]
-    monkeypatch.setattr(explaining, "diagnose", lambda _case: tuple(found))
-    monkeypatch.setattr(explaining, "sizing", lambda case: (POOLER,) if case.facts.settings else ())
+    monkeypatch.setattr(diagnosing, "diagnose", lambda _case: tuple(found))
+    monkeypatch.setattr(diagnosing, "sizing", lambda case: (POOLER,) if case.facts.settings else ())
     return found

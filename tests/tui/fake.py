@@ -16,7 +16,7 @@ from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.deciding import Deciding
+from pgtop_conn.tui.dialogs.decision import Deciding
 from pgtop_conn.tui.options import ScreenOptions
 from tests.waiting import HANG_S
 

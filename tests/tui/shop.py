@@ -6,8 +6,8 @@ from pgtop_conn.model.facts import Facts, ServerSetting
 from pgtop_conn.model.findings import Cause, Effect, Finding, Remedy, RemedyKind, Severity
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.diagnosing import Diagnosis
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import screen_text
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pgtop_conn.model.leaks import Leak
-from pgtop_conn.model.moments import Mark, Moment, Totals
+from pgtop_conn.model.history.moments import Mark, Moment, Totals
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 

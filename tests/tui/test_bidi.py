@@ -7,8 +7,8 @@ import unicodedata
 from rich.cells import cell_len
 
 from pgtop_conn.model.snapshot import ACTIVE
-from pgtop_conn.tui.lines import kept_in_place
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.widgets.pieces import kept_in_place
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, screen_text
 

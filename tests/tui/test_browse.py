@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION, BackendKey, Snapshot
-from pgtop_conn.tui import keys
-from pgtop_conn.tui.blockers import Blockers
-from pgtop_conn.tui.browse import GONE
-from pgtop_conn.tui.detail import Detail
-from pgtop_conn.tui.helping import Help
-from pgtop_conn.tui.remapping import display
-from pgtop_conn.view.groups import GROUPINGS
-from pgtop_conn.view.table import SORTS, ViewState
+from pgtop_conn.tui.dialogs.blockers import Blockers
+from pgtop_conn.tui.dialogs.help import Help
+from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.keys import monitor as keys
+from pgtop_conn.tui.keys.remapping import display
+from pgtop_conn.tui.screen.browsing import GONE
+from pgtop_conn.view.table.groups import GROUPINGS
+from pgtop_conn.view.table.lines import SORTS, ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot, make_walsender
 from tests.tui.fake import cursor_pid, monitor, on_main, screen_text, toasts
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pgtop_conn.model.snapshot import ACTIVE, Snapshot
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, screen_text
 

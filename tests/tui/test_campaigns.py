@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.snapshot import ACTIVE, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.tui.detail import Detail
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, OWN_ROLE_OID, make_backend, make_own, make_role, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, toasts
 

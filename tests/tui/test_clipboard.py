@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pgtop_conn import folders
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE
 from pgtop_conn.tui.clipboard import FILE_NAME, may_take
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.tui.detail import Detail
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, toasts
 

@@ -8,8 +8,8 @@ import pytest
 from rich.cells import cell_len
 
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui.columnchooser import ColumnChooser
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.dialogs.columns import ColumnChooser
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, toasts
 

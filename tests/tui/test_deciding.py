@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pgtop_conn.tui import deciding, remapping
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.tui.deciding import IGNORED, Deciding, Quiet
-from pgtop_conn.tui.dialogs import Dialog
-from pgtop_conn.tui.freeing import FreeSlots
+from pgtop_conn.tui.dialogs import decision
+from pgtop_conn.tui.dialogs.base import Dialog
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.tui.dialogs.decision import IGNORED, Deciding, Quiet
+from pgtop_conn.tui.dialogs.free_slots import FreeSlots
+from pgtop_conn.tui.keys import remapping
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text
 
@@ -30,8 +31,8 @@ SENDING_NOTHING = {
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time at which things are shown, for a test to move."""
     now = [100.0]
-    monkeypatch.setattr(deciding, "monotonic", lambda: now[0])
-    monkeypatch.setattr(deciding, "QUIET_S", 0.4)
+    monkeypatch.setattr(decision, "monotonic", lambda: now[0])
+    monkeypatch.setattr(decision, "QUIET_S", 0.4)
     return now
 
 

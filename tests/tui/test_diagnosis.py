@@ -11,11 +11,11 @@ from rich.cells import cell_len
 from pgtop_conn.model.errors import SourceLost
 from pgtop_conn.model.facts import Facts, Refused
 from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy, RemedyKind, Severity
-from pgtop_conn.model.labels import Label
+from pgtop_conn.model.labels.labels import Label
 from pgtop_conn.model.snapshot import IN_TRANSACTION
-from pgtop_conn.tui.blockers import Blockers
-from pgtop_conn.tui.diagnosing import Diagnosis
-from pgtop_conn.view.diagnosis import filter_of
+from pgtop_conn.tui.dialogs.blockers import Blockers
+from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
+from pgtop_conn.view.dialogs.diagnosis import filter_of
 from pgtop_conn.view.findings import evidence
 from tests.factories import NOW, make_backend
 from tests.tui.fake import monitor, on_main, screen_text, toasts, until
@@ -236,7 +236,7 @@ async def test_a_report_that_cannot_be_written_is_told() -> None:
 
 
 def test_a_leak_in_a_transaction_says_both() -> None:
-    from pgtop_conn.view.columns import STATE_LEAKED
+    from pgtop_conn.view.table.columns import STATE_LEAKED
 
     assert all(len(words) <= 10 for words in STATE_LEAKED.values())
     assert STATE_LEAKED[IN_TRANSACTION] == "in tx leak"

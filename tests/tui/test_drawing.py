@@ -12,11 +12,11 @@ from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, Snapshot
 from pgtop_conn.model.text import clean
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.lines import OneLine, cut, fitted, flowing, width_of, wrapped
-from pgtop_conn.tui.lineview import BLOCK_STRIPS_KEPT, COMPONENTS, CURSOR, CellBlock
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.view.columns import Cell
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.widgets.line_view import BLOCK_STRIPS_KEPT, COMPONENTS, CURSOR, CellBlock
+from pgtop_conn.tui.widgets.pieces import OneLine, cut, fitted, flowing, width_of, wrapped
+from pgtop_conn.view.table.columns import Cell
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import FakeSource, monitor, screen_text
 

@@ -8,17 +8,17 @@ import pytest
 from textual.screen import Screen
 
 from pgtop_conn.model.errors import PollFailed, SlotsExhausted, SourceLost
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.plan import make_plan
+from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.model.signalling.plan import make_plan
 from pgtop_conn.model.snapshot import BackendKey
 from pgtop_conn.model.source import Action, Target
-from pgtop_conn.tui.blockers import Blockers
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.tui.counting import Counting
-from pgtop_conn.tui.detail import Detail
-from pgtop_conn.tui.dialogs import Dialog
-from pgtop_conn.tui.signals import Decision
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.monitor.signal_queue import Decision
+from pgtop_conn.tui.dialogs.base import Dialog
+from pgtop_conn.tui.dialogs.blockers import Blockers
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.tui.dialogs.counting import Counting
+from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_background, make_own, make_snapshot, make_walsender
 from tests.tui.fake import cursor_pid, monitor, screen_text, toasts
 

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, on_main
 

@@ -6,8 +6,8 @@ import pytest
 from rich.cells import cell_len
 
 from pgtop_conn.model.errors import FilterError
-from pgtop_conn.model.filters import parse
-from pgtop_conn.tui.filterbar import PROMPT, pointing
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.tui.widgets.filter_bar import PROMPT, pointing
 
 
 def drawn(text: str, width: int) -> str:

@@ -15,14 +15,14 @@ from rich.color import ColorSystem
 from rich.console import Console
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.tui import toosmall
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.terminal.capabilities import colour_system
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.firstframe import LEAST_COLUMNS, LEAST_LINES, as_written, first_frame, read_looks
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.terminal import colour_system
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.rendering.first_frame import LEAST_COLUMNS, LEAST_LINES, as_written, first_frame, read_looks
+from pgtop_conn.tui.widgets import too_small
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import make_backend, make_own, make_server, make_snapshot
 from tests.servers import Clients
 from tests.terminal import ENTER_ALTERNATE_SCREEN, LEAVE_ALTERNATE_SCREEN, Terminal, seen
@@ -160,7 +160,7 @@ def test_where_it_cannot_be_told_what_textual_paints_there_is_none(
 
 
 def test_it_is_too_small_where_textual_says_so() -> None:
-    assert (LEAST_COLUMNS, LEAST_LINES) == (toosmall.COLUMNS, toosmall.LINES)
+    assert (LEAST_COLUMNS, LEAST_LINES) == (too_small.COLUMNS, too_small.LINES)
 
 
 @pytest.mark.parametrize("environ", [*TERMS.values(), {"TERM": "kitty"}, {"TERM": "linux"}, {"TERM": "xterm-16color"}])

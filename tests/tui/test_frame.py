@@ -11,9 +11,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from pgtop_conn.tui.firstframe import as_written
-from pgtop_conn.tui.frame import SIMPLE, Frame
-from pgtop_conn.tui.lines import kept_in_place
+from pgtop_conn.tui.rendering.cell_buffer import SIMPLE, Frame
+from pgtop_conn.tui.rendering.first_frame import as_written
+from pgtop_conn.tui.widgets.pieces import kept_in_place
 from tests.terminal import seen
 
 WIDTH, HEIGHT = 24, 4

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from pgtop_conn.model.guards import Policy
 from pgtop_conn.model.locks import Locks
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION, Snapshot
 from pgtop_conn.model.source import Action
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.tui.freeing import FreeSlots
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.tui.dialogs.free_slots import FreeSlots
 from tests.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot, make_walsender
 from tests.tui.fake import monitor, on_main, screen_text, toasts
 

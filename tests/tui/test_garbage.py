@@ -6,18 +6,18 @@ import gc
 
 import pytest
 
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.tui import garbage
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.tui.app import MonitorApp, run
-from pgtop_conn.tui.garbage import THRESHOLD, seldom_collected
 from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.rendering import gc_tuning
+from pgtop_conn.tui.rendering.gc_tuning import THRESHOLD, seldom_collected
 from tests.factories import make_snapshot
 from tests.tui.fake import FakeSource
 from tests.waiting import wait_until
 
 
 async def test_what_is_there_after_the_start_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(garbage, "SETTLED_S", 0.0)
+    monkeypatch.setattr(gc_tuning, "SETTLED_S", 0.0)
     before = gc.get_threshold()
     with seldom_collected():
         assert gc.get_threshold() == before
@@ -36,7 +36,7 @@ async def test_who_leaves_before_it_has_settled_finds_all_as_it_was() -> None:
 
 
 async def test_the_monitor_has_it_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(garbage, "SETTLED_S", 0.0)
+    monkeypatch.setattr(gc_tuning, "SETTLED_S", 0.0)
     frozen: list[int] = []
 
     async def shown(_app: MonitorApp, **_options: object) -> int:

@@ -8,15 +8,15 @@ import pytest
 from textual.binding import Binding
 
 from pgtop_conn.cli import main
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE
-from pgtop_conn.tui import keys
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.tui.diagnosing import Diagnosis
-from pgtop_conn.tui.freeing import FreeSlots
-from pgtop_conn.tui.helping import PAIRS, Help, clause
-from pgtop_conn.tui.remapping import DESTRUCTIVE, display, keymap_of, normal, problems, scopes, split, unshifted
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
+from pgtop_conn.tui.dialogs.free_slots import FreeSlots
+from pgtop_conn.tui.dialogs.help import PAIRS, Help, clause
+from pgtop_conn.tui.keys import monitor as keys
+from pgtop_conn.tui.keys.remapping import DESTRUCTIVE, display, keymap_of, normal, problems, scopes, split, unshifted
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import make_backend, make_own, make_snapshot, make_walsender
 from tests.tui.fake import monitor, on_main, screen_text, toasts, until
 from tests.tui.test_browse import OPEN, sessions

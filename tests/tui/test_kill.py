@@ -7,11 +7,11 @@ from typing import Any
 from textual.widgets import Button, Input
 
 from pgtop_conn.model.errors import SourceLost
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, OWN_ROLE_OID, make_backend, make_own, make_snapshot, make_walsender
 from tests.tui.fake import cursor_pid, monitor, on_main, screen_text, toasts, until
 

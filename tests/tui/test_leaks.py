@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from pgtop_conn.model import observation
-from pgtop_conn.model.labels import Label
-from pgtop_conn.model.observation import LEAKS_EVERY_S
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.tui.freeing import FreeSlots
+from pgtop_conn.model.history import observation
+from pgtop_conn.model.history.observation import LEAKS_EVERY_S
+from pgtop_conn.model.labels.labels import Label
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.tui.dialogs.free_slots import FreeSlots
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, screen_text, toasts
 from tests.tui.shop import (

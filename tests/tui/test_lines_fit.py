@@ -10,25 +10,28 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from pgtop_conn.model.diagnosis import diagnose
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.findings import Case
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.history import History
-from pgtop_conn.model.observation import Observation
-from pgtop_conn.model.plan import make_plan
-from pgtop_conn.model.sizing import sizing
+from pgtop_conn.model.history.observation import Observation
+from pgtop_conn.model.history.trend import History
+from pgtop_conn.model.remedies.sizing import sizing
+from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.model.signalling.plan import make_plan
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.model.text import clean
-from pgtop_conn.tui.diagnosing import FindingList, _blocks, _line
-from pgtop_conn.tui.lines import Pieces, Row, columns, flowing, wrapped
-from pgtop_conn.view import detail, diagnosis, gauge, plans
-from pgtop_conn.view.gauge import Status
-from pgtop_conn.view.groups import GROUPINGS, group, group_counts
-from pgtop_conn.view.heading import heading
-from pgtop_conn.view.rows import cells, titles
-from pgtop_conn.view.table import Frame, ViewState, build
+from pgtop_conn.tui.dialogs.diagnosis import FindingList, _blocks, _line
+from pgtop_conn.tui.widgets.pieces import Pieces, Row, columns, flowing, wrapped
+from pgtop_conn.view.dialogs import diagnosis
+from pgtop_conn.view.dialogs import plan as plans
+from pgtop_conn.view.dialogs import session as detail
+from pgtop_conn.view.status import server_lines
+from pgtop_conn.view.status.server_lines import Status
+from pgtop_conn.view.table.cells import cells, titles
+from pgtop_conn.view.table.groups import GROUPINGS, group, group_counts
+from pgtop_conn.view.table.heading import heading
+from pgtop_conn.view.table.lines import Frame, ViewState, build
 from tests.factories import make_backend, make_own, make_snapshot
 from tests.strategies import raw_text, snapshots
 
@@ -104,12 +107,12 @@ def test_lines_above_the_table(snapshot: Snapshot, width: int, ascii_only: bool)
     observation = Observation(group_counts)
     observation.add(snapshot, budget)
     rows = [
-        gauge.server_line(snapshot, budget, status, width),
-        gauge.slots_line(budget, history, width, ascii_only=ascii_only),
-        gauge.headroom_line(budget, width),
-        gauge.states_line(snapshot, budget, width),
-        gauge.notice_line(snapshot, largest, 2.0, status, history, width, observation.leaks(snapshot)),
-        gauge.notice_line(snapshot, largest, 2.0, status, history, width),
+        server_lines.server_line(snapshot, budget, status, width),
+        server_lines.slots_line(budget, history, width, ascii_only=ascii_only),
+        server_lines.headroom_line(budget, width),
+        server_lines.states_line(snapshot, budget, width),
+        server_lines.notice_line(snapshot, largest, 2.0, status, history, width, observation.leaks(snapshot)),
+        server_lines.notice_line(snapshot, largest, 2.0, status, history, width),
     ]
     assert_flowing(rows, width)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pgtop_conn.model.errors import FilterError
-from pgtop_conn.model.filters import MAX_CHARACTERS, parse
-from pgtop_conn.tui import lines, lineview
-from pgtop_conn.tui.detail import Detail
-from pgtop_conn.view.columns import Cell
-from pgtop_conn.view.detail import SHOWN_CHARACTERS
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.model.filters.language import MAX_CHARACTERS, parse
+from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.widgets import line_view, pieces
+from pgtop_conn.view.dialogs.session import SHOWN_CHARACTERS
+from pgtop_conn.view.table.columns import Cell
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, screen_text
 
@@ -21,11 +21,11 @@ OPEN = ViewState(expanded=frozenset({("web",)}))
 async def test_a_long_query_is_broken_once_and_as_far_as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     broken: list[int] = []
 
-    def count(row: lines.Row, width: int, indent: int) -> list[list[Cell]]:
+    def count(row: pieces.Row, width: int, indent: int) -> list[list[Cell]]:
         broken.append(sum(len(cell.text) for cell in row))
-        return lines.wrapped(row, width, indent)
+        return pieces.wrapped(row, width, indent)
 
-    monkeypatch.setattr(lineview, "wrapped", count)
+    monkeypatch.setattr(line_view, "wrapped", count)
     snapshot = make_snapshot([make_own(), *(make_backend(pid, query=LONG) for pid in range(1, 61))])
     async with monitor(snapshot, view=OPEN) as (app, source, pilot):
         await pilot.press("down", "down", "enter")
@@ -51,10 +51,10 @@ def test_a_line_costs_what_is_seen_of_it(monkeypatch: pytest.MonkeyPatch, text: 
         measured.append(len(piece))
         return len(piece)
 
-    monkeypatch.setattr(lines, "width_of", width_of)
-    for made in (lines.flowing([Cell(text)], width), lines.fitted([(text, "")], width)):
+    monkeypatch.setattr(pieces, "width_of", width_of)
+    for made in (pieces.flowing([Cell(text)], width), pieces.fitted([(text, "")], width)):
         assert sum(len(piece) for piece, _ in made) <= 8 * width + 64
-    assert len(lines.cut(text, width)) <= 8 * width + 64
+    assert len(pieces.cut(text, width)) <= 8 * width + 64
     assert max(measured) <= 8 * width + 64
 
 

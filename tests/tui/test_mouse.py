@@ -9,10 +9,10 @@ from textual import events
 from textual.pilot import Pilot
 
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.detail import Detail
-from pgtop_conn.tui.table import SORT_BY
-from pgtop_conn.view.columns import GROUP_COLUMNS
-from pgtop_conn.view.table import SORTS
+from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.widgets.session_table import SORT_BY
+from pgtop_conn.view.table.columns import GROUP_COLUMNS
+from pgtop_conn.view.table.lines import SORTS
 from tests.tui.fake import cursor_pid, monitor, on_main, screen_text
 from tests.tui.test_browse import OPEN, sessions
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from pgtop_conn import polling
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model import freeing
-from pgtop_conn.recording.reader import Recording
+from pgtop_conn.model.signalling import free_slots
+from pgtop_conn.monitor import pacing
+from pgtop_conn.recording.recorder import Recorder
+from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
-from pgtop_conn.recording.writer import Recorder
-from pgtop_conn.tui import travelling
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.diagnosing import Diagnosis
-from pgtop_conn.tui.freeing import FreeSlots
+from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
+from pgtop_conn.tui.dialogs.free_slots import FreeSlots
 from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.screen import time_travel
 from tests.postgres.conftest import OpenSession, sessions
 from tests.servers import Clients, Connection
 from tests.tui.fake import monitor, screen_text, toasts, until
@@ -29,7 +29,7 @@ __all__ = ["sessions"]
 async def test_slots_are_freed_and_taken_again(
     cluster: Cluster, sessions: OpenSession, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(freeing, "SAFE_IDLE_S", 0.0)
+    monkeypatch.setattr(free_slots, "SAFE_IDLE_S", 0.0)
     role = await clients.role(cluster, "leaking")
     leaked = await clients.many(6, cluster, role=role, app="leaking-worker")
     source = await sessions(cluster)
@@ -111,9 +111,9 @@ async def test_l_shows_the_leak_and_not_the_pool_beside_it_and_d_explains_it(
 async def test_a_replay_shows_what_was_shown_of_a_server(
     cluster: Cluster, sessions: OpenSession, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(travelling, "SETTLED_S", 0.0)
+    monkeypatch.setattr(time_travel, "SETTLED_S", 0.0)
     # Slow answers of a busy machine are told on the first line, and no recording has them.
-    monkeypatch.setattr(polling, "stretched_s", lambda interval_s, _before_s, _took_s: interval_s)
+    monkeypatch.setattr(pacing, "stretched_s", lambda interval_s, _before_s, _took_s: interval_s)
     role = await clients.role(cluster, "shop")
     over = asyncio.Event()
 

@@ -10,8 +10,8 @@ from textual import _compositor
 from textual.app import App
 from textual.strip import Strip
 
-from pgtop_conn.tui import onlychanged
-from pgtop_conn.tui.onlychanged import usable
+from pgtop_conn.tui.rendering import diff_app
+from pgtop_conn.tui.rendering.diff_app import usable
 from tests.factories import make_backend, make_snapshot
 from tests.tui.fake import monitor
 
@@ -42,10 +42,10 @@ async def test_the_screen_hands_its_updates_to_the_frame() -> None:
         update = compositor.render_update(full=True)
         frame = app.frame(ColorSystem.EIGHT_BIT)
         assert isinstance(update, _compositor.LayoutUpdate)
-        sent = frame.changes(onlychanged._placed(update))
+        sent = frame.changes(diff_app._placed(update))
         assert "Headroom" in sent
         again = compositor.render_update(full=True)
-        assert frame.changes(onlychanged._placed(again)) == ""
+        assert frame.changes(diff_app._placed(again)) == ""
         app.repaint()
         assert app.shown is None
 
@@ -53,9 +53,9 @@ async def test_the_screen_hands_its_updates_to_the_frame() -> None:
 def test_an_update_that_is_dropped_changes_nothing() -> None:
     """Compared only when it is sent: Textual sends nothing while it is leaving."""
     console = Console(color_system="256", force_terminal=True)
-    app: onlychanged.OnlyChangedApp[None] = onlychanged.OnlyChangedApp()
+    app: diff_app.OnlyChangedApp[None] = diff_app.OnlyChangedApp()
     strips = [Strip([Segment("x" * app.size.width)])]
-    update = onlychanged._OnlyChanged(app, _compositor.LayoutUpdate([strips], app.size.region))
+    update = diff_app._OnlyChanged(app, _compositor.LayoutUpdate([strips], app.size.region))
     assert app.shown is None
     assert "xxx" in update.render_segments(console)
     assert app.shown is not None

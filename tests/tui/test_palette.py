@@ -7,13 +7,14 @@ from textual.command import CommandPalette
 from textual.content import Content
 from textual.pilot import Pilot
 
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.tui import keys, themes
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.confirm import Confirm
-from pgtop_conn.tui.palette import Commands, commands_of
-from pgtop_conn.view.groups import GROUPINGS
-from pgtop_conn.view.table import SORTS
+from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.tui.dialogs.palette import Commands, commands_of
+from pgtop_conn.tui.keys import monitor as keys
+from pgtop_conn.tui.theme import themes
+from pgtop_conn.view.table.groups import GROUPINGS
+from pgtop_conn.view.table.lines import SORTS
 from tests.factories import make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, until
 from tests.tui.test_browse import OPEN, sessions

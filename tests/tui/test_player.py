@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from pgtop_conn.model.errors import BadInput, PgtopError
-from pgtop_conn.model.moments import Mark, Moment, Totals
-from pgtop_conn.tui.player import SPEEDS, Player
+from pgtop_conn.model.history.moments import Mark, Moment, Totals
+from pgtop_conn.monitor.player import SPEEDS, Player
 from tests.factories import make_snapshot
 from tests.waiting import HANG_S
 

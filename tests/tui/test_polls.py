@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from textual.worker import WorkerFailed
 
 from pgtop_conn.model.errors import ConnectError, Failure, PgtopError, PollFailed, SourceLost
-from pgtop_conn.model.filters import parse
+from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.polling import (
+from pgtop_conn.monitor.pacing import (
     BACK_OFF_MOST_S,
     BACK_OFF_REFUSED_S,
     SHARE_MOST,
@@ -24,9 +24,9 @@ from pgtop_conn.polling import (
     back_off_s,
     stretched_s,
 )
-from pgtop_conn.tui import main
-from pgtop_conn.tui.poller import Poller
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.monitor.poller import Poller
+from pgtop_conn.tui.screen import monitor_screen
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import FakeSource, cursor_pid, monitor, on_main, screen_text, toasts, until
 
@@ -82,7 +82,7 @@ async def test_the_age_of_stale_data_grows_every_second(monkeypatch: pytest.Monk
     async with monitor(seen(1)) as (app, source, pilot):
         await source.tick(pilot, SourceLost("server went away"))
         stopped = monotonic()
-        monkeypatch.setattr(main, "monotonic", lambda: stopped)
+        monkeypatch.setattr(monitor_screen, "monotonic", lambda: stopped)
         app.main._good_at = stopped - 75.0
         app.main._tick()
         await pilot.pause()
@@ -90,11 +90,11 @@ async def test_the_age_of_stale_data_grows_every_second(monkeypatch: pytest.Monk
 
 
 async def test_an_answer_that_does_not_come_makes_the_data_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "SLOW_ANSWER_S", 4.0)
+    monkeypatch.setattr(monitor_screen, "SLOW_ANSWER_S", 4.0)
     async with monitor(seen(1)) as (app, _source, pilot):
         await until(lambda: app.main.poller.asking_since is not None)
         stopped = monotonic()
-        monkeypatch.setattr(main, "monotonic", lambda: stopped)
+        monkeypatch.setattr(monitor_screen, "monotonic", lambda: stopped)
         app.main.poller.asking_since = app.main._good_at = stopped - 30.0
         app.main._tick()
         await pilot.pause()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.moments import Mark, Moment, Totals
-from pgtop_conn.tui.reading import AT_ONCE, ReadTape
+from pgtop_conn.model.history.moments import Mark, Moment, Totals
+from pgtop_conn.monitor.tape_reader import AT_ONCE, ReadTape
 from tests.factories import NOW
 from tests.histories import make_totals
 from tests.tui.fake import monitor, on_main, screen_text

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from pgtop_conn.model import observation
-from pgtop_conn.model.habits import Pool
-from pgtop_conn.model.leaks import Leak
-from pgtop_conn.model.moments import Mark
+from pgtop_conn.model.history import observation
+from pgtop_conn.model.history.moments import Mark
+from pgtop_conn.model.leaks.habits import Pool
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.snapshot import Counters, Snapshot
-from pgtop_conn.recording.reader import Recording
+from pgtop_conn.recording.recorder import Recorder
+from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
-from pgtop_conn.recording.writer import Recorder
-from pgtop_conn.tui import travelling
-from pgtop_conn.tui.jumping import Jump
-from pgtop_conn.tui.main import MainScreen
-from pgtop_conn.tui.replay import ReplayScreen
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.dialogs.go_to_time import Jump
+from pgtop_conn.tui.screen import time_travel
+from pgtop_conn.tui.screen.monitor_screen import MainScreen
+from pgtop_conn.tui.screen.replay_feed import ReplayScreen
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, toasts, until
 from tests.tui.tapes import ListTape
@@ -198,7 +198,7 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
         return (Leak(Pool("billing", "reporting", "shop"), 0.9, "6 idle for long", evidence, keys),), ()
 
     monkeypatch.setattr(observation, "find_leaks", found)
-    monkeypatch.setattr(travelling, "SETTLED_S", 0.0)
+    monkeypatch.setattr(time_travel, "SETTLED_S", 0.0)
 
 
 @pytest.mark.usefixtures("leaking")

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual.events import Resize
 from textual.geometry import Size
 
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.view.table.lines import ViewState
 from tests.snapshots.scenes import shop
 from tests.tui.fake import monitor, screen_text
 

@@ -10,14 +10,14 @@ from threading import Event
 
 import pytest
 
-from pgtop_conn import recordings
 from pgtop_conn.model.errors import PgtopError
-from pgtop_conn.model.moments import Mark, Moment, Totals
+from pgtop_conn.model.history.moments import Mark, Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.recording.reader import Recording
+from pgtop_conn.monitor.tape_writer import Recorder
+from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
-from pgtop_conn.tui.taping import Recorder
+from pgtop_conn.storage import recording_files
 from tests.factories import NOW
 from tests.tui.fake import monitor, screen_text, toasts, until
 from tests.tui.test_travelling import POLLS, seen
@@ -25,7 +25,7 @@ from tests.waiting import HANG_S
 
 
 def opener(folder: Path) -> Callable[[Snapshot], Recorder]:
-    return lambda snapshot: recordings.begin(snapshot, [folder])
+    return lambda snapshot: recording_files.begin(snapshot, [folder])
 
 
 def only(folder: Path) -> Path:
@@ -128,6 +128,6 @@ def test_only_old_recordings_of_ours_are_pruned(tmp_path: Path, days: float) -> 
     aside.write_text("mine")
     for path in (old, other, aside):
         os.utime(path, (time.time() - days * 86_400 - 60,) * 2)
-    assert recordings.prune(tmp_path, days) == 1
+    assert recording_files.prune(tmp_path, days) == 1
     assert {path.name for path in tmp_path.iterdir()} == {young.name, other.name, aside.name}
-    assert recordings.prune(tmp_path / "nowhere", days) == 0
+    assert recording_files.prune(tmp_path / "nowhere", days) == 0

@@ -17,12 +17,12 @@ from textual.widgets import Input
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IN_TRANSACTION, Snapshot
-from pgtop_conn.tui import themes
+from pgtop_conn.terminal.capabilities import Colours, colours, draws_glyphs, lacking
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.lineview import CELL_STYLES, LineView, Painter
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.terminal import Colours, colours, draws_glyphs, lacking
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.tui.theme import themes
+from pgtop_conn.tui.widgets.line_view import CELL_STYLES, LineView, Painter
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.servers import Clients
 from tests.terminal import ENTER_ALTERNATE_SCREEN, Terminal

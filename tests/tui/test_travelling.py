@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pgtop_conn.model.habits import Pool
-from pgtop_conn.model.leaks import Leak
-from pgtop_conn.model.moments import Moment
+from pgtop_conn.model.history.moments import Moment
+from pgtop_conn.model.leaks.habits import Pool
+from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.recording.ring import Ring
-from pgtop_conn.tui.historyscreen import HistoryScreen
+from pgtop_conn.tui.dialogs.history import HistoryScreen
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, on_main, screen_text, toasts, until
 from tests.tui.tapes import ListTape

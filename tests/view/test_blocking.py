@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.causes.lock_waits import PREPARED, chains
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.waits import PREPARED, chains
-from pgtop_conn.view.blocking import link_line
-from pgtop_conn.view.columns import SESSION_COLUMNS
-from pgtop_conn.view.table import Frame
+from pgtop_conn.view.dialogs.blockers import link_line
+from pgtop_conn.view.table.columns import SESSION_COLUMNS
+from pgtop_conn.view.table.lines import Frame
 from tests.factories import NOW, make_backend, make_snapshot
 
 

@@ -10,20 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.history import History
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.history.trend import History
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui.lines import columns as drawn_columns
-from pgtop_conn.tui.lines import flowing
-from pgtop_conn.view import fitting, gauge
-from pgtop_conn.view.choosing import ABOUT, FIXED, choices, known
-from pgtop_conn.view.columns import GROUP_COLUMNS, SESSION_COLUMNS, AnyPlaced, Cell, fit, present
+from pgtop_conn.tui.widgets.pieces import columns as drawn_columns
+from pgtop_conn.tui.widgets.pieces import flowing
 from pgtop_conn.view.format import abbreviated, cell_count, first_cells, last_cells, shortened
-from pgtop_conn.view.heading import heading
-from pgtop_conn.view.rows import cells, most_steps, title_of, titles, window
-from pgtop_conn.view.table import Frame, ViewState, build
+from pgtop_conn.view.status import server_lines
+from pgtop_conn.view.table import fitting
+from pgtop_conn.view.table.cells import cells, most_steps, title_of, titles, window
+from pgtop_conn.view.table.column_choices import ABOUT, FIXED, choices, known
+from pgtop_conn.view.table.columns import GROUP_COLUMNS, SESSION_COLUMNS, AnyPlaced, Cell, fit, present
+from pgtop_conn.view.table.heading import heading
+from pgtop_conn.view.table.lines import Frame, ViewState, build
 from tests.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
 from tests.strategies import names, snapshots
 
@@ -184,11 +185,11 @@ def test_cells_of_wide_and_combining_characters() -> None:
 def test_the_lines_above_the_table_keep_what_matters(width: int) -> None:
     snapshot = busy()
     budget = SlotBudget.of(snapshot)
-    status = gauge.Status(interval_s=2.0)
-    server = gauge.server_line(snapshot, budget, status, width)
-    slots = gauge.slots_line(budget, History(), width)
-    headroom = gauge.headroom_line(budget, width)
-    states = gauge.states_line(snapshot, budget, width)
+    status = server_lines.Status(interval_s=2.0)
+    server = server_lines.server_line(snapshot, budget, status, width)
+    slots = server_lines.slots_line(budget, History(), width)
+    headroom = server_lines.headroom_line(budget, width)
+    states = server_lines.states_line(snapshot, budget, width)
     rows = (server, slots, headroom, states)
     texts = ["".join(cell.text for cell in row) for row in rows]
     assert "rds:5432" in texts[0]

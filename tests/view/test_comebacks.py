@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pgtop_conn.model.comeback import Comeback
+from pgtop_conn.model.signalling.comeback import Comeback
 from pgtop_conn.model.text import clean
-from pgtop_conn.view.comebacks import limit_sql, notice, sentence
+from pgtop_conn.view.status.comeback import limit_sql, notice, sentence
 
 
 def back(count: int = 18, *, clients: tuple[str, ...] = ("10.2.0.7",), roles: dict[str, int] | None = None) -> Comeback:

@@ -9,12 +9,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.model.filters import NO_TAGS, Tags, parse
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.filters.language import NO_TAGS, Tags, parse
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import SlotBudget, SlotKind, may_hold_slot
 from pgtop_conn.model.snapshot import STARTING, TRANSACTION_STATES, Backend, Database, Snapshot
-from pgtop_conn.view.groups import GROUPINGS, Group, group, group_counts, largest
-from pgtop_conn.view.table import Frame, ViewState, build, is_listed, shown, visible
+from pgtop_conn.view.table.groups import GROUPINGS, Group, group, group_counts, largest
+from pgtop_conn.view.table.lines import Frame, ViewState, build, is_listed, shown, visible
 from tests.factories import make_role, make_snapshot
 from tests.strategies import backends, snapshots
 

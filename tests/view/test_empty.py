@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pgtop_conn.model.filters import parse
-from pgtop_conn.view import empty
-from pgtop_conn.view.table import ViewState
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.view.table import empty
+from pgtop_conn.view.table.lines import ViewState
 from tests.factories import make_backend, make_own, make_snapshot
 from tests.tui.fake import monitor, screen_text
 

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import PgtopError
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.moments import Moment, Totals
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.history.moments import Moment, Totals
 from pgtop_conn.model.quoting import timestamp
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
-from pgtop_conn.recording.reader import Recording
-from pgtop_conn.recording.writer import Recorder
-from pgtop_conn.reports import stem_of
-from pgtop_conn.view.document import csv_rows, document
+from pgtop_conn.recording.recorder import Recorder
+from pgtop_conn.recording.recording import Recording
+from pgtop_conn.storage.report_files import stem_of
+from pgtop_conn.view.export.check import Checked, Thresholds, plugin_line
+from pgtop_conn.view.export.snapshot import csv_rows, document
 from pgtop_conn.view.format import iso
-from pgtop_conn.view.plugin import Checked, Thresholds, plugin_line
-from pgtop_conn.view.report import _hour, _when
+from pgtop_conn.view.reports.incident import _hour, _when
 from tests.factories import NOW, make_backend, make_own, make_snapshot
 from tests.servers import Clients
 

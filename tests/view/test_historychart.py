@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgtop_conn.model.moments import Mark, Totals
+from pgtop_conn.model.history.moments import Mark, Totals
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION
-from pgtop_conn.view.columns import Cell
+from pgtop_conn.view.charts.history_chart import PLOT_LEAST, ChartView, history_chart
+from pgtop_conn.view.charts.stacks import STACKS
+from pgtop_conn.view.charts.time_axis import ticks
 from pgtop_conn.view.format import cell_count
-from pgtop_conn.view.historychart import PLOT_LEAST, ChartView, history_chart
-from pgtop_conn.view.stacks import STACKS
-from pgtop_conn.view.timeaxis import ticks
+from pgtop_conn.view.table.columns import Cell
 from tests.factories import NOW
 from tests.histories import STARTED, histories, make_mark, make_totals, marks, series
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.guards import Policy
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.view.document import document
-from pgtop_conn.view.gauge import states_line
-from pgtop_conn.view.reckoning import cautions
+from pgtop_conn.view.dialogs.counting import cautions
+from pgtop_conn.view.export.snapshot import document
+from pgtop_conn.view.status.server_lines import states_line
 from tests.factories import make_backend, make_server, make_snapshot
 
 ROLES = "what roles may do, and their limits: GRANT SELECT ON pg_catalog.pg_roles TO dba"

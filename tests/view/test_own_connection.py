@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.view.gauge import Status, server_line
-from pgtop_conn.view.reckoning import cautions
+from pgtop_conn.view.dialogs.counting import cautions
+from pgtop_conn.view.status.server_lines import Status, server_line
 from tests.factories import make_server, make_snapshot
 
 

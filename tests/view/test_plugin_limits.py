@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pgtop_conn.model.slots import Limit, SlotBudget
-from pgtop_conn.view.plugin import MOST_LIMITS, Checked, Thresholds, plugin_line
+from pgtop_conn.view.export.check import MOST_LIMITS, Checked, Thresholds, plugin_line
 from tests.factories import make_own, make_snapshot
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Counters, Snapshot
-from pgtop_conn.view.reckoning import Reckoning, cautions, reckonings
+from pgtop_conn.view.dialogs.counting import Reckoning, cautions, reckonings
 from tests.factories import (
     NOW,
     make_backend,

@@ -15,17 +15,17 @@ from markdown_it.token import Token
 
 from pgtop_conn.model.facts import Facts, Refused
 from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy, RemedyKind, Severity
-from pgtop_conn.model.journal import Entry
-from pgtop_conn.model.observation import Observation
+from pgtop_conn.model.history.observation import Observation
+from pgtop_conn.model.signalling.journal import Entry
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.text import clean
-from pgtop_conn.reports import ReportNotWritten, recent_actions, write_report
-from pgtop_conn.view import chart
+from pgtop_conn.storage.report_files import ReportNotWritten, recent_actions, write_report
+from pgtop_conn.view.charts import text_chart
 from pgtop_conn.view.format import iso
-from pgtop_conn.view.groups import group_counts
-from pgtop_conn.view.markdown import code, fence, prose, table
-from pgtop_conn.view.report import Report, report
+from pgtop_conn.view.reports.incident import Report, report
+from pgtop_conn.view.reports.markdown import code, fence, prose, table
+from pgtop_conn.view.table.groups import group_counts
 from tests.factories import NOW, make_backend, make_own, make_server, make_snapshot
 
 GFM = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -220,25 +220,25 @@ def test_a_table_keeps_its_cells(rows: list[tuple[str, str]]) -> None:
 
 
 def test_charts() -> None:
-    rising = chart.chart([(NOW + second, second) for second in range(100)], 100, [(97, "refused")])
+    rising = text_chart.chart([(NOW + second, second) for second in range(100)], 100, [(97, "refused")])
     assert rising[0].startswith("   100 ┤")
     assert rising[0].endswith("← 97 refused")
     assert rising[-1].split() == ["12:00:00", "12:01:39", "UTC"]
-    assert all(len(line.split("┤")[1]) >= 10 for line in rising[1 : chart.HEIGHT])
-    assert chart.chart([], 100) == []
-    assert chart.chart([(NOW, 5)], 0) == []
-    one = chart.chart([(NOW, 100)], 100)
-    assert all("█" in line for line in one[: chart.HEIGHT])
+    assert all(len(line.split("┤")[1]) >= 10 for line in rising[1 : text_chart.HEIGHT])
+    assert text_chart.chart([], 100) == []
+    assert text_chart.chart([(NOW, 5)], 0) == []
+    one = text_chart.chart([(NOW, 100)], 100)
+    assert all("█" in line for line in one[: text_chart.HEIGHT])
 
 
 def test_beginnings_are_a_lower_bound_of_what_was_there() -> None:
     sessions = [make_backend(pid, backend_start=NOW - pid) for pid in range(1, 51)]
     old = make_backend(99, backend_start=NOW - 10 * 86_400)
-    points = chart.beginnings([*sessions, old], NOW)
+    points = text_chart.beginnings([*sessions, old], NOW)
     assert points[0] == (NOW - 120, 1)
     assert points[-1] == (NOW, 51)
     assert [count for _, count in points] == sorted(count for _, count in points)
-    assert chart.beginnings([make_backend(1, backend_start=None)], NOW) == []
+    assert text_chart.beginnings([make_backend(1, backend_start=None)], NOW) == []
 
 
 def test_a_report_takes_nobodys_place(tmp_path: Path) -> None:

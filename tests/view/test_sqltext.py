@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.view.sqltext import COMMENT, KEYWORD, LITERAL, PLAIN, lines
+from pgtop_conn.view.dialogs.sql_highlight import COMMENT, KEYWORD, LITERAL, PLAIN, lines
 
 
 def styled(text: str, style: str) -> list[str]:

@@ -7,18 +7,18 @@ import json
 import pytest
 from hypothesis import given
 
-from pgtop_conn.model.filters import parse
-from pgtop_conn.model.guards import Policy
-from pgtop_conn.model.history import History
-from pgtop_conn.model.labels import labels_of, tags_of
+from pgtop_conn.model.filters.language import parse
+from pgtop_conn.model.history.trend import History
+from pgtop_conn.model.labels.labels import labels_of, tags_of
+from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.view import gauge
-from pgtop_conn.view.columns import GROUP_COLUMNS, SESSION_COLUMNS, fit
-from pgtop_conn.view.document import CSV_COLUMNS, csv_rows, document
-from pgtop_conn.view.groups import GROUPINGS, group, group_counts, rate_key
-from pgtop_conn.view.rows import cells, titles
-from pgtop_conn.view.table import SORTS, Frame, Kind, ViewState, build, index_of, targets_of
+from pgtop_conn.view.export.snapshot import CSV_COLUMNS, csv_rows, document
+from pgtop_conn.view.status import server_lines
+from pgtop_conn.view.table.cells import cells, titles
+from pgtop_conn.view.table.columns import GROUP_COLUMNS, SESSION_COLUMNS, fit
+from pgtop_conn.view.table.groups import GROUPINGS, group, group_counts, rate_key
+from pgtop_conn.view.table.lines import SORTS, Frame, Kind, ViewState, build, index_of, targets_of
 from tests.factories import (
     NOW,
     make_backend,
@@ -191,15 +191,15 @@ def test_gauge_lines_say_the_same_as_the_budget() -> None:
     server = make_server(max_connections=200, reserved=2)
     snapshot = make_snapshot(rows, server=server, roles=[make_role(connection_limit=190)])
     budget = SlotBudget.of(snapshot)
-    slots = "".join(cell.text for cell in gauge.slots_line(budget, History(), 120))
+    slots = "".join(cell.text for cell in server_lines.slots_line(budget, History(), 120))
     assert "187/200" in slots
     assert "CRITICAL" in slots
-    headroom = "".join(cell.text for cell in gauge.headroom_line(budget, 120))
+    headroom = "".join(cell.text for cell in server_lines.headroom_line(budget, 120))
     assert "ordinary 8   reserved 2   superuser 3   app 186/190 (role limit)" in headroom
     for width in (60, 80, 120, 300):
-        bar = gauge.gauge_bar(budget, width)
+        bar = server_lines.gauge_bar(budget, width)
         assert sum(len(cell.text) for cell in bar) == width
-        for line in (gauge.slots_line(budget, History(), width),):
+        for line in (server_lines.slots_line(budget, History(), width),):
             assert sum(len(cell.text) for cell in line) <= width
 
 
@@ -242,7 +242,7 @@ def test_csv_of_nobody_is_a_header() -> None:
 def test_what_is_hidden_is_never_shown_as_zero() -> None:
     snapshot = make_snapshot([make_own(), make_hidden(1, app="web"), make_hidden(2, app="web")])
     budget = SlotBudget.of(snapshot)
-    line = "".join(cell.text for cell in gauge.states_line(snapshot, budget, 120))
+    line = "".join(cell.text for cell in server_lines.states_line(snapshot, budget, 120))
     assert "active ≥1   idle ?   in transaction ?   aborted ?   blocked ?   hidden 2" in line
     web = next(text for text in texts(snapshot, ViewState()) if "web" in text)
     assert web.count("?") == 4
@@ -257,6 +257,6 @@ def test_roles_locked_out_on_purpose_do_not_push_a_tight_limit_away() -> None:
     locked = [make_role(oid, f"locked{oid}", connection_limit=0) for oid in (201, 202, 203)]
     rows = [make_own(), *(make_backend(pid) for pid in range(1, 10))]
     snapshot = make_snapshot(rows, roles=[*locked, make_role(connection_limit=10)])
-    line = "".join(cell.text for cell in gauge.headroom_line(SlotBudget.of(snapshot), 120))
+    line = "".join(cell.text for cell in server_lines.headroom_line(SlotBudget.of(snapshot), 120))
     assert "app 9/10 (role limit)" in line
     assert "locked" not in line

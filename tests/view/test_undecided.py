@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgtop_conn.model.findings import Case
-from pgtop_conn.view.diagnosis import sections
+from pgtop_conn.view.dialogs.diagnosis import sections
 from pgtop_conn.view.findings import nothing_found, unknowns
 from tests.factories import make_own, make_snapshot
 from tests.model.diagnosed import case_of, leaked, pool

@@ -1,0 +1,1 @@
+"""check: one poll as a line of a monitoring plugin."""

@@ -1,0 +1,1 @@
+"""What the commands share: the parser, values, exit codes, and several polls as one observation."""

@@ -1,0 +1,110 @@
+"""observe(): several looks at a server, for what one look cannot tell: growth, habits, what is really idle."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import monotonic
+
+from pgtop_conn.config import Settings
+from pgtop_conn.model.errors import BadInput, PollFailed, SourceLost
+from pgtop_conn.model.filters.language import NO_TAGS, Tags
+from pgtop_conn.model.history.observation import Observation
+from pgtop_conn.model.labels.labels import tags_of
+from pgtop_conn.model.signalling.server_identity import place_of
+from pgtop_conn.model.slots import SlotBudget
+from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.model.source import Source
+from pgtop_conn.terminal import streams
+from pgtop_conn.view.table.groups import group_counts
+
+#: The longest pause between two polls: few seconds are watched, so a longer interval would see too little.
+MOST_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """For how long to watch: `least_s`, then on until no verdict is open, at most `most_s`."""
+
+    least_s: float
+    most_s: float
+
+    @classmethod
+    def for_s(cls, seconds: float) -> Watch:
+        """Exactly this many seconds; 0 is one poll."""
+        return cls(seconds, seconds)
+
+    def left_s(self, watched_s: float, observation: Observation, snapshot: Snapshot) -> float:
+        """How long to go on; 0 or less: it is enough."""
+        if watched_s >= self.least_s and not observation.suspects(snapshot):
+            return 0.0
+        return (self.least_s if watched_s < self.least_s else self.most_s) - watched_s
+
+
+#: What diagnose, and a filter that uses `leak`, wait for: the same evidence gives both the same answer.
+UNTIL_STABLE = Watch(10.0, 60.0)
+ONE_POLL = Watch.for_s(0.0)
+
+
+class Seen:
+    """What the polls of one run say together; `observation` holds it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # The labels depend on the server's provider, which only a poll tells.
+        self._tags: Tags = NO_TAGS
+        self.observation = Observation(lambda backends: group_counts(backends, self._tags))
+
+    def take(self, snapshot: Snapshot) -> SlotBudget:
+        """Take in one poll; what it adds up to."""
+        self._tags = tags_of(snapshot, self._settings.labels)
+        budget = SlotBudget.of(snapshot, self._settings.warning, self._settings.critical)
+        self.observation.add(snapshot, budget)
+        return budget
+
+    def tags(self, snapshot: Snapshot) -> Tags:
+        """Labels and leaks of the poll that was taken in last."""
+        return tags_of(snapshot, self._settings.labels, self.observation.leaks(snapshot))
+
+
+async def observe(
+    source: Source, settings: Settings, watch: Watch, earlier: Iterable[Snapshot] = ()
+) -> tuple[Snapshot, SlotBudget, Observation]:
+    """Poll for as long as `watch` says, one question at a time. Gives the newest poll and all they say together.
+
+    `earlier` are polls of the same server, oldest first, that were recorded before; of another one they raise BadInput.
+    The first poll may raise what poll() raises; a later one that fails is left out.
+    """
+    seen = Seen(settings)
+    recorded: Snapshot | None = None
+    for one in earlier:
+        seen.take(one)
+        recorded = one
+    every_s = min(settings.interval_s, MOST_S)
+    began = monotonic()
+    snapshot = await source.poll()
+    if recorded is not None and not place_of(recorded).relation(snapshot).tells:
+        was, now = (f"{one.host}:{one.port}" for one in (recorded.server, snapshot.server))
+        raise BadInput(f"the recording is of {was}; expected one of the server at {now}")
+    budget = seen.take(snapshot)
+    try:
+        while (left := watch.left_s(monotonic() - began, seen.observation, snapshot)) > 0:
+            tell(f"watching for {left:.0f} s more, to see what grows and what is used")
+            await asyncio.sleep(min(every_s, left))
+            try:
+                snapshot = await source.poll()
+            except (PollFailed, SourceLost):
+                continue
+            budget = seen.take(snapshot)
+    finally:
+        tell("")
+    seen.observation.refresh(snapshot)
+    return snapshot, budget, seen.observation
+
+
+def tell(text: str) -> None:
+    """One line on the terminal that writes over itself; a file or a pipe hears nothing of it."""
+    if sys.stderr.isatty():
+        streams.say(f"\r{text}\x1b[K")

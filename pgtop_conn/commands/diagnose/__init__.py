@@ -1,0 +1,1 @@
+"""diagnose: why the slots are gone, and what to do."""

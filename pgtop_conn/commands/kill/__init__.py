@@ -1,0 +1,1 @@
+"""kill: end the sessions that match a filter."""

@@ -1,0 +1,1 @@
+"""record: every poll into a file."""

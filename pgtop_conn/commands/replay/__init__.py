@@ -1,0 +1,1 @@
+"""replay: a recording on the screen."""

@@ -1,0 +1,1 @@
+"""report: a recording as Markdown or HTML."""

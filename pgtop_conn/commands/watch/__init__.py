@@ -1,0 +1,1 @@
+"""The monitor: an open Source on the screen."""

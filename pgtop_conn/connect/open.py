@@ -1,0 +1,148 @@
+"""From what the user typed to an open Source: the one place where commands and screen get their session from."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import sys
+import termios
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from pgtop_conn import config, folders
+from pgtop_conn.connect.attempts import Way, enter, tell
+from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
+from pgtop_conn.model.source import Source
+from pgtop_conn.sources.journaled import Audited
+from pgtop_conn.sources.role_memory import Remembered, trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where to connect to, as typed: psql's CONNINFO and its letters. Passwords never come from argv."""
+
+    conninfo: str | None = None
+    host: str | None = None
+    port: str | None = None
+    user: str | None = None
+    database: str | None = None
+    never_ask: bool = False
+    always_ask: bool = False
+    #: Seconds for all hosts and addresses together, where no connect_timeout was typed; None for any time.
+    patience_s: float | None = None
+    #: The whole command line, for the next one to type.
+    typed: tuple[str, ...] = ()
+
+
+async def open_source(
+    login: Login, environ: Mapping[str, str], settings: config.Settings, *, offers: bool = False
+) -> Source:
+    """Open the one session, asking for a password on the terminal when the server wants one.
+
+    `offers`: when no slot is free, the ways that are left are offered one after another on the terminal.
+    Raises BadInput or ConnectError, each a line for the user; SlotsExhausted comes with advice.
+    """
+    from pgtop_conn.postgres.conninfo.conninfo import resolve
+
+    info = resolve(
+        login.conninfo,
+        host=login.host,
+        port=login.port,
+        user=login.user,
+        database=login.database,
+        environ=environ,
+    )
+    if login.patience_s is not None:
+        info = info.within(login.patience_s)
+    if login.always_ask:
+        info = info.with_password(_ask(info.user))
+    may_ask = not (login.never_ask or login.always_ask) and _can_ask()
+    way = Way(info, _ask if may_ask else None, folders.state_folders(environ), login.typed)
+    # -w asks for a monitor that puts no question.
+    may_offer = offers and not login.never_ask and sys.stdin.isatty() and _can_ask()
+    if said := trouble(folders.state_folders(environ)):
+        tell(f"{said}; the host door protects every role until it is deleted, and what is seen now goes to a new one")
+    try:
+        source = await enter(way, door=settings.door, wait=settings.wait, offer=_yes if may_offer else None)
+    except SlotsExhausted as error:
+        # With shlex and its patterns 4 ms, for those who are refused.
+        from pgtop_conn.connect.advice import Refused, advice
+
+        error.advice = advice(Refused(error, info, login.typed, way.host_is_at_hand, _nearby(error)))
+        raise
+    return Audited(Remembered(source, folders.state_folder()), folders.journal_file())
+
+
+def _nearby(error: SlotsExhausted) -> bool:
+    """Whether the server may be on this machine, as far as the address tells."""
+    from pgtop_conn.postgres.connection.slot_refusals import is_loopback
+    from pgtop_conn.postgres.conninfo.conninfo import Host
+
+    host = Host(error.host, error.port)
+    return host.is_socket or is_loopback(host)
+
+
+def _can_ask() -> bool:
+    """Whether there is a terminal to ask on; getpass would fall back to echoing stdin otherwise."""
+    try:
+        os.close(os.open(os.ctermid(), os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _ask(user: str) -> str:
+    if not _can_ask():
+        raise ConnectError(
+            "a password is needed and there is no terminal to ask for it: use .pgpass or PGPASSWORD",
+            failure=Failure.OURS,
+        )
+    try:
+        with _interruptible():
+            return getpass.getpass(f"Password for user {user}: ")
+    except EOFError:
+        raise ConnectError("no password was given", failure=Failure.OURS) from None
+
+
+def _yes(question: str) -> bool:
+    """Asked on the terminal; anything but y is no."""
+    try:
+        terminal = Path(os.ctermid())
+        with (
+            terminal.open("w", encoding="utf-8") as asks,
+            terminal.open(encoding="utf-8", errors="replace") as answers,
+            _interruptible(),
+        ):
+            asks.write(f"{question} [y/N] ")
+            asks.flush()
+            # What was typed before the question was there answers nothing.
+            termios.tcflush(answers.fileno(), termios.TCIFLUSH)
+            return answers.readline().strip().lower() in ("y", "yes")
+    except (OSError, termios.error):
+        return False
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A signal ends the question at once, and the terminal echoes again.
+
+    The event loop that we are asked from would only take note of Ctrl-C, and the others would leave nobody to clean up.
+    """
+
+    def leave(number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    taken = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    try:
+        for number in taken:
+            signal.signal(number, leave)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])

@@ -1,0 +1,1 @@
+"""Causes: what is wrong with the slots, with evidence. Add a cause: an entry in diagnosis.CAUSES."""

@@ -1,0 +1,1 @@
+"""What polls say over time: trends, moments, usage."""

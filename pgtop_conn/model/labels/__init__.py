@@ -1,0 +1,1 @@
+"""Whose sessions these are: labels of the user and of the provider."""

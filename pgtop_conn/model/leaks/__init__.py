@@ -1,0 +1,1 @@
+"""Leaks: which sessions are lost, and how it is proved."""

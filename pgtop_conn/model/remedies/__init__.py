@@ -1,0 +1,1 @@
+"""Remedies: what to do about a finding, as text to copy."""

@@ -1,0 +1,1 @@
+"""Signals: guards, plans, and what became of each session."""

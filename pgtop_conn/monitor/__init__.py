@@ -1,0 +1,1 @@
+"""What a monitor does over time, without Textual: polls, recordings, signals."""

@@ -1,0 +1,1 @@
+"""One connection to a server, from the socket to the login."""

@@ -1,0 +1,1 @@
+"""What libpq accepts: connection strings, services, password files."""

@@ -1,0 +1,1 @@
+"""What is read on demand: settings, the server log, memory."""

@@ -1,0 +1,1 @@
+"""One poll: the statements' rows become a Snapshot."""

@@ -1,0 +1,1 @@
+"""The terminal without Textual: streams, capabilities, prompts, interrupts."""

@@ -1,0 +1,1 @@
+"""Keys as data, and their remapping."""

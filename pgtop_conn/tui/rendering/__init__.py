@@ -1,0 +1,1 @@
+"""The one place for Textual's insides: cells, the first frame, the driver."""

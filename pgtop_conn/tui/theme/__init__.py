@@ -1,0 +1,1 @@
+"""Themes, and which to start with."""

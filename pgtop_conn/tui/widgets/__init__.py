@@ -1,0 +1,1 @@
+"""Widgets that the screen and the dialogs are made of."""

@@ -1,0 +1,1 @@
+"""The table: columns, groups, lines, cells."""
