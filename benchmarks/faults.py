@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.faults.lane import STAGES, Order, run_lanes
-from tests.faults.tally import notes, table, wrong
-from tests.pooling import pooler_program
+from tests.support.faults.lane import STAGES, Order, run_lanes
+from tests.support.faults.tally import notes, table, wrong
+from tests.support.pgbouncer import pooler_program
 
 
 def main(argv: Sequence[str] | None = None) -> int:

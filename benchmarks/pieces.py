@@ -34,12 +34,12 @@ from pgtop_conn.model.signalling.busy_queries import busy_with
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.view.dialogs.sql_highlight import lines
-from tests.factories import NOW, make_backend, make_server, make_snapshot
-from tests.faults.kinds import stopped
-from tests.faults.sampler import connections_to
-from tests.faults.stage import children_of
-from tests.terminal import Terminal
-from tests.waiting import wait_until
+from tests.support.factories import NOW, make_backend, make_server, make_snapshot
+from tests.support.faults.kinds import stopped
+from tests.support.faults.sampler import connections_to
+from tests.support.faults.stage import children_of
+from tests.support.terminals import Terminal
+from tests.support.waits import wait_until
 
 ROWS = 2000
 KEYS_ARE_READ = b"\x1b[?1004h"

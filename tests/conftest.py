@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, settings
 
 from pgtop_conn.demo.binaries import Binaries, find_binaries
 from pgtop_conn.demo.server import Cluster
-from tests import settling
-from tests.servers import Clients, Servers, server_versions, versions_folder
+from tests.support import quiet_loop
+from tests.support.servers import Clients, Servers, server_versions, versions_folder
 
 SCRUBBED = ("PG", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLORFGBG", "TEXTUAL", "PGTOP_CONN_")
 #: What tells the tests themselves something; workers of the run inherit it.
@@ -33,7 +33,7 @@ VERSIONS = server_versions(versions_folder())
 # Textual reads its variables when it is imported, which is before any fixture runs.
 for _name in [name for name in os.environ if name.startswith(SCRUBBED) and name not in FOR_TESTS]:
     del os.environ[_name]
-settling.install()
+quiet_loop.install()
 
 # A shell's background job, or nohup, ignores them, and so would every program that is started and told to end.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -17,7 +17,7 @@ from pathlib import Path
 import asyncpg
 
 from pgtop_conn.demo.server import Cluster
-from tests.servers import Connection, Servers, server_versions, versions_folder
+from tests.support.servers import Connection, Servers, server_versions, versions_folder
 
 SETTINGS = {"max_connections": "12", "superuser_reserved_connections": "3", "max_wal_senders": "4"}
 COMMAND = f"{sys.executable} -m pgtop_conn"

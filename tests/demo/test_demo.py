@@ -22,8 +22,8 @@ import pytest
 from pgtop_conn.demo import launch
 from pgtop_conn.demo.launch import Stage, running_demo
 from pgtop_conn.model.errors import PgtopError
-from tests.servers import Connection, is_alive
-from tests.waiting import HANG_S, wait_until
+from tests.support.servers import Connection, is_alive
+from tests.support.waits import HANG_S, wait_until
 
 HEADLESS = "import sys; from pgtop_conn.demo.launch import run_headless; sys.exit(run_headless())"
 

@@ -19,8 +19,8 @@ from pgtop_conn.demo import binaries as binaries_module
 from pgtop_conn.demo.binaries import Binaries, binaries_in, find_binaries, newest
 from pgtop_conn.demo.server import GUARDIAN, Cluster, is_command, private_folder
 from pgtop_conn.model.errors import BadInput, PgtopError
-from tests.servers import Clients, is_alive
-from tests.waiting import wait_until
+from tests.support.servers import Clients, is_alive
+from tests.support.waits import wait_until
 
 MakeCluster = Callable[..., Cluster]
 

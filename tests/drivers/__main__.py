@@ -12,12 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.drivers.judging import Judgement
-from tests.drivers.matrix import counts, explained, incidents, matrix
-from tests.drivers.playing import Playing, judged
-from tests.drivers.scenario import Fill, Scenario
-from tests.drivers.table import VERSIONS, scenarios
-from tests.servers import Servers, server_versions, versions_folder
+from tests.support.drivers.matrix import counts, explained, incidents, matrix
+from tests.support.drivers.player import Playing, judged
+from tests.support.drivers.scenario import Fill, Scenario
+from tests.support.drivers.table import VERSIONS, scenarios
+from tests.support.drivers.verdicts import Judgement
+from tests.support.servers import Servers, server_versions, versions_folder
 
 RECORDINGS = Path(__file__).resolve().parent / "recordings"
 LANES = 8

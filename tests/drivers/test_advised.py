@@ -17,8 +17,8 @@ from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.labels.labels import tags_of
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.view.table.groups import group_counts
-from tests.drivers.replayed import snapshots_of
 from tests.drivers.test_recorded import RECORDINGS
+from tests.support.drivers.replays import snapshots_of
 
 
 def diagnoses(recording: Path) -> Iterator[tuple[Case, Sequence[Finding]]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.drivers.judging import Expectation, Judgement
-from tests.drivers.replayed import Poll
+from tests.support.drivers.replays import Poll
+from tests.support.drivers.verdicts import Expectation, Judgement
 
 LEAKED = frozenset(range(10))
 HEALTHY = frozenset(range(100, 105))

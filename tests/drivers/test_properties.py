@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pgtop_conn.model.snapshot import Snapshot
-from tests.drivers.composing import together, without
-from tests.drivers.judging import Expectation
-from tests.drivers.replayed import snapshots_of, verdicts
 from tests.drivers.test_recorded import RECORDINGS
+from tests.support.drivers.replays import snapshots_of, verdicts
+from tests.support.drivers.scenarios import together, without
+from tests.support.drivers.verdicts import Expectation
 
 EXPECTATIONS = {path: Expectation.read(path.with_suffix(".json")) for path in RECORDINGS}
 HEALTHY = [path for path in RECORDINGS if not EXPECTATIONS[path].leaks]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.judging import Expectation, judge
-from tests.drivers.replayed import snapshots_of
-from tests.drivers.table import BEHAVIOURS, DRIVERS, HEALTHY, LEAKING
-from tests.servers import PROJECT
+from tests.support.drivers.replays import snapshots_of
+from tests.support.drivers.table import BEHAVIOURS, DRIVERS, HEALTHY, LEAKING
+from tests.support.drivers.verdicts import Expectation, judge
+from tests.support.servers import PROJECT
 
 FOLDER = PROJECT / "tests" / "drivers" / "recordings"
 RECORDINGS = sorted(FOLDER.glob("*.pgtop"))

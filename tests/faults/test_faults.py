@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from pgtop_conn.demo.binaries import find_binaries
-from tests.faults.lane import Order, run_lanes
-from tests.faults.stage import has_base_backup
-from tests.faults.tally import table, wrong
-from tests.pooling import needed_program
+from tests.support.faults.lane import Order, run_lanes
+from tests.support.faults.stage import has_base_backup
+from tests.support.faults.tally import table, wrong
+from tests.support.pgbouncer import needed_program
 
 ORDERS = (
     Order("direct", 6, seed=4, longest_s=2.0),

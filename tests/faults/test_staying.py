@@ -17,12 +17,12 @@ from pgtop_conn.postgres.connection import link as link_module
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
-from tests.faults.network import Proxy
-from tests.faults.sampler import connections_to, reach
-from tests.faults.stage import Pooled, execute, fill
-from tests.pooling import needed_program
 from tests.postgres.conftest import own_pids
-from tests.waiting import HANG_S, wait_until
+from tests.support.faults.network import Proxy
+from tests.support.faults.sampler import connections_to, reach
+from tests.support.faults.stage import Pooled, execute, fill
+from tests.support.pgbouncer import needed_program
+from tests.support.waits import HANG_S, wait_until
 
 
 @pytest.fixture

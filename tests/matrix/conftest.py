@@ -15,9 +15,9 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import VERSIONS
-from tests.matrix.judge import Tally
-from tests.matrix.stage import HBA, MONITORS, SETTINGS, Stage
-from tests.servers import Servers
+from tests.support.matrix.judge import Tally
+from tests.support.matrix.stage import HBA, MONITORS, SETTINGS, Stage
+from tests.support.servers import Servers
 
 Monitors = dict[str, Session]
 OpenMonitors = Callable[[Cluster], Awaitable[Monitors]]

@@ -11,12 +11,12 @@ from pgtop_conn.model.slots import Level, SlotBudget
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.poll import authenticating
 from pgtop_conn.postgres.session import Session
-from tests.matrix import noise
 from tests.matrix.conftest import OpenMonitors
-from tests.matrix.filling import Filling
-from tests.matrix.judge import Tally
-from tests.matrix.stage import APP, LOCKED, LOCKED_WALSENDER, MONITORS, SUPERUSER, Layout, Stage
-from tests.matrix.wire import Refused, Wire
+from tests.support.matrix import noise
+from tests.support.matrix.judge import Tally
+from tests.support.matrix.slot_fillers import Filling
+from tests.support.matrix.stage import APP, LOCKED, LOCKED_WALSENDER, MONITORS, SUPERUSER, Layout, Stage
+from tests.support.matrix.wire import Refused, Wire
 
 LAYOUT = Layout(16, superuser_reserved=2, reserved=3, role_limit=2, database_limit=3)
 SLOTS_BY_ROW_SINCE = 17

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.matrix.conftest import OpenMonitors
-from tests.matrix.filling import Filling
-from tests.matrix.judge import Tally
-from tests.matrix.stage import Layout, Stage
+from tests.support.matrix.judge import Tally
+from tests.support.matrix.slot_fillers import Filling
+from tests.support.matrix.stage import Layout, Stage
 
 LAYOUTS = (
     Layout(17, superuser_reserved=3, reserved=2, role_limit=3, database_limit=5),

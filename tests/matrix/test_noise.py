@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from tests.matrix import noise
 from tests.matrix.conftest import OpenMonitors
-from tests.matrix.filling import Filling
-from tests.matrix.judge import Tally
-from tests.matrix.stage import Layout, Stage
+from tests.support.matrix import noise
+from tests.support.matrix.judge import Tally
+from tests.support.matrix.slot_fillers import Filling
+from tests.support.matrix.stage import Layout, Stage
 
 LAYOUT = Layout(18, superuser_reserved=2, reserved=3, role_limit=5, database_limit=7)
 

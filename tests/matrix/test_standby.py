@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pgtop_conn.demo.server import Cluster
 from tests.matrix.conftest import OpenMonitors
-from tests.matrix.filling import Filling
-from tests.matrix.judge import Tally
-from tests.matrix.stage import APP, LIMITED_IN_SMALL, MONITORS, PHYSICAL, SUPERUSER, Layout, Stage, count_logins
-from tests.servers import Servers
+from tests.support.matrix.judge import Tally
+from tests.support.matrix.slot_fillers import Filling
+from tests.support.matrix.stage import APP, LIMITED_IN_SMALL, MONITORS, PHYSICAL, SUPERUSER, Layout, Stage, count_logins
+from tests.support.servers import Servers
 
 LAYOUT = Layout(14, superuser_reserved=2, reserved=2, role_limit=3, database_limit=4)
 SLOT_SYNC_SINCE = 17

@@ -23,7 +23,8 @@ from pgtop_conn.model.snapshot import (
     Snapshot,
 )
 from pgtop_conn.view.findings import evidence
-from tests.factories import (
+from tests.support.diagnosed_server import active, case_of, causes, in_transaction, leaked, logins, of, piled_up, pool
+from tests.support.factories import (
     DATABASE_OID,
     NOW,
     make_backend,
@@ -34,18 +35,7 @@ from tests.factories import (
     make_snapshot,
     make_walsender,
 )
-from tests.model.diagnosed import (
-    active,
-    case_of,
-    causes,
-    in_transaction,
-    leaked,
-    logins,
-    of,
-    piled_up,
-    pool,
-)
-from tests.strategies import snapshots
+from tests.support.strategies import snapshots
 
 #: As findings.Cause documents them.
 EVIDENCE = {

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.slots import Level, SlotBudget, SlotKind
 from pgtop_conn.model.snapshot import Database
-from tests.factories import (
+from tests.support.factories import (
     NOW,
     make_backend,
     make_background,

@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, BackendKey, Snapshot, age
-from tests.factories import NOW, make_backend, make_background, make_hidden, make_server, make_snapshot, make_walsender
-from tests.strategies import snapshots
+from tests.support.factories import (
+    NOW,
+    make_backend,
+    make_background,
+    make_hidden,
+    make_server,
+    make_snapshot,
+    make_walsender,
+)
+from tests.support.strategies import snapshots
 
 
 @given(st.floats(0, 1e10), st.floats(0, 1e10))

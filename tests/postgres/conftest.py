@@ -12,8 +12,8 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
-from tests.servers import Connection
-from tests.waiting import HANG_S
+from tests.support.servers import Connection
+from tests.support.waits import HANG_S
 
 OpenSession = Callable[..., Awaitable[Session]]
 Look = Callable[[Cluster], Awaitable[Connection]]

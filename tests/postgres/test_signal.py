@@ -19,8 +19,8 @@ from pgtop_conn.postgres.connection.link import Rows
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import signalling, statement
 from tests.postgres.conftest import OpenSession
-from tests.postgres.recorder import Recorder, until, until_true
-from tests.servers import Clients, Connection
+from tests.support.postgres.statement_recorder import Recorder, until, until_true
+from tests.support.servers import Clients, Connection
 
 
 def target_of(snapshot: Snapshot, app: str, **changes: object) -> Target:

@@ -14,9 +14,9 @@ from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import signalling, versioned
 from tests.postgres.conftest import OpenSession
-from tests.postgres.recorder import Recorder, until
-from tests.postgres.traps import SQL_NAMES, TRAPPED, drop_traps, lay_traps, sprung
-from tests.servers import Clients
+from tests.support.postgres.statement_recorder import Recorder, until
+from tests.support.postgres.traps import SQL_NAMES, TRAPPED, drop_traps, lay_traps, sprung
+from tests.support.servers import Clients
 
 _TOKEN = re.compile(
     r"\s+|(?P<text>'(?:[^']|'')*')|(?P<parameter>\$\d+)|(?P<number>\d+)|(?P<word>[A-Za-z_]\w*)|(?P<cast>::)"

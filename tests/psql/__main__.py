@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pgtop_conn.demo.binaries import find_binaries
-from tests.psql.comparing import CASES, Compared, Psql, compare, reference
-from tests.psql.ground import ground, make_roles
-from tests.servers import server_versions, server_with_tls, versions_folder
+from tests.support.psql.comparison import CASES, Compared, Psql, compare, reference
+from tests.support.psql.servers import ground, make_roles
+from tests.support.servers import server_versions, server_with_tls, versions_folder
 
 
 async def _run(psql: Psql, names: Mapping[str, str]) -> list[Compared]:

@@ -10,10 +10,10 @@ import pytest
 
 from pgtop_conn.demo.binaries import Binaries
 from pgtop_conn.postgres.conninfo.keywords import DROPPED_VARIABLES, KEYWORDS, OTHER_VARIABLES
-from tests.psql.case import Case
-from tests.psql.comparing import CASES, Psql, compare, reference
-from tests.psql.ground import ground, make_roles
-from tests.servers import Servers, server_with_tls
+from tests.support.psql.case import Case
+from tests.support.psql.comparison import CASES, Psql, compare, reference
+from tests.support.psql.servers import ground, make_roles
+from tests.support.servers import Servers, server_with_tls
 
 
 class _Option(ctypes.Structure):

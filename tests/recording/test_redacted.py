@@ -13,8 +13,8 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.recording.recording import Recording
-from tests.secret_statements import ASKED_FOR, MAY_HOLD
-from tests.servers import Clients
+from tests.support.secret_statements import ASKED_FOR, MAY_HOLD
+from tests.support.servers import Clients
 
 
 def unpacked(path: Path) -> bytes:

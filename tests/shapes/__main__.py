@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tests.servers import Servers, server_versions, versions_folder
-from tests.shapes.table import SHAPES
-from tests.shapes.watching import look_at_all, matrix
+from tests.support.servers import Servers, server_versions, versions_folder
+from tests.support.shapes.table import SHAPES
+from tests.support.shapes.watch import look_at_all, matrix
 
 
 def main(words: list[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.shapes.watching import Seen, matrix
+from tests.support.shapes.watch import Seen, matrix
 
 SEEN: pytest.StashKey[list[Seen]] = pytest.StashKey()
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import VERSIONS
-from tests.servers import Servers
 from tests.shapes.conftest import SEEN
-from tests.shapes.shape import Shape
-from tests.shapes.table import CAUSES, HEALTHY, PAIRS, SHAPES
-from tests.shapes.watching import Results, look_at_all
+from tests.support.servers import Servers
+from tests.support.shapes.shape import Shape
+from tests.support.shapes.table import CAUSES, HEALTHY, PAIRS, SHAPES
+from tests.support.shapes.watch import Results, look_at_all
 
 # All shapes are watched side by side before the first test, so one worker takes them all.
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.xdist_group("shapes")]

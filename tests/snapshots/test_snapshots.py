@@ -13,10 +13,10 @@ import pytest
 from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
 from pgtop_conn.tui.screen import monitor_screen
 from pgtop_conn.view.status.server_lines import clock
-from tests.factories import NOW
-from tests.snapshots.drawing import drawn
-from tests.snapshots.scenes import SCENES, Scene, polls
-from tests.tui.fake import monitor, until
+from tests.support.factories import NOW
+from tests.support.fake_source import monitor, until
+from tests.support.snapshots.frames import drawn
+from tests.support.snapshots.scenes import SCENES, Scene, polls
 
 GOLDEN = Path(__file__).parent / "golden"
 UPDATING = "UPDATE_SNAPSHOTS" in os.environ

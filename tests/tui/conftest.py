@@ -12,7 +12,7 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.dialogs import decision
 from pgtop_conn.tui.screen import browsing, diagnosing, monitor_screen
-from tests.tui.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
+from tests.support.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
 
 #: Longer than any test.
 LONG_S = 3600.0

@@ -1,8 +1,8 @@
 """The first frame, painted before Textual is loaded: loading that takes longer than all else together (0.15 s of 0.3).
 
-It is the frame that Textual paints first, cell by cell, as tests/tui/test_firstframe.py has it; theme/looks.json holds
-what the style sheet makes of the style names. Where that can't be promised, there is none, and Textual paints the
-first.
+It is the frame that Textual paints first, cell by cell, as tests/tui/rendering/test_first_frame.py has it.
+theme/looks.json holds what the style sheet makes of the style names. Where that can't be promised, there is none, and
+Textual paints the first.
 """
 
 from __future__ import annotations
