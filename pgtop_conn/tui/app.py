@@ -18,7 +18,7 @@ from typing import ClassVar
 from rich.console import Console
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.constants import COLOR_SYSTEM
 from textual.css.query import NoMatches
 from textual.theme import Theme
@@ -27,7 +27,9 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.terminal.capabilities import Colours, colours, given_back, watched
 from pgtop_conn.terminal.writer import Writer
 from pgtop_conn.tui.dialogs.decision import INPUT, Deciding, Quiet
-from pgtop_conn.tui.keys.remapping import remapped, scopes, split
+from pgtop_conn.tui.keys.application import APPLICATION
+from pgtop_conn.tui.keys.names import remapped, split
+from pgtop_conn.tui.keys.remapping import SCOPES
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.rendering.diff_app import OnlyChangedApp
 from pgtop_conn.tui.rendering.driver import taking_over
@@ -58,46 +60,7 @@ class MonitorApp(OnlyChangedApp[int]):
     VERTICAL_BREAKPOINTS = too_small.HEIGHTS
     ENABLE_COMMAND_PALETTE = False
     # Our own keys are ? and the footer; Ctrl-Q and Ctrl-C leave from everywhere, also out of an input line.
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "ctrl+c,ctrl+q",
-            "quit",
-            "quit",
-            id="quit_everywhere",
-            tooltip="Leave from everywhere.",
-            show=False,
-            priority=True,
-        ),
-        # After another program has written over the screen.
-        Binding(
-            "ctrl+l",
-            "repaint",
-            "repaint",
-            id="repaint",
-            tooltip="Paint the whole screen again.",
-            show=False,
-            priority=True,
-        ),
-        Binding(
-            "ctrl+z",
-            "suspend_process",
-            "stop",
-            id="suspend",
-            tooltip="Stop, back to the shell; fg goes on. What is being sent stops, too.",
-            show=False,
-            priority=True,
-        ),
-        # Whatever dialog is open: what is being sent stops first.
-        Binding(
-            "escape",
-            "stop_signals",
-            "stop",
-            id="stop_signals",
-            tooltip="Send no further signal.",
-            show=False,
-            priority=True,
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*APPLICATION]
 
     def __init__(
         self, source: Source, options: ScreenOptions, held: Held | None = None, writer: Writer | None = None
@@ -151,7 +114,7 @@ class MonitorApp(OnlyChangedApp[int]):
 
     @cached_property
     def _harmless_keys(self) -> frozenset[str]:
-        bindings = [binding for place in scopes().values() for binding in place if binding.id in HARMLESS]
+        bindings = [binding for place in SCOPES.values() for binding in place if binding.id in HARMLESS]
         return frozenset(key for binding in remapped(bindings, self.main.keymap) for key in split(binding.key))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from math import inf
 from typing import Any
@@ -124,6 +124,14 @@ async def until(condition: Callable[[], bool], most_s: float = HANG_S) -> None:
     async with asyncio.timeout(most_s):
         while not condition():  # noqa: ASYNC110 - no event tells of a widget's state
             await asyncio.sleep(0.001)
+
+
+def below(cls: type) -> Iterator[type]:
+    """The subclasses of a class that are this program's, direct or not."""
+    for child in cls.__subclasses__():
+        if child.__module__.startswith("pgtop_conn."):
+            yield child
+        yield from below(child)
 
 
 def hears_keys(screen: Screen[Any]) -> bool:

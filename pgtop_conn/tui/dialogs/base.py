@@ -7,7 +7,6 @@ from typing import ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -20,15 +19,6 @@ from pgtop_conn.tui.widgets.too_small import TooSmall
 from pgtop_conn.view.table.columns import Cell
 
 Result = TypeVar("Result")
-
-SCROLLING: tuple[Binding, ...] = (
-    Binding("down,j", "move(1)", "down", id="dialog_down", tooltip="One line down.", show=False),
-    Binding("up,k", "move(-1)", "up", id="dialog_up", tooltip="One line up.", show=False),
-    Binding("pagedown,space", "page(1)", "page down", id="dialog_page_down", tooltip="One page down.", show=False),
-    Binding("pageup", "page(-1)", "page up", id="dialog_page_up", tooltip="One page up.", show=False),
-    Binding("home,g", "page(-9999)", "top", id="dialog_top", tooltip="To the top.", show=False),
-    Binding("end,G", "page(9999)", "end", id="dialog_end", tooltip="To the end.", show=False),
-)
 
 
 class Answer(Input):
@@ -139,8 +129,3 @@ class Dialog(ModalScreen[Result]):
 
     def action_page(self, pages: int) -> None:
         self.body.move(pages * self.body.page)
-
-
-def closing(*keys: str) -> Binding:
-    """The binding that leaves a dialog without doing anything."""
-    return Binding(",".join(keys), "close", "close", id="dialog_close", tooltip="Close; nothing is sent.", show=False)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from pgtop_conn.model.causes.lock_waits import Link, chains
 from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
-from pgtop_conn.tui.dialogs.base import SCROLLING, Dialog, closing
+from pgtop_conn.tui.dialogs.base import Dialog
+from pgtop_conn.tui.keys.dialogs import BLOCKERS
 from pgtop_conn.tui.widgets.line_view import LineView, RowList
 from pgtop_conn.view.dialogs.blockers import link_line
 from pgtop_conn.view.dialogs.plan import plural
@@ -18,11 +19,7 @@ from pgtop_conn.view.table.columns import Cell
 class Blockers(Dialog[BackendKey | None]):
     """Dismissed with the session to go to, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *SCROLLING,
-        closing("escape", "b", "q"),
-        Binding("enter,right", "go", "go", id="blockers_go", tooltip="Go to this session in the table."),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*BLOCKERS]
 
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__(RowList(id="dialog-body", cursor=True))

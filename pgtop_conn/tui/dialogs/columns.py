@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
-from pgtop_conn.tui.dialogs.base import SCROLLING, Dialog, closing
+from pgtop_conn.tui.dialogs.base import Dialog
+from pgtop_conn.tui.keys.dialogs import COLUMNS
 from pgtop_conn.tui.widgets.line_view import LineView, RowList
 from pgtop_conn.tui.widgets.pieces import Row
 from pgtop_conn.view.table.column_choices import Choice, choices
 from pgtop_conn.view.table.columns import Cell
 
-SWITCHING: tuple[Binding, ...] = (
-    Binding("space", "switch", "switch", id="column_switch", tooltip="Switch a column on or off.", show=False),
-    Binding("a", "all", "all", id="column_all", tooltip="Switch all columns on.", show=False),
-    Binding("enter", "apply", "apply", id="column_apply", tooltip="Apply and save; nothing is sent.", show=False),
-)
-
 
 class ColumnChooser(Dialog[frozenset[str] | None]):
     """Dismissed with the names of the columns that are switched off, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # Space switches here, so it does not scroll.
-        *(binding for binding in SCROLLING if "space" not in binding.key),
-        Binding("pagedown", "page(1)", "page down", id="dialog_page_down", tooltip="One page down.", show=False),
-        *SWITCHING,
-        closing("escape", "q", "C"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*COLUMNS]
 
     def __init__(self, hidden: frozenset[str], *, labelled: bool, ascii_only: bool) -> None:
         super().__init__(RowList(id="dialog-body", cursor=True))

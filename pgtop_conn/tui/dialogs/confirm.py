@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Button, Input
@@ -17,9 +17,10 @@ from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
 from pgtop_conn.model.source import WHATEVER, Action, Target
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.monitor.signal_queue import Decision
-from pgtop_conn.tui.dialogs.base import SCROLLING, Answer
+from pgtop_conn.tui.dialogs.base import Answer
 from pgtop_conn.tui.dialogs.decision import Deciding
-from pgtop_conn.tui.keys.remapping import display
+from pgtop_conn.tui.keys.confirm import BINDINGS
+from pgtop_conn.tui.keys.names import display
 from pgtop_conn.tui.widgets.line_view import CellBlock, RowList
 from pgtop_conn.tui.widgets.pieces import OneLine, Row
 from pgtop_conn.tui.widgets.too_small import too_small
@@ -32,68 +33,11 @@ SETS = ("group ", "filter ")
 OPTIONS = frozenset({"keep", "escalate", "reason", "busy"})
 
 
-KEYS = (
-    # Means nothing anywhere else, and no text that is pasted holds it.
-    Binding(
-        "ctrl+y",
-        "yes",
-        "yes",
-        id="confirm_yes",
-        key_display="Ctrl-Y",
-        tooltip="Send the signals. Only once the dialog was shown and no key was pressed for 0.4 s.",
-    ),
-    Binding("n,escape", "no", "no", id="confirm_no", key_display="n Esc", tooltip="Leave everything as it is."),
-    # Before the line for the answer takes them as text.
-    Binding(
-        "plus,equals_sign",
-        "keep(1)",
-        "keep",
-        id="confirm_keep",
-        key_display="+",
-        priority=True,
-        tooltip="Of a group, or of what a filter shows: leave one more alone, the newest first.",
-    ),
-    Binding("minus", "keep(-1)", "keep less", id="confirm_less", key_display="-", priority=True, tooltip="One less."),
-    Binding(
-        "e",
-        "escalate",
-        "escalate",
-        id="confirm_escalate",
-        key_display="e",
-        priority=True,
-        tooltip="After a cancel, terminate what still holds its slot some seconds later; again: only cancel.",
-    ),
-    Binding(
-        "B",
-        "busy",
-        "busy",
-        id="confirm_busy",
-        key_display="B",
-        priority=True,
-        tooltip="Take sessions in use whatever they run by then, if role and application are the same; again: do not.",
-    ),
-    Binding(
-        "r",
-        "reason",
-        "reason",
-        id="confirm_reason",
-        key_display="r",
-        priority=True,
-        tooltip="Write down why: it goes to the journal with every session. Tab where a role's name is typed.",
-    ),
-)
-
-
 class Confirm(Deciding[Decision | None]):
     """Dismissed with the plan as it stands when it is confirmed, or with None. Focus starts on No."""
 
     FRAME_LINES = 11
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(binding for binding in SCROLLING if binding.id not in ("dialog_top", "dialog_end", "dialog_page_down")),
-        Binding("pagedown", "page(1)", "page down", id="confirm_page_down", tooltip="One page down.", show=False),
-        *KEYS,
-        Binding("left,right,tab,shift+tab", "other", "other", id="confirm_other", tooltip="To the other button."),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*BINDINGS]
 
     def __init__(self, decision: Decision, snapshot: Snapshot, policy: Policy, escalate_after_s: float) -> None:
         super().__init__(RowList(id="dialog-body", wrap=10))

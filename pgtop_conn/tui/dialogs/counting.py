@@ -8,7 +8,8 @@ from textual.binding import BindingType
 
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui.dialogs.base import SCROLLING, Dialog, closing
+from pgtop_conn.tui.dialogs.base import Dialog
+from pgtop_conn.tui.keys.dialogs import COUNTING
 from pgtop_conn.tui.widgets.line_view import RowList
 from pgtop_conn.tui.widgets.pieces import Row
 from pgtop_conn.view.dialogs.counting import cautions, reckonings
@@ -21,7 +22,7 @@ FIGURE_WIDTH = 9
 class Counting(Dialog[None]):
     """A list that scrolls."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*SCROLLING, closing("escape", "enter", "q", "i")]
+    BINDINGS: ClassVar[list[BindingType]] = [*COUNTING]
 
     def __init__(self, snapshot: Snapshot, *, ascii_only: bool) -> None:
         super().__init__(RowList(id="dialog-body", wrap=FIGURE_WIDTH))

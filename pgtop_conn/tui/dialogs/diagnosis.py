@@ -13,7 +13,8 @@ from textual.containers import Vertical
 from pgtop_conn.model.findings import Remedy
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.clipboard import copy
-from pgtop_conn.tui.dialogs.base import SCROLLING, Dialog
+from pgtop_conn.tui.dialogs.base import Dialog
+from pgtop_conn.tui.keys.diagnosis import BINDINGS
 from pgtop_conn.tui.widgets.block_list import Block, BlockList
 from pgtop_conn.tui.widgets.gauges import KeyLine
 from pgtop_conn.tui.widgets.line_view import CellBlock, LineView, RowList
@@ -30,49 +31,6 @@ WORD_WIDTH, TITLE_WIDTH = 9, 20
 REMEDY_WRAP = 6
 #: The list takes at most one of so many parts of the height.
 LIST_PART = 3
-
-KEYS: tuple[Binding, ...] = (
-    Binding(
-        "enter,right",
-        "into",
-        "remedies",
-        id="diagnosis_into",
-        key_display="Enter →",
-        tooltip="Into the remedies of this finding: up and down choose one.",
-    ),
-    Binding(
-        "y",
-        "copy",
-        "copy",
-        id="diagnosis_copy",
-        key_display="y",
-        tooltip="Copy the chosen remedy to the clipboard (OSC 52, over SSH too). Nothing is run.",
-    ),
-    Binding(
-        "s",
-        "sessions",
-        "its sessions",
-        id="diagnosis_sessions",
-        key_display="s",
-        tooltip="Show the sessions of this finding in the table: sets the filter and closes the diagnosis.",
-    ),
-    Binding(
-        "w",
-        "report",
-        "write report",
-        id="diagnosis_report",
-        key_display="w",
-        tooltip="Write an incident report to a file, literals of queries masked.",
-    ),
-    Binding(
-        "p",
-        "hold",
-        "hold",
-        id="diagnosis_hold",
-        key_display="p",
-        tooltip="Hold the diagnosis still, or let it go on with the polls.",
-    ),
-)
 
 
 class FindingList(RowList):
@@ -93,26 +51,7 @@ class FindingList(RowList):
 class Diagnosis(Dialog[str | None]):
     """Dismissed with a filter that shows a finding's sessions, or None. `sections` is asked for at every poll."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *SCROLLING,
-        *KEYS,
-        Binding("left", "back", "back", id="diagnosis_back", tooltip="Back to the findings.", show=False),
-        # What the remedies say to press is pressed here first.
-        Binding(
-            "l", "outside('leaks')", "leaks", id="diagnosis_leaks", tooltip="Leaks only, in the table.", show=False
-        ),
-        Binding(
-            "b", "outside('blockers')", "blockers", id="diagnosis_blockers", tooltip="Who blocks whom.", show=False
-        ),
-        Binding(
-            "escape,q,d",
-            "close",
-            "close",
-            id="dialog_close",
-            key_display="Esc",
-            tooltip="Back to the findings, or close; nothing is sent.",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*BINDINGS]
 
     def __init__(
         self,

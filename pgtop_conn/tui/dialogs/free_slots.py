@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Input
@@ -18,8 +18,9 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.model.text import beginning, one_line
-from pgtop_conn.tui.dialogs.base import SCROLLING, Answer
+from pgtop_conn.tui.dialogs.base import Answer
 from pgtop_conn.tui.dialogs.decision import Deciding
+from pgtop_conn.tui.keys.dialogs import FREE_SLOTS
 from pgtop_conn.tui.widgets.line_view import CellBlock, LineView, RowList
 from pgtop_conn.tui.widgets.pieces import Row
 from pgtop_conn.view import format
@@ -28,12 +29,6 @@ from pgtop_conn.view.table.columns import Cell
 
 #: How many slots may be asked for; what is not a digit is a key.
 NUMBER = r"\d{0,5}"
-#: Before the line for the number takes them as text.
-MOVING = tuple(
-    Binding(one.key, one.action, one.description, id=one.id, tooltip=one.tooltip, show=False, priority=True)
-    for one in SCROLLING
-    if one.id in ("dialog_down", "dialog_up")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +47,7 @@ class FreeSlots(Deciding[tuple[Target, ...] | None]):
     """
 
     FRAME_LINES = 11
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *MOVING,
-        Binding("pagedown", "page(1)", "page down", id="free_page_down", tooltip="One page down.", show=False),
-        Binding("pageup", "page(-1)", "page up", id="free_page_up", tooltip="One page up.", show=False),
-        Binding(
-            "space,x",
-            "strike",
-            "strike out",
-            id="free_strike",
-            key_display="Space x",
-            priority=True,
-            tooltip="Leave this one alone, the next best takes its place; again: take it back.",
-        ),
-        Binding("escape", "leave", "leave", id="free_leave", tooltip="Leave; nothing is sent."),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*FREE_SLOTS]
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Input
@@ -13,6 +13,7 @@ from textual.widgets import Input
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.history.seek import EXPECTED, moment_named
 from pgtop_conn.tui.dialogs.base import Answer, Dialog
+from pgtop_conn.tui.keys.dialogs import GO_TO_TIME
 from pgtop_conn.tui.widgets.line_view import CellBlock, RowList
 from pgtop_conn.tui.widgets.pieces import Row
 from pgtop_conn.view.status.server_lines import clock
@@ -25,9 +26,7 @@ class Jump(Dialog[int | None]):
     """Dismissed with the index of the moment, or None."""
 
     FRAME_LINES = 8
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "leave", id="jump_leave", tooltip="Stay where you are.")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*GO_TO_TIME]
 
     def __init__(self, times: Sequence[float], index: int) -> None:
         super().__init__(RowList(id="dialog-body", wrap=WRAP))

@@ -10,11 +10,10 @@ from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 
-from pgtop_conn.tui.dialogs.base import SCROLLING, Dialog, closing
-from pgtop_conn.tui.dialogs.confirm import KEYS
-from pgtop_conn.tui.dialogs.diagnosis import KEYS as DIAGNOSIS_KEYS
-from pgtop_conn.tui.dialogs.history import KEYS as HISTORY_KEYS
-from pgtop_conn.tui.keys.remapping import display, remapped
+from pgtop_conn.tui.dialogs.base import Dialog
+from pgtop_conn.tui.keys import confirm, diagnosis, history
+from pgtop_conn.tui.keys.dialogs import HELP
+from pgtop_conn.tui.keys.names import display, remapped
 from pgtop_conn.tui.widgets.line_view import RowList
 from pgtop_conn.tui.widgets.pieces import Row, cut
 from pgtop_conn.view.status.key_line import SIGNAL_IDS
@@ -42,8 +41,8 @@ SIGNS = "In the table: ● marked   ! asked about first   ⊘ refused by a guard
 SHORT_SIGNS = "● marked   ! asks first   ⊘ refused by a guard"
 #: The keys of whole screens of their own, under their headings.
 DIALOGS = {
-    "In the diagnosis (nothing is sent to the server)": DIAGNOSIS_KEYS,
-    "In the history (nothing is sent to the server)": HISTORY_KEYS,
+    "In the diagnosis (nothing is sent to the server)": diagnosis.KEYS,
+    "In the history (nothing is sent to the server)": history.KEYS,
 }
 READ_ONLY = "Started with --read-only: no session can be cancelled or terminated."
 
@@ -64,13 +63,7 @@ class Help(Dialog[None]):
     Help #dialog-hint { margin: 0; }
     """
     FRAME_LINES = 2
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *SCROLLING,
-        closing("escape", "q"),
-        Binding(
-            "question_mark,f1,enter", "words", "more", id="help_words", tooltip="All the words, or the short list."
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*HELP]
 
     def __init__(
         self,
@@ -96,7 +89,7 @@ class Help(Dialog[None]):
             self.show_rows([*rows, *self._remark, [], [Cell(self._signs(SIGNS), "dim")]])
         else:
             self.show_rows([*short_rows(self._of_screen, self.body.line_width), *self._remark])
-        own = {binding.id: display(binding.key, 1) for binding in remapped(_own_bindings(), self._keymap)}
+        own = {binding.id: display(binding.key, 1) for binding in remapped(HELP, self._keymap)}
         self.set_hint(
             Cell(own["dialog_close"], "key"), Cell(" close   ", "dim"), Cell(own["help_words"], "key"),
             Cell(" the short list" if self._full else f" in full   {self._signs(SHORT_SIGNS)}", "dim"),
@@ -118,10 +111,6 @@ class Help(Dialog[None]):
         self.draw()
 
 
-def _own_bindings() -> list[Binding]:
-    return [binding for binding in Help.BINDINGS if isinstance(binding, Binding)]
-
-
 def help_rows(screen: Sequence[Binding], keymap: Mapping[str, str]) -> list[Row]:
     """The keys under their headings, with everything that is said of them."""
     rows: list[Row] = []
@@ -129,7 +118,7 @@ def help_rows(screen: Sequence[Binding], keymap: Mapping[str, str]) -> list[Row]
         rows += [[], [Cell(heading, "header")]] if rows else [[Cell(heading, "header")]]
         rows += [_row(binding) for binding in bindings]
     if any(binding.id in SIGNAL_IDS for binding in screen):
-        rows += [[], [Cell("In the question before a signal", "header")], *map(_row, remapped(KEYS, keymap))]
+        rows += [[], [Cell("In the question before a signal", "header")], *map(_row, remapped(confirm.KEYS, keymap))]
     for heading, keys in DIALOGS.items():
         rows += [[], [Cell(heading, "header")], *map(_row, remapped(keys, keymap))]
     return rows

@@ -18,7 +18,7 @@ from textual.style import Style
 
 from pgtop_conn.model.text import one_line
 from pgtop_conn.tui.keys import monitor as keys
-from pgtop_conn.tui.keys.remapping import display, remapped
+from pgtop_conn.tui.keys.names import display, remapped
 from pgtop_conn.tui.theme import themes
 from pgtop_conn.view.table.column_choices import choices
 from pgtop_conn.view.table.groups import GROUPINGS, Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from pgtop_conn.model.filters.language import Tags
 from pgtop_conn.model.signalling.guards import Policy
@@ -14,7 +14,8 @@ from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.model.text import one_line
 from pgtop_conn.tui.clipboard import copy
-from pgtop_conn.tui.dialogs.base import SCROLLING, Dialog, closing
+from pgtop_conn.tui.dialogs.base import Dialog
+from pgtop_conn.tui.keys.dialogs import SESSION
 from pgtop_conn.tui.widgets.line_view import RowList
 from pgtop_conn.view import format
 from pgtop_conn.view.dialogs import plan as plans
@@ -27,14 +28,7 @@ Ask = Callable[[Action, Target], None]
 class Detail(Dialog[None]):
     """One session by its identity; once it is gone the last data stay, and it says so."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *SCROLLING,
-        closing("escape", "enter", "left", "q"),
-        Binding("c", "cancel", "cancel", id="detail_cancel", tooltip="Cancel its query; asks first."),
-        Binding("x", "terminate", "terminate", id="detail_terminate", tooltip="End it; asks first."),
-        Binding("y", "copy_query", "copy query", id="detail_copy_query", tooltip="Copy the query."),
-        Binding("Y", "copy_signal", "copy SQL", id="detail_copy_signal", tooltip="Copy the statement that ends it."),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*SESSION]
 
     def __init__(
         self, backend: Backend, snapshot: Snapshot, policy: Policy, tags: Callable[[], Tags], ask: Ask

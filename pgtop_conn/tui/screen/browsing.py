@@ -24,7 +24,7 @@ from pgtop_conn.tui.dialogs.palette import palette
 from pgtop_conn.tui.dialogs.session import Detail
 from pgtop_conn.tui.keys import footer
 from pgtop_conn.tui.keys import monitor as keys
-from pgtop_conn.tui.keys.remapping import display, keymap_of, remapped
+from pgtop_conn.tui.keys.names import display, keymap_of, remapped
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.widgets.filter_bar import FilterBar
 from pgtop_conn.tui.widgets.line_view import COMPONENTS, LineView

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input
 
 from pgtop_conn.model.errors import FilterError
 from pgtop_conn.model.filters.language import Filter, parse
+from pgtop_conn.tui.keys.dialogs import FILTER_BAR
 from pgtop_conn.tui.widgets.line_view import CellBlock
 from pgtop_conn.tui.widgets.pieces import Row
 from pgtop_conn.view.table.columns import Cell
@@ -24,9 +25,7 @@ PROMPT = " / "
 class FilterBar(Vertical):
     """Hidden until open(); speaks by Applied and Left."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "leave", id="filter_leave", tooltip="Leave the filter as it was.", show=False)
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*FILTER_BAR]
 
     class Applied(Message):
         """Enter on a filter that parses."""

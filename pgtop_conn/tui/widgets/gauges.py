@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 from textual.binding import Binding
 
-from pgtop_conn.tui.keys.remapping import display
+from pgtop_conn.tui.keys.names import display
 from pgtop_conn.tui.widgets.line_view import CellBlock
 from pgtop_conn.tui.widgets.pieces import Row
 from pgtop_conn.view.status import key_line, top_lines

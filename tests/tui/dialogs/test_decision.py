@@ -9,9 +9,8 @@ from pgtop_conn.tui.dialogs.base import Dialog
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.decision import IGNORED, Deciding, Quiet
 from pgtop_conn.tui.dialogs.free_slots import FreeSlots
-from pgtop_conn.tui.keys import remapping
 from tests.support.factories import NOW, make_backend, make_own, make_snapshot
-from tests.support.fake_source import monitor, on_main, screen_text
+from tests.support.fake_source import below, monitor, on_main, screen_text
 
 SERVER = make_snapshot([make_own(), *(make_backend(900 + n, app="other") for n in range(9)), make_backend(1)])
 #: Dialogs whose answer sends nothing and leads to no signal. A new one belongs here only if that is so.
@@ -59,8 +58,8 @@ def test_what_was_read_before_the_painting_does_not_count_however_late_it_is_han
 
 
 def test_every_dialog_decides_or_is_known_to_send_nothing() -> None:
-    found = {cls.__name__ for cls in remapping._below(Dialog) if cls is not Deciding}
-    decided = {cls.__name__ for cls in remapping._below(Deciding)}
+    found = {cls.__name__ for cls in below(Dialog) if cls is not Deciding}
+    decided = {cls.__name__ for cls in below(Deciding)}
     assert {Confirm.__name__, FreeSlots.__name__} <= decided
     assert found - decided == SENDING_NOTHING
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from textual.app import App
 from textual.binding import Binding
+from textual.widget import Widget
 
 from pgtop_conn.cli import main
 from pgtop_conn.model.signalling.guards import Policy
@@ -15,15 +19,18 @@ from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
 from pgtop_conn.tui.dialogs.free_slots import FreeSlots
 from pgtop_conn.tui.dialogs.help import PAIRS, Help, clause
 from pgtop_conn.tui.keys import monitor as keys
-from pgtop_conn.tui.keys.remapping import DESTRUCTIVE, display, keymap_of, normal, problems, scopes, split, unshifted
+from pgtop_conn.tui.keys import replay
+from pgtop_conn.tui.keys.application import APPLICATION
+from pgtop_conn.tui.keys.names import display, keymap_of, normal, split, unshifted
+from pgtop_conn.tui.keys.remapping import DESTRUCTIVE, SCOPES, problems
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import make_backend, make_own, make_snapshot, make_walsender
-from tests.support.fake_source import monitor, on_main, screen_text, toasts, until
+from tests.support.fake_source import below, monitor, on_main, screen_text, toasts, until
 from tests.tui.screen.test_browsing import OPEN, sessions
 
 
 def every_binding() -> list[tuple[str, Binding]]:
-    return [(place, binding) for place, bindings in scopes().items() for binding in bindings]
+    return [(place, binding) for place, bindings in SCOPES.items() for binding in bindings]
 
 
 # What is true of all of them.
@@ -36,7 +43,23 @@ def test_every_binding_of_every_place_has_an_id_and_a_tooltip() -> None:
 
 
 def test_every_place_is_known() -> None:
-    assert {"MainScreen", "FilterBar", "Confirm", "FreeSlots", "Detail", "Diagnosis", "Help"} <= set(scopes())
+    """Whatever binds a key is in SCOPES with exactly these bindings, but for the keys of a recording."""
+    known = [[binding.id for binding in bindings if binding not in APPLICATION] for bindings in SCOPES.values()]
+    places = [cls for cls in (*below(Widget), *below(App)) if vars(cls).get("BINDINGS") and cls.__name__ != "LineView"]
+    assert len(places) >= 12
+    for cls in places:
+        bound = [binding.id for binding in vars(cls)["BINDINGS"]]
+        assert bound in (*known, [binding.id for binding in replay.KEYS], [one.id for one in APPLICATION]), cls
+
+
+def test_keys_are_judged_without_loading_a_screen() -> None:
+    code = "import sys, pgtop_conn.tui.keys.remapping as one; assert not one.problems({'cancel': 'X'}), one.problems({'cancel': 'X'}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not {name for name in loaded if name.startswith(("textual.app", "textual.screen", "textual.widget"))}
+    assert not {name for name in loaded if name.startswith("pgtop_conn.tui") and ".keys" not in name} - {
+        "pgtop_conn.tui"
+    }
 
 
 def test_clauses_of_the_help_fit_its_short_list() -> None:

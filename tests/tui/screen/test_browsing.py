@@ -12,7 +12,7 @@ from pgtop_conn.tui.dialogs.blockers import Blockers
 from pgtop_conn.tui.dialogs.help import Help
 from pgtop_conn.tui.dialogs.session import Detail
 from pgtop_conn.tui.keys import monitor as keys
-from pgtop_conn.tui.keys.remapping import display
+from pgtop_conn.tui.keys.names import display
 from pgtop_conn.tui.screen.browsing import GONE
 from pgtop_conn.view.table.groups import GROUPINGS
 from pgtop_conn.view.table.lines import SORTS, ViewState
