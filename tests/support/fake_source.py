@@ -128,7 +128,8 @@ async def until(condition: Callable[[], bool], most_s: float = HANG_S) -> None:
 
 def below(cls: type) -> Iterator[type]:
     """The subclasses of a class that are this program's, direct or not."""
-    for child in cls.__subclasses__():
+    children: list[type] = cls.__subclasses__()
+    for child in children:
         if child.__module__.startswith("pgtop_conn."):
             yield child
         yield from below(child)
