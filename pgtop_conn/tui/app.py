@@ -1,4 +1,4 @@
-"""MonitorApp: the Textual application around the main screen, and run(), which the command line calls."""
+"""MonitorApp: the Textual application around the monitor's screen, and run(), which the command line calls."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ from pgtop_conn.tui.rendering.driver import taking_over
 from pgtop_conn.tui.rendering.gc_tuning import seldom_collected
 from pgtop_conn.tui.rendering.held_terminal import Held
 from pgtop_conn.tui.rendering.job_control import IGNORED, NO_JOB_CONTROL, Stopping, in_foreground
-from pgtop_conn.tui.screen.monitor_screen import MainScreen
-from pgtop_conn.tui.screen.replay_feed import ReplayScreen
+from pgtop_conn.tui.screen.monitor_screen import MonitorScreen
 from pgtop_conn.tui.theme import themes
 from pgtop_conn.tui.widgets import too_small
 from pgtop_conn.tui.widgets.line_view import ASCII_CLASS
@@ -80,7 +79,7 @@ class MonitorApp(OnlyChangedApp[int]):
         found = Colours.NONE if NO_COLOR in os.environ else Colours.MANY
         self.theme = themes.chosen(options.theme, options.saved_theme, found, {})
         self._kept_theme = self.theme
-        self.main = MainScreen(source, options) if options.tape is None else ReplayScreen(source, options.tape, options)
+        self.main = MonitorScreen(source, options)
         self.set_class(options.ascii, ASCII_CLASS)
         #: Keys that were typed on the first frame, before there was anything that could take them.
         self._early: list[events.Key] = []
@@ -91,7 +90,7 @@ class MonitorApp(OnlyChangedApp[int]):
             if not self.main.whole:
                 self._early.append(event)
                 return
-            await self.on_main_screen_whole()
+            await self.on_monitor_screen_whole()
         await self._take(event)
 
     async def _take(self, event: events.Event) -> None:
@@ -107,7 +106,7 @@ class MonitorApp(OnlyChangedApp[int]):
                 return
         await super().on_event(event)
 
-    async def on_main_screen_whole(self) -> None:
+    async def on_monitor_screen_whole(self) -> None:
         """Take what was typed too early."""
         while self._early:
             await self._take(self._early.pop(0))
@@ -128,9 +127,9 @@ class MonitorApp(OnlyChangedApp[int]):
     def _remember_theme(self, theme: Theme) -> None:
         if theme.name != self._kept_theme:
             self._kept_theme = theme.name
-            self._options.save_theme(theme.name)
+            self._options.layout.save_theme(theme.name)
 
-    def get_default_screen(self) -> MainScreen:
+    def get_default_screen(self) -> MonitorScreen:
         return self.main
 
     async def action_quit(self) -> None:
@@ -153,7 +152,7 @@ class MonitorApp(OnlyChangedApp[int]):
         if self.writer is None or sys.__stdin__ is None or not sys.__stdin__.isatty():
             return
         descriptor = sys.__stdin__.fileno()
-        self.main.stop_signals()
+        self.main.signals.stop()
         with self.suspend():
             stopped = stop(descriptor)
         if not in_foreground(descriptor):
@@ -162,7 +161,7 @@ class MonitorApp(OnlyChangedApp[int]):
             return
         self._back = back = Quiet()
         self.screen.call_after_refresh(self.when_on_terminal, back.shown)
-        self.main.poller.wake()
+        self.main.feed.poller.wake()
         if not stopped:
             self.main.tell(NO_JOB_CONTROL, "warning")
 
@@ -171,7 +170,7 @@ class MonitorApp(OnlyChangedApp[int]):
         self.call_later(self._stop, self._stopping.stay_in_foreground)
 
     def action_stop_signals(self) -> None:
-        self.main.stop_signals()
+        self.main.signals.stop()
 
     def give_signals_back(self) -> None:
         """The terminal is no longer ours to be stopped on."""

@@ -1,10 +1,11 @@
-"""ScreenOptions: what the command line decides for the screen."""
+"""ScreenOptions: what the command line decides for the screen, and the stores that the screen writes to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.history.moments import KeepingTape, Tape
@@ -13,8 +14,62 @@ from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.monitor.campaign import PER_SECOND
+from pgtop_conn.monitor.state import Terms
 from pgtop_conn.monitor.tape_writer import Recorder
 from pgtop_conn.view.table.lines import ViewState
+
+
+class LayoutStore(Protocol):
+    """Keeps what is chosen on the screen for the next start. Storing may fail; that is the store's own affair."""
+
+    def save_columns(self, hidden: Collection[str]) -> None: ...
+
+    def save_theme(self, name: str) -> None: ...
+
+    def save_grouping(self, name: str) -> None: ...
+
+    def save_sort(self, name: str, reverse: bool) -> None: ...
+
+
+class NoLayoutStore:
+    """Keeps nothing."""
+
+    def save_columns(self, hidden: Collection[str]) -> None:
+        """Nothing is kept."""
+
+    def save_theme(self, name: str) -> None:
+        """Nothing is kept."""
+
+    def save_grouping(self, name: str) -> None:
+        """Nothing is kept."""
+
+    def save_sort(self, name: str, reverse: bool) -> None:
+        """Nothing is kept."""
+
+
+class ReportWriter(Protocol):
+    """Writes incident reports."""
+
+    def write(self, case: Case, findings: tuple[Finding, ...]) -> Path:
+        """The report's path. Raises PgtopError or OSError where it can't be written."""
+        ...
+
+
+class RecordingStore(Protocol):
+    """Begins recordings, each in a file of its own. Both raise PgtopError where that can't be."""
+
+    @property
+    def always(self) -> bool:
+        """Whether every session of the monitor is recorded."""
+        ...
+
+    def begin(self, snapshot: Snapshot) -> Recorder:
+        """A recording that the user asked for."""
+        ...
+
+    def begin_session(self, snapshot: Snapshot) -> Recorder:
+        """The recording of a session of the monitor."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +96,12 @@ class ScreenOptions:
     labels: tuple[Label, ...] = ()
     #: Bytes of memory of the database's host, as the user told; None where that was not told.
     ram: int | None = None
-    #: Writes an incident report and gives its path; None where none can be written.
-    write_report: Callable[[Case, tuple[Finding, ...]], Path] | None = None
+    #: Where incident reports go; None where none can be written.
+    reports: ReportWriter | None = None
     #: What every poll is kept in, to step back to; None keeps nothing.
     ring: KeepingTape | None = None
-    #: Begin a recording of what is shown, in a file of its own; None where nothing can be recorded.
-    open_recorder: Callable[[Snapshot], Recorder] | None = None
-    #: The same for every session of the monitor, where that is wanted.
-    always_record: Callable[[Snapshot], Recorder] | None = None
+    #: Where recordings go; None where nothing can be recorded.
+    recordings: RecordingStore | None = None
     #: A recording that is shown instead of what the source polls; None shows the source.
     tape: Tape | None = None
     #: What is to be said of it first.
@@ -61,8 +114,17 @@ class ScreenOptions:
     hidden_columns: tuple[str, ...] | None = None
     #: A theme chosen in an earlier session, for where `theme` is None; one that is no more is passed over.
     saved_theme: str = ""
-    #: Keep what was chosen on the screen for the next start.
-    save_columns: Callable[[Collection[str]], None] = lambda _hidden: None
-    save_theme: Callable[[str], None] = lambda _name: None
-    save_grouping: Callable[[str], None] = lambda _name: None
-    save_sort: Callable[[str, bool], None] = lambda _name, _reverse: None
+    #: Where what is chosen on the screen is kept for the next start.
+    layout: LayoutStore = field(default_factory=NoLayoutStore)
+
+    @property
+    def terms(self) -> Terms:
+        """By what the sessions are judged."""
+        return Terms(
+            self.policy,
+            warning_percent=self.warning_percent,
+            critical_percent=self.critical_percent,
+            labels=self.labels,
+            ram=self.ram,
+            ascii=self.ascii,
+        )

@@ -15,6 +15,7 @@ from textual.worker import WorkerFailed
 from pgtop_conn.model.errors import ConnectError, Failure, PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.monitor import state
 from pgtop_conn.monitor.pacing import (
     BACK_OFF_MOST_S,
     BACK_OFF_REFUSED_S,
@@ -25,7 +26,6 @@ from pgtop_conn.monitor.pacing import (
     stretched_s,
 )
 from pgtop_conn.monitor.poller import Poller
-from pgtop_conn.tui.screen import monitor_screen
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import FakeSource, cursor_pid, monitor, on_main, screen_text, toasts, until
@@ -60,7 +60,7 @@ async def test_the_first_frame_shows_the_snapshot_that_was_already_read() -> Non
 async def test_trouble_keeps_the_data_the_marks_and_the_view(error: PgtopError) -> None:
     async with monitor(seen(1, 2), view=VIEW) as (app, source, pilot):
         await pilot.press("down", "space")
-        marks = app.main.view
+        marks = app.main.state.view
         await source.tick(pilot, error)
         text = screen_text(app)
         assert "STALE" in text[0]
@@ -74,29 +74,29 @@ async def test_trouble_keeps_the_data_the_marks_and_the_view(error: PgtopError) 
         assert "STALE" not in text[0]
         assert "reconnecting" not in text[4]
         assert "4/100" in text[1]
-        assert app.main.view == marks
+        assert app.main.state.view == marks
         assert cursor_pid(app) == 1
 
 
-async def test_the_age_of_stale_data_grows_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_age_of_stale_data_grows_every_second() -> None:
     async with monitor(seen(1)) as (app, source, pilot):
         await source.tick(pilot, SourceLost("server went away"))
         stopped = monotonic()
-        monkeypatch.setattr(monitor_screen, "monotonic", lambda: stopped)
-        app.main._good_at = stopped - 75.0
-        app.main._tick()
+        app.main.state.clock = lambda: stopped
+        app.main.state.good_at = stopped - 75.0
+        app.main.tick()
         await pilot.pause()
         assert "STALE 1m15" in screen_text(app)[0]
 
 
 async def test_an_answer_that_does_not_come_makes_the_data_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor_screen, "SLOW_ANSWER_S", 4.0)
+    monkeypatch.setattr(state, "SLOW_ANSWER_S", 4.0)
     async with monitor(seen(1)) as (app, _source, pilot):
-        await until(lambda: app.main.poller.asking_since is not None)
+        await until(lambda: app.main.feed.poller.asking_since is not None)
         stopped = monotonic()
-        monkeypatch.setattr(monitor_screen, "monotonic", lambda: stopped)
-        app.main.poller.asking_since = app.main._good_at = stopped - 30.0
-        app.main._tick()
+        app.main.state.clock = lambda: stopped
+        app.main.feed.poller.asking_since = app.main.state.good_at = stopped - 30.0
+        app.main.tick()
         await pilot.pause()
         text = screen_text(app)
         assert "STALE 30s" in text[0]
@@ -124,13 +124,13 @@ async def test_pause_holds_the_table_and_never_the_gauges() -> None:
 async def test_the_interval_goes_in_steps_and_is_shown() -> None:
     async with monitor(seen(1), interval_s=2.0) as (app, _source, pilot):
         await pilot.press("plus")
-        assert app.main.interval_s == 5.0
+        assert app.main.feed.interval_s == 5.0
         assert "every 5 s" in screen_text(app)[0]
         await pilot.press("minus", "minus", "minus", "minus", "minus", "minus")
-        assert app.main.interval_s == 0.25
+        assert app.main.feed.interval_s == 0.25
         for _ in range(9):
             await pilot.press("plus")
-        assert app.main.interval_s == 60.0
+        assert app.main.feed.interval_s == 60.0
 
 
 async def test_r_asks_at_once() -> None:
@@ -227,7 +227,7 @@ async def test_an_answer_after_leaving_shows_nothing() -> None:
         await pilot.press("q")
     await app.finish()
     assert source.asking == 0
-    assert app.main.snapshot is not None
+    assert app.main.state.newest is not None
 
 
 async def test_an_unexpected_error_is_one_line_without_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,9 +255,9 @@ async def test_marks_of_another_view_survive_a_restart_of_the_server() -> None:
         await pilot.press("r")
         restarted = replace(make_backend(1, backend_start=NOW + 5))
         await source.tick(pilot, make_snapshot([restarted], taken_at=NOW + 9))
-        assert len(app.main.view.marks) == 1
+        assert len(app.main.state.view.marks) == 1
         assert app.main.table.current is None
         await pilot.press("x")
         assert on_main(app)
-        assert app.main.view.marks == {}
+        assert app.main.state.view.marks == {}
         assert "1 marked session no longer listed" in toasts(app)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -13,19 +12,18 @@ import pytest
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.history.moments import Mark, Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.monitor.tape_writer import Recorder
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.storage import recording_files
 from tests.support.factories import NOW
 from tests.support.fake_source import monitor, screen_text, toasts, until
+from tests.support.stores import Recordings
 from tests.support.waits import HANG_S
 from tests.tui.screen.test_time_travel import POLLS, seen
 
 
-def opener(folder: Path) -> Callable[[Snapshot], Recorder]:
-    return lambda snapshot: recording_files.begin(snapshot, [folder])
+def opener(folder: Path, *, always: bool = False) -> Recordings:
+    return Recordings(lambda snapshot: recording_files.begin(snapshot, [folder]), always=always)
 
 
 def only(folder: Path) -> Path:
@@ -34,10 +32,10 @@ def only(folder: Path) -> Path:
 
 
 async def test_a_recording_begins_with_what_was_kept_and_goes_on_until_it_is_ended(tmp_path: Path) -> None:
-    async with monitor(POLLS[0], ring=Ring(), open_recorder=opener(tmp_path)) as (app, source, pilot):
+    ring = Ring()
+    async with monitor(POLLS[0], ring=ring, recordings=opener(tmp_path)) as (app, source, pilot):
         await source.tick(pilot, POLLS[1])
-        assert app.main._ring is not None
-        app.main._ring.mark(Mark(NOW + 1.0, "terminate", 1, "app", "billing", "gone", "the cursor"))
+        ring.mark(Mark(NOW + 1.0, "terminate", 1, "app", "billing", "gone", "the cursor"))
         await pilot.press("R")
         await source.tick(pilot, POLLS[2])
         assert "REC" in screen_text(app)[0]
@@ -55,7 +53,7 @@ async def test_a_recording_begins_with_what_was_kept_and_goes_on_until_it_is_end
 
 
 async def test_leaving_the_monitor_ends_the_recording(tmp_path: Path) -> None:
-    async with monitor(POLLS[0], ring=Ring(), always_record=opener(tmp_path)) as (app, source, pilot):
+    async with monitor(POLLS[0], ring=Ring(), recordings=opener(tmp_path, always=True)) as (app, source, pilot):
         for poll in POLLS[1:]:
             await source.tick(pilot, poll)
         await app.main.finish()
@@ -65,7 +63,7 @@ async def test_leaving_the_monitor_ends_the_recording(tmp_path: Path) -> None:
 
 async def test_a_recording_that_cannot_be_begun_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    async with monitor(POLLS[0], open_recorder=opener(tmp_path / "file")) as (app, _source, pilot):
+    async with monitor(POLLS[0], recordings=opener(tmp_path / "file")) as (app, _source, pilot):
         await pilot.press("R")
         assert "nothing is recorded" in toasts(app)
         assert "REC" not in screen_text(app)[0]
@@ -76,9 +74,9 @@ async def test_leaving_does_not_wait_for_a_long_history_to_be_copied(tmp_path: P
     for count in range(300):
         snapshot = seen(count % 7, NOW - 3000.0 + count)
         ring.add(Moment(snapshot, ()), Totals.of(snapshot, SlotBudget.of(snapshot)))
-    async with monitor(POLLS[0], ring=ring, open_recorder=opener(tmp_path)) as (app, _source, pilot):
+    async with monitor(POLLS[0], ring=ring, recordings=opener(tmp_path)) as (app, _source, pilot):
         app.main.action_record()
-        await app.main.stop_taping(0.0)
+        await app.main.recording.stop(0.0)
         await pilot.pause()
     with Recording.open(only(tmp_path)) as recording:
         assert 0 < len(recording.times) < 301
@@ -106,7 +104,7 @@ class SlowDisk:
 
 async def test_a_disk_that_hangs_and_fails_does_not_hold_up_the_screen() -> None:
     disk = SlowDisk()
-    async with monitor(POLLS[0], open_recorder=lambda _snapshot: disk) as (app, source, pilot):
+    async with monitor(POLLS[0], recordings=Recordings(lambda _snapshot: disk)) as (app, source, pilot):
         await pilot.press("R")
         for count in range(1, 6):
             await source.tick(pilot, seen(count, NOW + count))

@@ -32,12 +32,12 @@ HANGUP_IGNORED = ("/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *PROGRAM)
 UNDER_A_SHELL = ("/bin/sh", "-c", '"$@"; exit $?', "sh", *PROGRAM)
 FAILING = """
 import sys
-from pgtop_conn.tui.main import MainScreen
+from pgtop_conn.tui.screen.monitor_screen import MonitorScreen
 
 def fail(screen):
     raise KeyError("hunter2")
 
-MainScreen.action_pause = fail
+MonitorScreen.action_pause = fail
 from pgtop_conn.cli import main
 sys.exit(main())
 """

@@ -29,7 +29,7 @@ READ = """
 import resource, sys
 from pathlib import Path
 from pgtop_conn.model.errors import PgtopError
-from pgtop_conn.recording.reader import Recording
+from pgtop_conn.recording.recording import Recording
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
 with Recording.open(Path(sys.argv[1])) as recording:
     for place in range(len(recording.times)):

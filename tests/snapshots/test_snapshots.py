@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pgtop_conn.monitor import state
 from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
-from pgtop_conn.tui.screen import monitor_screen
 from pgtop_conn.view.status.server_lines import clock
 from tests.support.factories import NOW
 from tests.support.fake_source import monitor, until
@@ -29,7 +29,7 @@ def _fixed_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in (("TZ", "UTC"), ("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")):
         monkeypatch.setenv(name, value)
     time.tzset()
-    monkeypatch.setattr(monitor_screen, "SLOW_ANSWER_S", 600.0)
+    monkeypatch.setattr(state, "SLOW_ANSWER_S", 600.0)
     yield
     monkeypatch.undo()
     time.tzset()
@@ -41,13 +41,13 @@ async def picture(scene: Scene) -> tuple[str, str]:
     async with monitor(first, size=scene.size, theme=THEMES[scene.look], ascii=scene.ascii) as (app, source, pilot):
         for snapshot in others:
             await source.tick(pilot, snapshot)
-        app.main.interval_s = 2.0
-        app.main.show_gauges()
+        app.main.feed.interval_s = 2.0
+        app.main.redraw_gauges()
         await pilot.press(*scene.keys)
         if isinstance(app.screen, Diagnosis):
             # Settings are read between two polls.
             await source.tick(pilot, others[-1])
-            await until(lambda: app.main.facts.state == "settings and log read")
+            await until(lambda: app.main.diagnosing.facts.state == "settings and log read")
             await source.tick(pilot, others[-1])
         await pilot.pause()
         return drawn(app), app.export_screenshot(title=scene.id)

@@ -165,8 +165,8 @@ async def monitor(
         for sent in app.main.signals._open:
             sent.campaign.stop()
             sent.campaign.stop()
-        await app.main.facts.stop(patience_s=0.0)
-        await app.main.poller.stop(patience_s=0.0)
+        await app.main.diagnosing.facts.stop(patience_s=0.0)
+        await app.main.feed.poller.stop(patience_s=0.0)
         await app.main.signals.finish()
 
 

@@ -10,8 +10,9 @@ from pgtop_conn.model.history import observation
 from pgtop_conn.model.leaks.habits import Pool
 from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.snapshot import Snapshot
+from pgtop_conn.monitor import state
 from pgtop_conn.tui.dialogs import decision
-from pgtop_conn.tui.screen import browsing, diagnosing, monitor_screen
+from pgtop_conn.tui.screen import diagnosing, monitor_screen
 from tests.support.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
 
 #: Longer than any test.
@@ -21,8 +22,8 @@ LONG_S = 3600.0
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a busy machine takes: a source that waits for its test is not slow, and what was told stays."""
-    monkeypatch.setattr(monitor_screen, "SLOW_ANSWER_S", LONG_S)
-    monkeypatch.setattr(browsing, "reading_s", lambda _text: LONG_S)
+    monkeypatch.setattr(state, "SLOW_ANSWER_S", LONG_S)
+    monkeypatch.setattr(monitor_screen, "reading_s", lambda _text: LONG_S)
     monkeypatch.setattr(Notification, "time_left", property(lambda _told: LONG_S))
 
 

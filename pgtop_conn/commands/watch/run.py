@@ -23,6 +23,15 @@ from pgtop_conn.tui.rendering.held_terminal import Held, held
 from pgtop_conn.view.table.lines import ViewState
 
 
+class Reports:
+    """Incident reports, in the folder we were started in, or where that can't be written beside the journal."""
+
+    def write(self, case: Case, findings: Sequence[Finding]) -> Path:
+        from pgtop_conn.storage.report_files import write_report
+
+        return write_report(case, findings, folders.journal_file(), (*folders.work_folders(), folders.state_folder()))
+
+
 def view_of(settings: config.Settings, saved: Layout, door: str) -> ViewState:
     """What the table begins with: what was asked for, what was chosen on the screen before, or what suits the door."""
     grouping = settings.group or saved.grouping or settings.grouping(door)
@@ -45,15 +54,12 @@ def options_of(settings: config.Settings, policy: Policy, first: Snapshot) -> Sc
         theme=settings.theme or None,
         first=first,
         labels=settings.labels,
-        write_report=_write_report,
+        reports=Reports(),
         keys=settings.keys,
         presets=settings.presets,
         hidden_columns=saved.hidden,
         saved_theme=saved.theme,
-        save_columns=layouts.save_columns,
-        save_theme=layouts.save_theme,
-        save_grouping=layouts.save_grouping,
-        save_sort=layouts.save_sort,
+        layout=layouts,
     )
 
 
@@ -82,10 +88,3 @@ async def _run(source: Source, options: ScreenOptions, settings: config.Settings
     if terminal is not None and await terminal.asked_to_leave():
         return terminal.code or 0
     return await run(source, options, terminal)
-
-
-def _write_report(case: Case, findings: Sequence[Finding]) -> Path:
-    """Into the folder we were started in, or where that can't be written beside the journal."""
-    from pgtop_conn.storage.report_files import write_report
-
-    return write_report(case, findings, folders.journal_file(), (*folders.work_folders(), folders.state_folder()))

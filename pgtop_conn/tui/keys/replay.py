@@ -108,3 +108,6 @@ OWN = frozenset(binding.id for binding in KEYS)
 LEFT_OUT = frozenset({"slower", "faster", "refresh", "record"})
 #: Of the monitor's own keys, those that the key line shows here.
 SHOWN = frozenset({"filter", "next_grouping", "diagnose", "help", "quit"})
+#: What the monitor has no key for, and the keys that do it.
+MOVING_ACTIONS = frozenset({"jump", "signal", "peak"})
+MOVING: tuple[Binding, ...] = tuple(one for one in KEYS if one.action.partition("(")[0] in MOVING_ACTIONS)

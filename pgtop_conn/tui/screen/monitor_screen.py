@@ -1,66 +1,115 @@
-"""The main screen: it takes in polls and shows them.
+"""MonitorScreen: the lines above the table, the table, the filter line and the key line, and the keys on them.
 
-A key is a Binding in keys.py and an action_ method here, in acting.py where it signals, in explaining.py where it says
-why, or in browse.py where it asks the server nothing.
+Add a key: one Binding in tui/keys/monitor.py, one action_ line here, one method of a controller.
 """
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from time import monotonic
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.screen import Screen
 
-from pgtop_conn.model.errors import Failure, PgtopError, PollFailed, SlotsExhausted
-from pgtop_conn.model.history.trend import History
-from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.model.source import Source
+from pgtop_conn.model.source import Action, Source
 from pgtop_conn.monitor.campaign import Phase
-from pgtop_conn.monitor.poller import Asker, Poller
-from pgtop_conn.monitor.signal_queue import VERIFY_EVERY_S
+from pgtop_conn.monitor.signal_queue import Severity, Signals
+from pgtop_conn.monitor.state import MonitorState
+from pgtop_conn.tui.clipboard import copy
 from pgtop_conn.tui.dialogs.base import Dialog
+from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
+from pgtop_conn.tui.dialogs.help import Help
+from pgtop_conn.tui.dialogs.history import HistoryScreen
+from pgtop_conn.tui.dialogs.palette import Command, Palette
+from pgtop_conn.tui.keys import dialogs, footer, monitor, replay
+from pgtop_conn.tui.keys.names import display, keymap_of, remapped
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.screen.time_travel import TravellingScreen
+from pgtop_conn.tui.screen.browsing import Browsing
+from pgtop_conn.tui.screen.desk import Result
+from pgtop_conn.tui.screen.diagnosing import Diagnosing
+from pgtop_conn.tui.screen.feed import Feed
+from pgtop_conn.tui.screen.live_feed import LiveFeed
+from pgtop_conn.tui.screen.marking import Marking
+from pgtop_conn.tui.screen.palette_commands import PaletteCommands, ThemeChoice
+from pgtop_conn.tui.screen.recording import Recording
+from pgtop_conn.tui.screen.replay_feed import ReplayFeed
+from pgtop_conn.tui.screen.signalling import Signalling
+from pgtop_conn.tui.widgets.filter_bar import FilterBar
 from pgtop_conn.tui.widgets.gauges import Gauges, Heading, KeyLine
-from pgtop_conn.tui.widgets.pieces import Row
+from pgtop_conn.tui.widgets.line_view import COMPONENTS, LineView
+from pgtop_conn.tui.widgets.session_table import SessionTable
 from pgtop_conn.tui.widgets.too_small import TooSmall
 from pgtop_conn.view.dialogs import plan as plans
-from pgtop_conn.view.status.server_lines import Back, Status
-from pgtop_conn.view.status.top_lines import Told, largest_of
+from pgtop_conn.view.status.key_line import Spot
+from pgtop_conn.view.status.server_lines import Status
 from pgtop_conn.view.table import empty
-from pgtop_conn.view.table.groups import Group, rate_key
-from pgtop_conn.view.table.lines import Frame, build
+from pgtop_conn.view.table.column_choices import known
+from pgtop_conn.view.table.lines import build
 
-log = logging.getLogger(__name__)
-
-#: Steps of the interval keys, in seconds.
-INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+#: What the filter line keeps to itself while it is open.
+NOT_WHILE_TYPING = frozenset({"grouping", "clear_filter", "filter"})
 #: Leaving waits at most so long for what was before a recording to be copied, and again for what waits for the disk.
 TAPED_WITHIN_S = 2.0
-#: A question that is open for longer makes the data stale, whatever it ends with.
-SLOW_ANSWER_S = 4.0
 
 
-class MainScreen(TravellingScreen):
-    """One source, asked by one poller."""
+def reading_s(text: str) -> float:
+    """How long a message covers what is below it: as long as it takes to read.
+
+    >>> [reading_s("x" * length) for length in (5, 60, 900)]
+    [3.0, 4.5, 10.0]
+    """
+    return min(10.0, max(3.0, 1.5 + len(text) / 20))
+
+
+class MonitorScreen(Screen[None]):
+    """The Desk of its controllers. `state` is what it shows, `feed` is where that comes from."""
+
+    AUTO_FOCUS = ""
+    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
+    BINDINGS: ClassVar[list[BindingType]] = [*monitor.BINDINGS, *replay.MOVING]
 
     class Whole(Message):
         """All that is on the screen is there."""
 
     def __init__(self, source: Source, options: ScreenOptions) -> None:
-        super().__init__(source, options)
-        self.interval_s = options.interval_s
+        super().__init__()
+        self.options = options
+        #: The user's own keys, by the ids of the bindings.
+        self.keymap = keymap_of(options.keys)
         #: Whether all that is on it is there: only then keys find what they are for.
         self.whole = False
-        self._good_at = monotonic()
+        #: The last message, and until when it is there.
+        self._told = ("", 0.0)
+        self.table = SessionTable(id="table")
+        self.filter_bar = FilterBar(id="filter")
         self._gauges, self._heading = Gauges(id="gauges"), Heading(id="heading")
         self._keys = KeyLine(id="keys")
+        hidden = known(options.hidden_columns or options.view.hidden)
+        self.state = MonitorState(replace(options.view, hidden=hidden), options.terms)
+        self.feed, self.recording = self._fed(source)
+        self.bindings_now = remapped(self.feed.bindings, self.keymap)
+        poller = self.feed.poller
+        self.signals = Signals(source, poller, options.policy, options.per_second, self.tell, self.redraw_keys)
+        presets = dict(options.presets)
+        self.browsing = Browsing(self.state, self, options.layout, presets, self._ask_about)
+        self.marking = Marking(self.state, self, self.browsing.line)
+        self.signalling = Signalling(
+            self.state, self, self.feed, self.signals, self.marking, options.escalate_after_s, self.recording.mark
+        )
+        self.diagnosing = Diagnosing(self.state, self, source, poller, options.reports, self._facts_changed)
 
-    def make_poller(self, source: Source) -> Asker:
-        return Poller(source, self._next_interval_s, self.on_polled, self.on_poll_failed)
+    def _fed(self, source: Source) -> tuple[Feed, Recording]:
+        """What the options say is shown, and where it is kept: a recording is not recorded again."""
+        options = self.options
+        if options.tape is not None:
+            return ReplayFeed(self.state, self, options.tape, options), Recording(self.state, self, None, None)
+        feed = LiveFeed(self.state, self, source, options, lambda: self.signals.pending)
+        return feed, Recording(self.state, self, options.ring, options.recordings)
 
     def compose(self) -> ComposeResult:
         yield self._gauges
@@ -71,14 +120,13 @@ class MainScreen(TravellingScreen):
         yield TooSmall()
 
     def on_mount(self) -> None:
-        self.show_progress()
-        if self.options.first is not None:
-            self.on_polled(self.options.first)
-        else:
-            self._gauges.show_waiting(self._status())
-            self._show_heading()
-        self.run_worker(self.poller.run(wait_first=self.options.first is not None), name="poll")
-        self.set_interval(1.0, self._tick)
+        if self.keymap:
+            self.app.set_keymap(self.keymap)
+        self.redraw_keys()
+        self.feed.begin()
+        if self.state.newest is None:
+            self.redraw()
+        self.set_interval(1.0, self.tick)
         self.call_after_refresh(self._be_whole)
 
     def _be_whole(self) -> None:
@@ -88,170 +136,292 @@ class MainScreen(TravellingScreen):
     async def finish(self) -> None:
         """Nothing more is sent, the signal in flight ends as it must, and no poll is left running."""
         await self.signals.leave()
-        await self.facts.stop()
-        await self.poller.stop()
+        await self.diagnosing.facts.stop()
+        await self.feed.poller.stop()
         await self.signals.finish()
-        await self.stop_taping(TAPED_WITHIN_S)
+        await self.recording.stop(TAPED_WITHIN_S)
 
-    # What the polls bring.
+    # The desk.
 
-    def on_polled(self, snapshot: Snapshot) -> None:
-        first = self.snapshot is None
-        self.snapshot, self.trouble, self._good_at = snapshot, "", monotonic()
-        self.connected = True
-        self.observe(snapshot)
-        self.keep(snapshot)
-        if first and self.options.always_record is not None:
-            self.start_taping(self.options.always_record, self._ring)
-        self.signals.observe(snapshot)
-        self.show_gauges()
-        if self.past is not None:
+    def tell(self, text: str, severity: Severity = "information") -> None:
+        said, until = self._told
+        if text == said and monotonic() < until:
             return
-        if self.paused is None:
-            self.show_table()
+        self._told = (text, monotonic() + reading_s(text))
+        self.notify(text, severity=severity, timeout=reading_s(text), markup=False)
+
+    def push(self, dialog: Screen[Result], answered: Callable[[Result | None], None] | None = None) -> None:
+        self.app.push_screen(dialog, answered)
+
+    def run(self, work: Coroutine[Any, Any, Any], name: str, *, alone: bool = False) -> None:
+        self.run_worker(work, name=name, group=name if alone else "default", exclusive=alone)
+
+    def end(self, name: str) -> None:
+        self.workers.cancel_group(self, name)
+
+    def later(self, call: Callable[[], None]) -> None:
+        self.call_after_refresh(call)
+
+    def copy(self, text: str) -> str:
+        return copy(self.app, text)
+
+    def key_of(self, name: str) -> str:
+        return next((display(binding.key, 1) for binding in self.bindings_now if binding.id == name), name)
+
+    def polled(self, snapshot: Snapshot) -> None:
+        self.state.take(snapshot)
+        self.recording.keep(snapshot)
+        self.signals.observe(snapshot)
+        self.redraw_gauges()
+        if self.state.past is not None:
+            return
+        if self.state.paused is None:
+            self.redraw_table()
         for screen in self.app.screen_stack:
             if isinstance(screen, Dialog):
                 screen.polled(snapshot)
 
-    def on_poll_failed(self, error: PgtopError) -> None:
-        log.warning("poll failed: %s", error)
-        # After a PollFailed the session lives; anything else lost it.
-        self.connected = isinstance(error, PollFailed)
-        # First what is done about it: a narrow screen cuts the end.
-        self.trouble = f"{'asking again' if self.connected else 'reconnecting'}: {error}{self._despite_room(error)}"
-        self.show_gauges()
+    # Drawing.
 
-    def _despite_room(self, error: PgtopError) -> str:
-        """What it means when a login is refused although there seemed to be room."""
-        full = isinstance(error, SlotsExhausted) and error.failure is Failure.FULL
-        if not full or self.snapshot is None:
-            return ""
-        free = self.budget_of(self.snapshot).superuser_free
-        return (
-            f"; {free} were free {self.age_s():.0f} s ago: filled since, or logins that never finish (i)"
-            if free
-            else ""
-        )
-
-    def _tick(self) -> None:
+    def tick(self) -> None:
         """Once a second: only an age that grows needs drawing between two polls."""
-        if self._stale_s() is not None:
-            self.show_gauges()
-
-    def _stale_s(self) -> float | None:
-        """Seconds since the last good poll when what is shown can't be relied on."""
-        asking = self.poller.asking_since
-        slow = asking is not None and monotonic() - asking > max(SLOW_ANSWER_S, self.interval_s)
-        return monotonic() - self._good_at if self.trouble or slow else None
-
-    def _next_interval_s(self) -> float:
-        return min(self.interval_s, VERIFY_EVERY_S) if self.signals.pending else self.interval_s
-
-    # Showing.
-
-    def budget_of(self, snapshot: Snapshot) -> SlotBudget:
-        return SlotBudget.of(snapshot, self.options.warning_percent, self.options.critical_percent)
+        if self.state.stale_s(self.feed.poller.asking_since, self.feed.interval_s) is not None:
+            self.redraw_gauges()
 
     def _status(self) -> Status:
-        stale_s = self._stale_s()
-        return Status(
-            interval_s=self.interval_s,
-            stretched_s=self.poller.stretched_s,
-            paused=self.paused is not None,
-            read_only=self.options.policy.read_only,
-            stale_s=stale_s,
-            trouble=self.trouble or ("" if stale_s is None else "the server has not answered yet"),
-            comeback=self.signals.comeback if self.past is None else None,
-            back=self._back(),
-            recording=self.taping is not None,
+        status = Status(
+            interval_s=self.feed.interval_s,
+            stretched_s=self.feed.poller.stretched_s,
+            comeback=self.signals.comeback,
+            recording=self.recording.taping is not None,
         )
+        return self.state.status(status, self.feed.poller.asking_since)
 
-    def _back(self) -> Back | None:
-        """How far the screen looks back, and what it would show now."""
-        if self.past is None or self.snapshot is None:
-            return None
-        return Back(self.snapshot.taken_at - self.past.at, self.budget_of(self.snapshot))
+    def redraw(self) -> None:
+        self.redraw_gauges()
+        self.redraw_table()
 
-    def show_gauges(self) -> None:
-        snapshot, past = self.told_snapshot, self.past
-        if snapshot is None:
-            self._gauges.show_waiting(self._status())
-            return
-        budget = self.budget_of(snapshot)
-        largest = largest_of(snapshot, budget)
-        rate = self._per_minute(largest) if largest else None
-        leaks = self.leaks if past is None else past.moment.leaks
-        told = Told(snapshot, budget, self._told_history, (largest, rate), self._status(), leaks)
-        self._gauges.show_told(told, ascii_only=self.options.ascii)
+    def redraw_gauges(self) -> None:
+        status = self._status()
+        told = self.state.gauges(status)
+        if told is None:
+            self._gauges.show_waiting(status)
+        else:
+            self._gauges.show_told(told, ascii_only=self.options.ascii)
 
-    def _show_heading(self) -> None:
-        self._heading.show_view(self.view, ascii_only=self.options.ascii)
-
-    def show_table(self) -> None:
+    def redraw_table(self) -> None:
         """Whatever changed, a poll or the view: the same way to the screen, and no query."""
-        self._show_heading()
-        snapshot = self.shown_snapshot
-        if snapshot is None:
+        view, frame = self.state.view, self.state.frame()
+        self._heading.show_view(view, ascii_only=self.options.ascii)
+        if frame is None:
             return
-        frame = Frame(
-            snapshot=snapshot,
-            budget=self.budget_of(snapshot),
-            policy=self.options.policy,
-            marks=self.view.marks,
-            ascii=self.options.ascii,
-            per_minute=self._per_minute,
-            tags=self.shown_tags,
-            hidden=self.view.hidden,
-        )
-        self.table.empty = empty.rows(snapshot, self.view)
-        self.table.show(build(frame, self.view), frame)
-        self.show_keys()
+        self.table.empty = empty.rows(frame.snapshot, view)
+        self.table.show(build(frame, view), frame)
+        self.redraw_keys()
 
-    def _per_minute(self, found: Group) -> float | None:
-        return None if found.walsenders else self._told_history.per_minute(rate_key(found))
-
-    @property
-    def _told_history(self) -> History:
-        """Up to what the screen shows."""
-        return (self.observation if self.past is None else self.past.observation).history
-
-    def growth_of(self, app: str) -> float | None:
-        return self.observation.growth_of(app)
-
-    def age_s(self) -> float:
-        return monotonic() - self._good_at
-
-    def show_key_line(self, bindings: list[Binding], before: Row) -> None:
-        self._keys.show_bindings(bindings, before)
-
-    def show_keys(self) -> None:
-        self.show_progress()
-
-    def show_progress(self) -> None:
+    def redraw_keys(self) -> None:
         progress = self.signals.progress
         if progress is None or (progress.total == 1 and progress.phase is not Phase.WAIT):
-            self._keys.show_bindings(self.offered())
+            offered = self.offered()
+            keys, before = self.feed.keys(offered)
+            self._keys.show_bindings(offered if self.filter_bar.display else keys, before)
             return
         done = max(progress.sent, len(progress.outcomes))
         row = plans.progress(progress.phase, done, progress.total, progress.outcomes, ascii_only=self.options.ascii)
         self._keys.show_progress(row)
 
-    # Polling.
+    def offered(self) -> list[Binding]:
+        """The keys that make sense here, as they are mapped, with what they do."""
+        if self.filter_bar.display:
+            leave = replace(remapped(dialogs.FILTER_BAR, self.keymap)[0], show=True)
+            return [Binding("enter", "apply", "apply"), leave]
+        state = self.state
+        spot = Spot(
+            self.table.current,
+            state.view,
+            state.told,
+            self.options.policy,
+            paused=self.feed.held,
+            past=state.past is not None,
+        )
+        return footer.offered(self.bindings_now, spot)
+
+    # What widgets and dialogs say.
+
+    def on_line_view_chosen(self, event: LineView.Chosen) -> None:
+        """A click puts the cursor there."""
+        if event.view is self.table:
+            self.browsing.put(event.index)
+
+    def on_session_table_opened(self, _event: SessionTable.Opened) -> None:
+        """A double click is Enter: the first one has put the cursor there."""
+        self.browsing.open()
+
+    def on_session_table_titled(self, event: SessionTable.Titled) -> None:
+        self.browsing.sort_by_title(event.sort)
+
+    def on_filter_bar_applied(self, event: FilterBar.Applied) -> None:
+        self.on_filter_bar_left()
+        self.browsing.set_filter(event.filter)
+
+    def on_filter_bar_left(self) -> None:
+        self.filter_bar.close()
+        self.redraw_keys()
+
+    def _ask_about(self, action: Action, target: Any) -> None:
+        self.signalling.ask_about(action, target)
+
+    def _facts_changed(self) -> None:
+        for screen in self.app.screen_stack:
+            if isinstance(screen, Diagnosis):
+                screen.facts_changed()
+
+    def choose_theme(self, name: str) -> None:
+        """Show it now; the application keeps it for the next start."""
+        self.app.theme = name
+
+    # The keys.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in replay.MOVING_ACTIONS:
+            return isinstance(self.feed, ReplayFeed)
+        return not (self.filter_bar.display and action in NOT_WHILE_TYPING)
+
+    def action_move(self, lines: int) -> None:
+        self.browsing.move(lines)
+
+    def action_page(self, pages: int) -> None:
+        self.browsing.page(pages)
+
+    def action_first(self) -> None:
+        self.browsing.first()
+
+    def action_last(self) -> None:
+        self.browsing.last()
+
+    def action_open(self) -> None:
+        self.browsing.open()
+
+    def action_expand(self) -> None:
+        self.browsing.expand()
+
+    def action_collapse(self) -> None:
+        self.browsing.collapse()
+
+    def action_aside(self, steps: int) -> None:
+        self.browsing.aside(steps)
+
+    def action_grouping(self, step: int) -> None:
+        self.browsing.next_grouping(step)
+
+    def action_sort(self) -> None:
+        self.browsing.next_sort()
+
+    def action_reverse(self) -> None:
+        self.browsing.reverse()
+
+    def action_filter(self) -> None:
+        self.filter_bar.open(self.state.view.filter.text, self.browsing.count)
+        self.redraw_keys()
+
+    def action_clear_filter(self) -> None:
+        self.browsing.clear_filter()
+
+    def action_preset(self, number: str) -> None:
+        self.browsing.preset(number)
+
+    def action_leaks(self) -> None:
+        self.browsing.leaks()
+
+    def action_blockers(self) -> None:
+        self.browsing.blockers()
+
+    def action_counting(self) -> None:
+        self.browsing.counting()
+
+    def action_columns(self) -> None:
+        self.browsing.columns()
+
+    def action_copy_query(self) -> None:
+        self.browsing.copy_query()
+
+    def action_mark(self) -> None:
+        self.marking.mark()
+
+    def action_mark_filtered(self) -> None:
+        self.marking.mark_filtered()
+
+    def action_unmark(self) -> None:
+        self.marking.unmark_all()
+
+    def action_copy_signal(self) -> None:
+        self.marking.copy_signal()
+
+    def action_cancel(self) -> None:
+        self.signalling.ask(Action.CANCEL)
+
+    def action_terminate(self) -> None:
+        self.signalling.ask(Action.TERMINATE)
+
+    def action_free(self) -> None:
+        self.signalling.free()
+
+    def action_copy_limit(self) -> None:
+        self.signalling.copy_limit()
+
+    def action_diagnose(self) -> None:
+        self.diagnosing.diagnose()
+
+    def action_report(self) -> None:
+        self.diagnosing.report()
+
+    def action_record(self) -> None:
+        self.recording.toggle()
 
     def action_pause(self) -> None:
-        if self.past is not None:
-            self.tell(f"An earlier moment holds still anyway; {self.key_of('live')} goes back to live")
-            return
-        self.paused, self.paused_tags = (None if self.paused is not None else self.snapshot), self.tags
-        self.show_gauges()
-        self.show_table()
+        self.feed.pause()
 
     def action_interval(self, step: int) -> None:
-        steps = [s for s in INTERVALS_S if (s > self.interval_s if step > 0 else s < self.interval_s)]
-        if steps:
-            self.interval_s = steps[0] if step > 0 else steps[-1]
-            self.show_gauges()
-            self.poller.wake()
+        self.feed.pace(step)
 
     def action_refresh(self) -> None:
-        self.poller.wake()
+        self.feed.refresh()
+
+    def action_step(self, step: int) -> None:
+        self.feed.step(step)
+
+    def action_live(self) -> None:
+        self.feed.last()
+
+    def action_history(self) -> None:
+        tape, index = self.feed.tape, self.feed.index
+        if tape is None or index is None:
+            self.tell("Nothing is kept yet", "warning")
+        else:
+            dialog = HistoryScreen(tape, index, ascii_only=self.options.ascii)
+            self.push(dialog, lambda at: None if at is None else self.feed.go_to(at))
+
+    def action_jump(self) -> None:
+        if isinstance(self.feed, ReplayFeed):
+            self.feed.jump()
+
+    def action_signal(self, step: int) -> None:
+        if isinstance(self.feed, ReplayFeed):
+            self.feed.signal(step)
+
+    def action_peak(self, step: int) -> None:
+        if isinstance(self.feed, ReplayFeed):
+            self.feed.peak(step)
+
+    def action_help(self) -> None:
+        self.push(Help(self.bindings_now, remark=self.feed.remark, ascii_only=self.options.ascii, keymap=self.keymap))
+
+    def palette_commands(self) -> list[Command]:
+        """Everything that can be done on the screen as it is now."""
+        themes = ThemeChoice(self.app.available_themes, self.app.theme, self.choose_theme)
+        bindings = remapped(monitor.available(self.options.policy.read_only), self.keymap)
+        presets = dict(self.options.presets)
+        return PaletteCommands(self.state, self, self.browsing, bindings, presets, themes, self.run_action).all()
+
+    def action_palette(self) -> None:
+        self.push(Palette(self.palette_commands()))

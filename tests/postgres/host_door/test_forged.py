@@ -43,8 +43,8 @@ LOOK = """
 import asyncio, json, sys
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.source import Action, Target
-from pgtop_conn.postgres.conninfo import resolve
-from pgtop_conn.postgres.hostdoor import HostDoor
+from pgtop_conn.postgres.conninfo.conninfo import resolve
+from pgtop_conn.postgres.host_door.door import HostDoor
 async def main():
     door = await HostDoor.open(resolve(sys.argv[1], environ={}))
     snapshot = await door.poll()

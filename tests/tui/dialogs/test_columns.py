@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import pytest
 from rich.cells import cell_len
 
@@ -12,6 +10,7 @@ from pgtop_conn.tui.dialogs.columns import ColumnChooser
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, toasts
+from tests.support.stores import LayoutLog
 
 QUERY = "SELECT * FROM invoices WHERE customer = 4711 AND paid IS FALSE ORDER BY due LIMIT 100 -- nightly"
 OPEN = ViewState(expanded=frozenset({("web",)}))
@@ -26,8 +25,8 @@ def header(lines: list[str]) -> str:
 
 
 async def test_columns_are_switched_off_and_the_choice_is_kept() -> None:
-    kept: list[Collection[str]] = []
-    async with monitor(sessions(), view=OPEN, save_columns=kept.append) as (app, _, pilot):
+    layout = LayoutLog()
+    async with monitor(sessions(), view=OPEN, layout=layout) as (app, _, pilot):
         assert "OLDEST" in screen_text(app)[6]
         # The first that can be switched off is CONN, the next OLDEST IDLE.
         await pilot.press("C", "down", "down", "space")
@@ -37,25 +36,25 @@ async def test_columns_are_switched_off_and_the_choice_is_kept() -> None:
         assert on_main(app)
         assert "OLDEST" not in screen_text(app)[6]
         assert "CONN" in screen_text(app)[6]
-        assert kept == [["oldest_idle"]]
+        assert layout.columns == [["oldest_idle"]]
         await pilot.press("C", "a", "enter")
         assert "OLDEST" in screen_text(app)[6]
-        assert kept[-1] == []
+        assert layout.columns[-1] == []
 
 
 async def test_leaving_the_chooser_changes_nothing() -> None:
-    kept: list[Collection[str]] = []
-    async with monitor(sessions(), view=OPEN, save_columns=kept.append) as (app, _, pilot):
+    layout = LayoutLog()
+    async with monitor(sessions(), view=OPEN, layout=layout) as (app, _, pilot):
         await pilot.press("C", "down", "space", "escape")
         assert on_main(app)
         assert "CONN" in screen_text(app)[6]
         await pilot.press("C", "enter")
-        assert kept == []
+        assert layout.columns == []
 
 
 async def test_what_was_kept_is_used_and_names_that_are_no_more_are_passed_over() -> None:
     async with monitor(sessions(), view=OPEN, hidden_columns=("query", "gone", "pid")) as (app, _, pilot):
-        assert app.main.view.hidden == {"query"}
+        assert app.main.state.view.hidden == {"query"}
         assert "QUERY" not in header(screen_text(app))
         assert "invoices" not in "\n".join(screen_text(app))
         await pilot.press("greater_than_sign")

@@ -20,6 +20,7 @@ from pgtop_conn.view.findings import evidence
 from tests.support.factories import NOW, make_backend
 from tests.support.fake_source import monitor, on_main, screen_text, toasts, until
 from tests.support.shop import BLOCKER, FACTS, LEAK, LIMIT, OPEN, RESERVE, TIMEOUT, dialog_of, listed, shop, text_of
+from tests.support.stores import Reports
 
 
 @pytest.mark.usefixtures("diagnosed")
@@ -56,7 +57,7 @@ async def test_facts_come_while_polls_wait_and_bring_their_remedies() -> None:
         await source.tick(pilot, shop(NOW + 2))
         await until(lambda: source.facts_asked == 1)
         source.facts_held.set()
-        await until(lambda: not app.main.facts.reading)
+        await until(lambda: not app.main.diagnosing.facts.reading)
         await pilot.pause()
         assert source.most_asking == 1
         assert "settings and log read" in text_of(app)
@@ -71,7 +72,7 @@ async def test_facts_that_cannot_be_read_are_told_and_the_diagnosis_stays() -> N
         source.known = SourceLost("the server went away")
         await pilot.press("d")
         await source.tick(pilot, shop(NOW + 2))
-        await until(lambda: bool(app.main.facts.trouble))
+        await until(lambda: bool(app.main.diagnosing.facts.trouble))
         await pilot.pause()
         assert "settings and log not read: the server went away" in text_of(app)
         assert "CRITICAL leak" in text_of(app)
@@ -115,7 +116,7 @@ async def test_polls_wait_while_it_is_read_or_held(diagnosed: list[Finding]) -> 
     async with monitor(shop()) as (app, source, pilot):
         await pilot.press("d", "enter")
         await source.tick(pilot, shop(NOW + 2))
-        await until(lambda: not app.main.facts.reading)
+        await until(lambda: not app.main.diagnosing.facts.reading)
         diagnosed.remove(BLOCKER)
         await source.tick(pilot, shop(NOW + 4))
         assert "WARNING  blocker" in text_of(app)
@@ -135,10 +136,10 @@ async def test_s_shows_the_sessions_of_a_finding() -> None:
     async with monitor(shop(), view=OPEN) as (app, _, pilot):
         await pilot.press("d", "s")
         assert on_main(app)
-        assert app.main.view.filter.text == "leak:yes app:billing role:app db:shop"
+        assert app.main.state.view.filter.text == "leak:yes app:billing role:app db:shop"
         assert listed(app) == {1, 2, 3}
         await pilot.press("d", "down", "s")
-        assert app.main.view.filter.text == "pid:5,6"
+        assert app.main.state.view.filter.text == "pid:5,6"
         await pilot.press("d", "end", "escape", "d", "down", "down", "s")
         assert "no sessions in particular" in toasts(app)
 
@@ -162,7 +163,7 @@ async def test_nothing_wrong_says_what_was_looked_for(diagnosed: list[Finding]) 
         assert "nothing is wrong" in text
         assert "idle in transaction, waiting for clients, oversized pool" in text
         await source.tick(pilot, shop(NOW + 2))
-        await until(lambda: not app.main.facts.reading)
+        await until(lambda: not app.main.diagnosing.facts.reading)
         await pilot.pause()
         assert "REFUSED" in text_of(app)
         assert "24 logins refused in 24 h: full 21, role 3" in text_of(app)
@@ -200,7 +201,7 @@ async def test_w_writes_a_report_from_the_table_and_from_the_diagnosis(
     written: Callable[[Case, tuple[Finding, ...]], Path], tmp_path: Path
 ) -> None:
     for keys in (("w",), ("d", "w")):
-        async with monitor(shop(), write_report=written) as (app, source, pilot):
+        async with monitor(shop(), reports=Reports(written)) as (app, source, pilot):
             source.known = FACTS
             await pilot.press(*keys)
             await source.serve(pilot, shop(NOW + 2), lambda app=app: "Report written" in toasts(app))  # type: ignore[misc]
@@ -214,7 +215,7 @@ async def test_a_report_that_cannot_be_written_is_told() -> None:
     def refuse(_case: Case, _findings: tuple[Finding, ...]) -> Path:
         raise PermissionError(13, "Permission denied")
 
-    async with monitor(shop(), write_report=refuse) as (app, source, pilot):
+    async with monitor(shop(), reports=Reports(refuse)) as (app, source, pilot):
         await pilot.press("w")
         await source.serve(pilot, shop(NOW + 2), lambda: "No report was written" in toasts(app))
         assert "Permission denied" in toasts(app)

@@ -10,20 +10,21 @@ from textual.pilot import Pilot
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.dialogs.confirm import Confirm
-from pgtop_conn.tui.dialogs.palette import Commands, commands_of
+from pgtop_conn.tui.dialogs.palette import Commands
 from pgtop_conn.tui.keys import monitor as keys
 from pgtop_conn.tui.theme import themes
 from pgtop_conn.view.table.groups import GROUPINGS
 from pgtop_conn.view.table.lines import SORTS
 from tests.support.factories import make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, until
+from tests.support.stores import LayoutLog
 from tests.tui.screen.test_browsing import OPEN, sessions
 
 HOSTILE = "[/x] [@click=app.quit]q"
 
 
 def names(app: MonitorApp) -> list[str]:
-    return [command.name for command in commands_of(app.main)]
+    return [command.name for command in app.main.palette_commands()]
 
 
 async def choose(app: MonitorApp, pilot: Pilot[int], query: str) -> None:
@@ -62,16 +63,16 @@ async def test_without_signals_it_has_none() -> None:
 
 
 async def test_what_is_chosen_is_done() -> None:
-    saved: list[str] = []
-    async with monitor(sessions(1, 2), save_theme=saved.append) as (app, _, pilot):
+    layout = LayoutLog()
+    async with monitor(sessions(1, 2), layout=layout) as (app, _, pilot):
         await choose(app, pilot, "group by role")
-        assert app.main.view.grouping == "role"
+        assert app.main.state.view.grouping == "role"
         await choose(app, pilot, "sort by name")
-        assert app.main.view.sort == "name"
+        assert app.main.state.view.sort == "name"
         light = themes.LIGHT.name
         await choose(app, pilot, f"theme {light}")
         assert app.theme == light
-        assert saved == [light]
+        assert layout.themes == [light]
         await choose(app, pilot, "terminate: ")
         assert isinstance(app.screen, Confirm)
 
@@ -94,9 +95,10 @@ async def test_names_of_the_server_are_no_markup() -> None:
 
 
 async def test_what_matches_is_shown_as_text() -> None:
-    async with monitor(make_snapshot([make_own(), make_backend(1, app=HOSTILE)])) as (app, _, _pilot):
-        provider = Commands(app.screen)
-        await provider.startup()
+    async with monitor(make_snapshot([make_own(), make_backend(1, app=HOSTILE)])) as (app, _, pilot):
+        await pilot.press("ctrl+p")
+        await until(lambda: isinstance(app.screen, CommandPalette))
+        provider = Commands(app.main)
         hits = [hit async for hit in provider.search("click")]
         shown = [getattr(hit, "match_display", None) for hit in hits]
         assert any(isinstance(one, Content) and HOSTILE in one.plain for one in shown)

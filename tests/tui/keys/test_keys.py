@@ -26,6 +26,7 @@ from pgtop_conn.tui.keys.remapping import DESTRUCTIVE, SCOPES, problems
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import make_backend, make_own, make_snapshot, make_walsender
 from tests.support.fake_source import below, monitor, on_main, screen_text, toasts, until
+from tests.support.stores import LayoutLog
 from tests.tui.screen.test_browsing import OPEN, sessions
 
 
@@ -48,13 +49,15 @@ def test_every_place_is_known() -> None:
     places = [cls for cls in (*below(Widget), *below(App)) if vars(cls).get("BINDINGS") and cls.__name__ != "LineView"]
     assert len(places) >= 12
     for cls in places:
-        bound = [binding.id for binding in vars(cls)["BINDINGS"]]
-        assert bound in (*known, [binding.id for binding in replay.KEYS], [one.id for one in APPLICATION]), cls
+        bound = [binding.id for binding in vars(cls)["BINDINGS"] if binding not in replay.MOVING]
+        assert bound in (*known, [one.id for one in APPLICATION]), cls
 
 
 def test_keys_are_judged_without_loading_a_screen() -> None:
     code = "import sys, pgtop_conn.tui.keys.remapping as one; assert not one.problems({'cancel': 'X'})"
-    done = subprocess.run([sys.executable, "-c", f"{code}; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
     loaded = set(done.stdout.split())
     assert not {name for name in loaded if name.startswith(("textual.app", "textual.screen", "textual.widget"))}
     ours = {name for name in loaded if name.startswith("pgtop_conn.tui.")}
@@ -178,8 +181,8 @@ async def test_the_filter_opens_as_in_htop(key: str) -> None:
 async def test_grouping_sorting_and_leaving_are_as_in_htop() -> None:
     async with monitor(sessions(1)) as (app, _, pilot):
         await pilot.press("f5", "f6")
-        assert app.main.view.grouping != "app"
-        assert app.main.view.sort != "count"
+        assert app.main.state.view.grouping != "app"
+        assert app.main.state.view.sort != "count"
         await pilot.press("f10")
         await pilot.pause()
     assert app.return_value == 0
@@ -335,23 +338,20 @@ def test_what_can_not_be_ends_the_start_before_anybody_connects(
 async def test_number_keys_set_the_filters_of_the_configuration_and_clear_them() -> None:
     async with monitor(sessions(1, 2, 3), presets=(("2", "pid:2"),)) as (app, _, pilot):
         await pilot.press("2")
-        assert app.main.view.filter.text == "pid:2"
+        assert app.main.state.view.filter.text == "pid:2"
         assert "Filter pid:2" in toasts(app)
         await pilot.press("2")
-        assert app.main.view.filter.text == ""
+        assert app.main.state.view.filter.text == ""
         await pilot.press("3")
         assert "[presets]" in toasts(app)
 
 
 async def test_a_grouping_and_an_order_are_kept_for_the_next_start() -> None:
-    kept: list[object] = []
-
-    def keep_sort(name: str, reverse: bool) -> None:
-        kept.append((name, reverse))
-
-    async with monitor(sessions(1), save_grouping=kept.append, save_sort=keep_sort) as (app, _, pilot):
+    layout = LayoutLog()
+    async with monitor(sessions(1), layout=layout) as (app, _, pilot):
         await pilot.press("tab", "s", "S")
-        assert kept == [app.main.view.grouping, (app.main.view.sort, False), (app.main.view.sort, True)]
+        assert layout.groupings == [app.main.state.view.grouping]
+        assert layout.sorts == [(app.main.state.view.sort, False), (app.main.state.view.sort, True)]
 
 
 async def test_a_key_that_leads_out_of_the_diagnosis_follows_the_remapped_one() -> None:

@@ -139,8 +139,8 @@ async def test_the_terminal_shows_what_the_screen_is(seed: int, monkeypatch: pyt
                 await agrees(f"{pressed}, step {number} of seed {seed}")
             await pilot.press("escape", "escape", "escape")
     finally:
-        await app.main.facts.stop(patience_s=0.0)
-        await app.main.poller.stop(patience_s=0.0)
+        await app.main.diagnosing.facts.stop(patience_s=0.0)
+        await app.main.feed.poller.stop(patience_s=0.0)
         await app.main.signals.finish()
 
 
@@ -163,6 +163,6 @@ async def test_an_idle_server_costs_next_to_nothing_a_poll() -> None:
                 await until(lambda: cells(EmulatedTerminal.screen) == drawn(app))
             assert 0 < (EmulatedTerminal.written - before) / 5 < 300
     finally:
-        await app.main.facts.stop(patience_s=0.0)
-        await app.main.poller.stop(patience_s=0.0)
+        await app.main.diagnosing.facts.stop(patience_s=0.0)
+        await app.main.feed.poller.stop(patience_s=0.0)
         await app.main.signals.finish()

@@ -117,7 +117,7 @@ async def test_a_cursor_whose_session_left_is_on_nothing_until_it_is_moved() -> 
         for key in ("x", "c", "space", "y"):
             await pilot.press(key)
         assert GONE in toasts(app)
-        assert not app.main.view.marks
+        assert not app.main.state.view.marks
         assert on_main(app)
         await pilot.press("down")
         assert cursor_pid(app) == 3
@@ -143,9 +143,9 @@ async def test_tab_goes_through_the_groupings_and_back() -> None:
         names = list(GROUPINGS)
         for name in (*names[1:], names[0]):
             await pilot.press("tab")
-            assert app.main.view.grouping == name
+            assert app.main.state.view.grouping == name
         await pilot.press("shift+tab")
-        assert app.main.view.grouping == names[-1]
+        assert app.main.state.view.grouping == names[-1]
 
 
 async def test_half_a_filter_filters_nothing_and_points_at_the_word() -> None:
@@ -153,7 +153,7 @@ async def test_half_a_filter_filters_nothing_and_points_at_the_word() -> None:
         await pilot.press("slash", *"pid:1")
         assert "1 of" in "\n".join(screen_text(app))
         await pilot.press("enter")
-        assert app.main.view.filter.text == "pid:1"
+        assert app.main.state.view.filter.text == "pid:1"
         await pilot.press("slash", "space", *"nokey:", "2")
         text = screen_text(app)
         typed = next(line for line in text if "nokey" in line)
@@ -161,13 +161,13 @@ async def test_half_a_filter_filters_nothing_and_points_at_the_word() -> None:
         assert pointing.index("^") == typed.index("nokey")
         await pilot.press("enter")
         assert app.main.filter_bar.display
-        assert app.main.view.filter.text == "pid:1"
+        assert app.main.state.view.filter.text == "pid:1"
         await pilot.press("tab", "escape")
         assert not app.main.filter_bar.display
-        assert app.main.view.filter.text == "pid:1"
-        assert app.main.view.grouping == "app"
+        assert app.main.state.view.filter.text == "pid:1"
+        assert app.main.state.view.grouping == "app"
         await pilot.press("escape")
-        assert app.main.view.filter.text == ""
+        assert app.main.state.view.filter.text == ""
 
 
 async def test_keys_are_letters_while_a_filter_is_typed() -> None:
@@ -181,24 +181,24 @@ async def test_marks_are_bound_when_they_are_set_and_survive_everything_but_u() 
     async with monitor(sessions(1, 2, 3), view=OPEN) as (app, source, pilot):
         await pilot.press("down", "space", "down", "space")
         first = BackendKey(1, NOW - 3600.0)
-        assert app.main.view.marks[first].state_change == NOW - 199.0
+        assert app.main.state.view.marks[first].state_change == NOW - 199.0
         await source.tick(pilot, sessions(1, 3, at=NOW + 5, state=IN_TRANSACTION))
-        assert len(app.main.view.marks) == 2
-        assert app.main.view.marks[first].state == "idle"
+        assert len(app.main.state.view.marks) == 2
+        assert app.main.state.view.marks[first].state == "idle"
         await pilot.press("s", "tab", "slash", *"pid:3", "enter")
-        assert len(app.main.view.marks) == 2
+        assert len(app.main.state.view.marks) == 2
         assert "2 marked" in "\n".join(screen_text(app))
         await pilot.press("u")
-        assert not app.main.view.marks
+        assert not app.main.state.view.marks
 
 
 async def test_space_on_a_group_marks_and_unmarks_all_that_it_shows() -> None:
     async with monitor(sessions(1, 2, 3), view=OPEN) as (app, _, pilot):
         await pilot.press("down", "space", "home", "space")
-        assert {key.pid for key in app.main.view.marks} == {1, 2, 3}
+        assert {key.pid for key in app.main.state.view.marks} == {1, 2, 3}
         assert "●3" in "\n".join(screen_text(app))
         await pilot.press("space")
-        assert not app.main.view.marks
+        assert not app.main.state.view.marks
 
 
 async def test_detail_stays_live_and_says_when_the_session_is_gone() -> None:
@@ -234,7 +234,7 @@ async def test_blockers_lists_roots_first_and_enter_goes_there() -> None:
         await pilot.press("enter")
         assert on_main(app)
         assert cursor_pid(app) == 3
-        assert app.main.view.filter.text == ""
+        assert app.main.state.view.filter.text == ""
 
 
 async def test_copying_the_query_and_the_statement(monkeypatch: pytest.MonkeyPatch) -> None:

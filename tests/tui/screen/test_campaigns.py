@@ -125,7 +125,7 @@ async def test_a_marks_all_that_the_filter_shows_and_the_journal_is_told_the_fil
 async def test_a_without_a_filter_marks_nobody() -> None:
     async with monitor(web((1, 2, 3))) as (app, _, pilot):
         await pilot.press("A")
-        assert not app.main.view.marks
+        assert not app.main.state.view.marks
         assert "No filter is set" in toasts(app)
 
 
@@ -189,7 +189,7 @@ async def test_esc_in_the_middle_stops_at_once_and_says_what_was_done(size: tupl
         assert f"{sent} gone, {15 - sent} not sent (stopped)" in toasts(app)
         assert "x terminate" in screen_text(app)[-1]
         # What was not sent is still marked, as it was.
-        assert {key.pid for key in app.main.view.marks} == set(left)
+        assert {key.pid for key in app.main.state.view.marks} == set(left)
 
 
 async def test_polls_go_on_between_the_signals() -> None:

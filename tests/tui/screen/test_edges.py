@@ -53,7 +53,7 @@ async def test_a_poll_right_behind_the_key_that_opens_a_dialog() -> None:
         async with monitor(make_snapshot([make_own(), make_backend(1)]), view=OPEN) as (app, source, pilot):
             app.main.table.put_cursor_on(make_backend(1).key)
             source.give(make_snapshot([make_own(), make_backend(1)], taken_at=NOW + 1))
-            app.main.poller.wake()
+            app.main.feed.poller.wake()
             await pilot.press(key)
             await pilot.pause()
             assert isinstance(app.screen, kind)
@@ -64,11 +64,11 @@ async def test_going_to_a_blocker_that_the_table_does_not_list() -> None:
     sender = make_walsender(51)
     rows = [make_own(), worker, sender, make_backend(1, blocked_by=(50,)), make_backend(2, blocked_by=(51,))]
     async with monitor(make_snapshot(rows)) as (app, _, pilot):
-        app.main._go_to(worker.key)
+        app.main.browsing.go_to_session(worker.key)
         await pilot.pause()
         assert cursor_pid(app) == 50
-        assert app.main.view.filter.text == "pid:50"
-        app.main._go_to(sender.key)
+        assert app.main.state.view.filter.text == "pid:50"
+        app.main.browsing.go_to_session(sender.key)
         await pilot.pause()
         assert cursor_pid(app) == 51
 
@@ -79,10 +79,10 @@ async def test_going_to_a_blocker_leaves_the_pause_and_never_another_session_und
         await pilot.press("p")
         rows = [make_own(), make_backend(1, state="active", blocked_by=(2,)), make_backend(2, state="active")]
         await source.tick(pilot, make_snapshot(rows, taken_at=NOW + 1))
-        app.main._go_to(BackendKey(2, NOW - 3600.0))
+        app.main.browsing.go_to_session(BackendKey(2, NOW - 3600.0))
         await pilot.pause()
         assert cursor_pid(app) == 2
-        assert app.main.paused is None
+        assert app.main.state.paused is None
 
 
 async def test_the_cursor_of_the_blockers_stays_on_none_when_its_session_leaves() -> None:

@@ -11,6 +11,7 @@ from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status
 from pgtop_conn.tui.dialogs.confirm import Confirm
+from pgtop_conn.tui.screen.live_feed import LiveFeed
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import NOW, OWN_ROLE_OID, make_backend, make_own, make_snapshot, make_walsender
 from tests.support.fake_source import cursor_pid, monitor, on_main, screen_text, toasts, until
@@ -81,7 +82,7 @@ async def test_a_group_is_signalled_as_it_is_shown_and_marks_come_first() -> Non
         await pilot.press("ctrl+y")
         await source.sent(pilot, web(1, 2, 3, at=NOW + 1), 2)
         assert source.signalled_pids == [1, 2]
-        await until(lambda: not app.main.view.marks)
+        await until(lambda: not app.main.state.view.marks)
 
 
 async def test_targets_that_leave_or_change_are_struck_out_and_never_come_back() -> None:
@@ -199,13 +200,14 @@ async def test_refusals_are_listed_and_what_stays_is_told() -> None:
 
 async def test_polls_hurry_until_the_end_is_known() -> None:
     async with monitor(web(1, 2), view=OPEN, interval_s=0.0) as (app, source, pilot):
-        app.main.interval_s = 30.0
+        app.main.feed.interval_s = 30.0
         await pilot.press("down", "down", "x", "ctrl+y")
         await source.sent(pilot, web(1, 2, at=NOW + 1))
         assert app.main.signals.pending == 1
-        assert app.main._next_interval_s() <= 1.0
+        assert isinstance(app.main.feed, LiveFeed)
+        assert app.main.feed.next_interval_s() <= 1.0
         await source.serve(pilot, web(2, at=NOW + 2), lambda: app.main.signals.pending == 0)
-        assert app.main._next_interval_s() == 30.0
+        assert app.main.feed.next_interval_s() == 30.0
 
 
 async def test_a_connection_that_is_lost_while_signalling_is_told_and_ends_nothing() -> None:

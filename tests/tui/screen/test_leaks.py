@@ -53,12 +53,12 @@ async def test_l_shows_leaks_only_with_the_filter_and_kills_only_those() -> None
         assert [one.backend.pid for one in dialog.plan.planned] == [2, 3]
         assert dialog.plan.chosen[0].chosen_by == "group app=billing, filter pid:2,3,4, leaks only"
         await pilot.press("escape", "escape")
-        assert not app.main.view.choice
+        assert not app.main.state.view.choice
         assert listed(app) == {1, 2, 3, 4}
         await pilot.press("l", "l")
-        assert not app.main.view.leaks_only
+        assert not app.main.state.view.leaks_only
         await pilot.press("l", "A")
-        assert {key.pid for key in app.main.view.marks} == {1, 2, 3}
+        assert {key.pid for key in app.main.state.view.marks} == {1, 2, 3}
         await source.tick(pilot, shop(NOW + 2, without=1))
         assert listed(app) == {2, 3}
 
@@ -98,7 +98,7 @@ async def test_the_detail_tells_the_leak_and_whose_it_is() -> None:
         await pilot.press("escape", "escape", "slash", *'source:"Billing team"', "enter")
         assert listed(app) == {1, 2, 3, 4}
         await pilot.press("escape", *["tab"] * 5)
-        assert app.main.view.grouping == "source"
+        assert app.main.state.view.grouping == "source"
         assert "Billing team" in text_of(app)
 
 

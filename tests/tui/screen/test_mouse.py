@@ -37,9 +37,9 @@ async def test_a_click_selects_and_two_open() -> None:
 async def test_two_clicks_on_a_group_open_and_close_it() -> None:
     async with monitor(sessions(1, 2, 3)) as (app, _, pilot):
         await pilot.double_click("#table", offset=(5, 1))
-        assert app.main.view.expanded == {("web",)}
+        assert app.main.state.view.expanded == {("web",)}
         await pilot.double_click("#table", offset=(5, 1))
-        assert not app.main.view.expanded
+        assert not app.main.state.view.expanded
 
 
 async def test_a_click_below_the_last_line_is_about_nobody() -> None:
@@ -47,7 +47,7 @@ async def test_a_click_below_the_last_line_is_about_nobody() -> None:
         before = app.main.table.cursor
         await pilot.double_click("#table", offset=(5, 20))
         assert app.main.table.cursor == before
-        assert not app.main.view.expanded
+        assert not app.main.state.view.expanded
         assert on_main(app)
 
 
@@ -57,11 +57,11 @@ async def test_a_click_below_the_last_line_is_about_nobody() -> None:
 async def test_a_click_on_a_title_sorts_by_it_and_again_turns_it_round(title: str, sort: str) -> None:
     async with monitor(sessions(1, 2)) as (app, _, pilot):
         await click_title(app, pilot, title)
-        assert app.main.view.sort == sort
-        assert not app.main.view.reverse
+        assert app.main.state.view.sort == sort
+        assert not app.main.state.view.reverse
         await click_title(app, pilot, title)
-        assert app.main.view.sort == sort
-        assert app.main.view.reverse
+        assert app.main.state.view.sort == sort
+        assert app.main.state.view.reverse
 
 
 def test_titles_sort_by_what_there_is() -> None:

@@ -81,9 +81,9 @@ async def test_l_shows_the_leak_and_not_the_pool_beside_it_and_d_explains_it(
     app = MonitorApp(source, ScreenOptions(interval_s=0.25, first=await source.poll()))
     try:
         async with app.run_test(size=(120, 36), notifications=True) as pilot:
-            await until(lambda: any(found.pool.app == "leaky" for found in app.main.leaks))
+            await until(lambda: any(found.pool.app == "leaky" for found in app.main.state.leaks))
             # It stays so while the test looks at it; the leak itself ends some time, and then is none.
-            app.main.interval_s = 3600.0
+            app.main.feed.interval_s = 3600.0
             await pilot.pause()
             assert " Leak: leaky holds " in screen_text(app)[4]
             await pilot.press("l", "g", "right")
@@ -94,14 +94,14 @@ async def test_l_shows_the_leak_and_not_the_pool_beside_it_and_d_explains_it(
             dialog = app.screen
             assert isinstance(dialog, Diagnosis)
             await until(lambda: dialog.section.title == "leak")
-            await until(lambda: bool(app.main.facts.facts.settings))
+            await until(lambda: bool(app.main.diagnosing.facts.facts.settings))
             await pilot.pause()
             assert "settings and log read" in screen_text(app)[0]
             assert dialog.section.finding is not None
             assert dialog.section.finding.evidence["app"] == "leaky"
             assert dialog.section.remedies
             await pilot.press("s")
-            assert app.main.view.filter.text == "leak:yes app:leaky role:shop db:postgres"
+            assert app.main.state.view.filter.text == "leak:yes app:leaky role:shop db:postgres"
     finally:
         over.set()
         await asyncio.gather(*works)
@@ -139,10 +139,10 @@ async def test_a_replay_shows_what_was_shown_of_a_server(
         async with app.run_test(size=(120, 36), notifications=True) as pilot:
             await pilot.press("right")
             while len(live) < 30:
-                at = app.main.told_snapshot.taken_at if app.main.told_snapshot else 0.0
+                at = app.main.state.told.taken_at if app.main.state.told else 0.0
                 await pilot.pause()
                 frame = screen_text(app)[:-1]
-                if app.main.snapshot is not None and app.main.snapshot.taken_at == at:
+                if app.main.state.newest is not None and app.main.state.newest.taken_at == at:
                     live[at] = frame
                 await asyncio.sleep(0.05)
     finally:
@@ -157,7 +157,7 @@ async def test_a_replay_shows_what_was_shown_of_a_server(
         async with monitor(tape=recording, interval_s=0.25) as (replay, _source, pilot):
             await pilot.press("p", "right")
             for at, frame in live.items():
-                replay.main.go_to_moment(list(recording.times).index(at))
+                replay.main.feed.go_to(at)
                 await settled(replay.main, pilot)
                 assert screen_text(replay)[:-1] == frame
     assert any("blocked 1" in "\n".join(frame) for frame in live.values())

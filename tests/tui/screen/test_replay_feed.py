@@ -18,8 +18,9 @@ from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.tui.dialogs.go_to_time import Jump
 from pgtop_conn.tui.screen import time_travel
-from pgtop_conn.tui.screen.monitor_screen import MainScreen
-from pgtop_conn.tui.screen.replay_feed import ReplayScreen
+from pgtop_conn.tui.screen.live_feed import LiveFeed
+from pgtop_conn.tui.screen.monitor_screen import MonitorScreen
+from pgtop_conn.tui.screen.replay_feed import ReplayFeed
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, toasts, until
@@ -47,7 +48,7 @@ async def test_every_frame_of_a_replay_is_the_live_frame(tmp_path: Path) -> None
     ring, live = ListTape(), []
     run = [seen(count, NOW + 10.0 * index) for index, count in enumerate(polls())]
     async with monitor(run[0], ring=ring, interval_s=2.0) as (app, source, pilot):
-        app.main.interval_s = 0.0
+        app.main.feed.interval_s = 0.0
         live.append(screen_text(app)[:-1])
         for poll, keys in zip(run[1:], SCRIPT, strict=True):
             await pilot.press(*keys)
@@ -56,7 +57,7 @@ async def test_every_frame_of_a_replay_is_the_live_frame(tmp_path: Path) -> None
     replayed = []
     recording = written(ring, tmp_path / "run.pgtop")
     async with monitor(tape=recording, interval_s=2.0) as (app, _source, pilot):
-        app.main.interval_s = 0.0
+        app.main.feed.interval_s = 0.0
         await pilot.press("p")
         replayed.append(screen_text(app)[:-1])
         # In a replay End is a time; the last line is G's.
@@ -71,8 +72,8 @@ async def test_every_frame_of_a_replay_is_the_live_frame(tmp_path: Path) -> None
 async def test_a_replay_plays_by_itself_and_ends() -> None:
     tape = ListTape([seen(count, NOW + 0.1 * count) for count in range(5)])
     async with monitor(tape=tape) as (app, _source, _pilot):
-        replay = app.main
-        assert isinstance(replay, ReplayScreen)
+        replay = app.main.feed
+        assert isinstance(replay, ReplayFeed)
         await until(lambda: not replay.player.playing, 10)
         assert "5/100" in screen_text(app)[1]
         assert " end " in screen_text(app)[-1]
@@ -207,14 +208,15 @@ async def test_a_jump_shows_what_was_shown_then(tmp_path: Path, grouping: str) -
     ring, live = Ring(), {}
     view = ViewState(grouping=grouping)
     async with monitor(rich(0), ring=ring, interval_s=2.0, view=view) as (app, source, pilot):
-        app.main.interval_s = 0.0
+        app.main.feed.interval_s = 0.0
         for index in range(1, RUN):
             await source.tick(pilot, rich(index))
             if index in LOOKED_AT:
                 live[index] = screen_text(app)[:-1]
         # Stepping back in the monitor itself: only the first line and the keys say that this is not now.
         for index in reversed(LOOKED_AT):
-            app.main.go_to_moment(index)
+            assert isinstance(app.main.feed, LiveFeed)
+            app.main.feed.travel.go_to_moment(index)
             await settled(app.main, pilot)
             assert screen_text(app)[1:-1] == live[index][1:]
     text = "\n".join(live[100])
@@ -226,21 +228,23 @@ async def test_a_jump_shows_what_was_shown_then(tmp_path: Path, grouping: str) -
     recorder.close()
     with Recording.open(tmp_path / "run.pgtop") as recording:
         async with monitor(tape=recording, interval_s=2.0, view=view) as (app, _source, pilot):
-            app.main.interval_s = 0.0
+            feed = app.main.feed
+            assert isinstance(feed, ReplayFeed)
+            feed.interval_s = 0.0
             await pilot.press("p")
             for index in reversed(LOOKED_AT):
-                app.main.go_to_moment(index)
+                feed.player.seek(index)
                 await settled(app.main, pilot)
                 assert screen_text(app)[:-1] == live[index]
             await pilot.press("right_square_bracket", "left_square_bracket", "right_square_bracket")
             await settled(app.main, pilot)
-            app.main.go_to_moment(RESTART - 2)
+            feed.player.seek(RESTART - 2)
             await pilot.press("right_square_bracket")
             await settled(app.main, pilot)
             assert screen_text(app)[:-1] == live[RESTART - 1]
 
 
-async def settled(main: MainScreen, pilot: Pilot[int]) -> None:
+async def settled(main: MonitorScreen, pilot: Pilot[int]) -> None:
     """What came before the moment has been read."""
     await pilot.pause()
     await until(lambda: not any(one.group == "relive" and one.is_running for one in main.workers))

@@ -53,7 +53,7 @@ async def test_stepping_forward_past_the_newest_is_live_again() -> None:
     async with monitor(POLLS[0], ring=ListTape()) as (app, source, pilot):
         await source.tick(pilot, POLLS[1])
         await pilot.press("left_square_bracket", "right_square_bracket")
-        assert app.main.past is None
+        assert app.main.state.past is None
         assert "11/100" in screen_text(app)[1]
 
 
@@ -86,16 +86,16 @@ async def test_marks_are_kept_through_time_whatever_is_asked_there() -> None:
     later = replace(POLLS[1], backends=(*POLLS[1].backends, new))
     async with monitor(POLLS[0], ring=Ring()) as (app, source, pilot):
         await source.tick(pilot, later)
-        app.main._go_to(new.key)
+        app.main.browsing.go_to_session(new.key)
         await pilot.press("space")
-        assert set(app.main.view.marks) == {new.key}
+        assert set(app.main.state.view.marks) == {new.key}
         await pilot.press("left_square_bracket", "Y", "p")
-        assert app.main.paused is None
+        assert app.main.state.paused is None
         assert "holds still" in toasts(app)
         assert "free slots" not in screen_text(app)[-1]
         assert "pause" not in screen_text(app)[-1]
         await pilot.press("end")
-        assert set(app.main.view.marks) == {new.key}
+        assert set(app.main.state.view.marks) == {new.key}
         assert "terminate 1 marked" in screen_text(app)[-1]
 
 
@@ -124,7 +124,7 @@ async def test_the_detail_of_an_earlier_moment_says_what_looked_leaked_then() ->
         ring.moments[0] = Moment(POLLS[0], (leak,))
         await source.tick(pilot, POLLS[1])
         await pilot.press("left_square_bracket")
-        app.main._go_to(backend.key)
+        app.main.browsing.go_to_session(backend.key)
         await pilot.press("enter")
         await pilot.pause()
         assert "much too long" in "\n".join(screen_text(app))

@@ -26,6 +26,7 @@ from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import FakeSource, monitor, screen_text
 from tests.support.servers import Clients
+from tests.support.stores import LayoutLog
 from tests.support.terminals import ENTER_ALTERNATE_SCREEN, Terminal
 
 EXACT = [theme for theme in {**BUILTIN_THEMES, **themes.OWN}.values() if not theme.ansi]
@@ -247,13 +248,13 @@ def test_the_theme_to_start_with(
 
 
 async def test_a_theme_that_is_chosen_is_kept_and_the_first_is_not() -> None:
-    kept: list[str] = []
-    async with monitor(busy(), save_theme=kept.append) as (app, _, pilot):
+    layout = LayoutLog()
+    async with monitor(busy(), layout=layout) as (app, _, pilot):
         await pilot.pause()
-        assert kept == []
+        assert layout.themes == []
         app.theme = "pgtop-light"
         await pilot.pause()
-        assert kept == ["pgtop-light"]
+        assert layout.themes == ["pgtop-light"]
 
 
 def test_a_kept_theme_that_is_no_more_does_not_keep_anybody_out() -> None:
