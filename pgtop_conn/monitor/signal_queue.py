@@ -172,13 +172,13 @@ class Signals:
             text = f"{sent.decision.verb} stopped: {progress.sent} of {progress.total} signalled, nothing more is sent"
             self._tell(text, "warning")
 
-    async def leave(self) -> None:
+    async def leave(self, patience_s: float = LEAVING_S) -> None:
         """Nothing more is sent, at once; a moment for the ends of what was, then none is waited for."""
         for sent in self._open:
             if not sent.campaign.progress.stopped:
                 sent.campaign.stop()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LEAVING_S)
+            await asyncio.wait(self._tasks, timeout=patience_s)
         for sent in self._open:
             # Stopped already: this ends the watching.
             sent.campaign.stop()

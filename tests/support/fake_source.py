@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from math import inf
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.strip import Strip
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.facts import NO_FACTS, Facts
@@ -137,14 +138,19 @@ def below(cls: type) -> Iterator[type]:
 
 def hears_keys(screen: Screen[Any]) -> bool:
     """Whether what the screen asks has been shown, so that an answer counts."""
-    return not isinstance(screen, Deciding) or screen._quiet._shown_at < inf
+    return not isinstance(screen, Deciding) or screen.quiet.is_shown
+
+
+def screen_strips(app: App[int]) -> list[Strip]:
+    """The lines that are on the screen, as Textual draws them."""
+    return app.screen._compositor.render_strips()
 
 
 def screen_text(app: MonitorApp) -> list[str]:
     """The lines that are on the screen, as text."""
     screen = app.screen
     width, height = screen.size
-    strips = screen._compositor.render_strips()
+    strips = screen_strips(app)
     lines = ["".join(segment.text for segment in strip) for strip in strips]
     assert len(lines) == height, (len(lines), height, width)
     return lines
@@ -162,9 +168,7 @@ async def monitor(
             await pilot.pause()
             yield app, source, pilot
     finally:
-        for sent in app.main.signals._open:
-            sent.campaign.stop()
-            sent.campaign.stop()
+        await app.main.signals.leave(patience_s=0.0)
         await app.main.diagnosing.facts.stop(patience_s=0.0)
         await app.main.feed.poller.stop(patience_s=0.0)
         await app.main.signals.finish()

@@ -27,7 +27,7 @@ class Blockers(Dialog[BackendKey | None]):
         self._links: list[Link] = chains(snapshot)
 
     def renew(self, snapshot: Snapshot) -> None:
-        chosen = self._chosen()
+        chosen = self.chosen
         self._snapshot, self._links = snapshot, chains(snapshot)
         keys = [link.backend.key if link.backend else None for link in self._links]
         # The cursor never slips to another session: when its own has left, it is on none.
@@ -50,13 +50,15 @@ class Blockers(Dialog[BackendKey | None]):
         self.show_rows([[Cell(f" {plural(waiting, 'process title')} with a lock that is waited for.", "dim")]])
         self.set_hint(Cell("Esc", "key"), Cell(" close"))
 
-    def _chosen(self) -> BackendKey | None:
+    @property
+    def chosen(self) -> BackendKey | None:
+        """The session under the cursor; None where there is none."""
         index = self.body.cursor
         backend = self._links[index].backend if index is not None and index < len(self._links) else None
         return backend.key if backend else None
 
     def action_go(self) -> None:
-        self.dismiss(self._chosen())
+        self.dismiss(self.chosen)
 
     def action_close(self) -> None:
         self.dismiss(None)

@@ -23,7 +23,7 @@ class ColumnChooser(Dialog[frozenset[str] | None]):
         super().__init__(RowList(id="dialog-body", cursor=True))
         self.hidden = hidden
         self._ascii = ascii_only
-        self._choices = choices(labelled)
+        self.listed = choices(labelled)
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -31,7 +31,7 @@ class ColumnChooser(Dialog[frozenset[str] | None]):
 
     def draw(self) -> None:
         self.set_title("Columns")
-        self.show_rows([self._row(choice) for choice in self._choices])
+        self.show_rows([self._row(choice) for choice in self.listed])
         keys = (("Space", " switch  "), ("a", " all on  "), ("Enter", " apply  "), ("Esc", " leave"))
         self.set_hint(*(cell for key, text in keys for cell in (Cell(key, "key"), Cell(text))))
 
@@ -48,10 +48,10 @@ class ColumnChooser(Dialog[frozenset[str] | None]):
     def _settle(self, direction: int) -> None:
         """The cursor steps over headings and blank lines."""
         cursor = self.body.cursor or 0
-        if not self._choices[cursor].name:
-            last = len(self._choices) - 1
+        if not self.listed[cursor].name:
+            last = len(self.listed) - 1
             ahead = range(cursor, last + 1) if direction > 0 else range(cursor, -1, -1)
-            found = next((index for index in ahead if self._choices[index].name), None)
+            found = next((index for index in ahead if self.listed[index].name), None)
             self.body.move((1 if found is None else found) - cursor)
             if self.body.cursor == 1:
                 # The heading above the first column is seen too.
@@ -71,7 +71,7 @@ class ColumnChooser(Dialog[frozenset[str] | None]):
         self.action_switch()
 
     def action_switch(self) -> None:
-        choice = self._choices[self.body.cursor or 0]
+        choice = self.listed[self.body.cursor or 0]
         if choice.name and not choice.fixed:
             self.hidden ^= {choice.name}
             self.draw()

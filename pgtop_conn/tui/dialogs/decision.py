@@ -48,6 +48,11 @@ class Quiet:
         """The terminal has got it now."""
         self._shown_at = monotonic()
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether the terminal has got what it answers."""
+        return self._shown_at < inf
+
     def takes(self, at: float) -> bool:
         """Whether input that was read at `at` counts. What does not count begins the silence anew."""
         self.paused = at - self._typed_at >= QUIET_S
@@ -61,7 +66,8 @@ class Deciding(Dialog[Result]):
 
     def __init__(self, body: RowList) -> None:
         super().__init__(body)
-        self._quiet = Quiet()
+        #: Whether an answer counts by now.
+        self.quiet = Quiet()
         #: The newest event, which may come again, and whether it was handed on.
         self._judged: tuple[events.Event | None, bool] = (None, False)
         self._ignored = CellBlock(id="dialog-ignored")
@@ -76,7 +82,7 @@ class Deciding(Dialog[Result]):
 
     def ask_again(self) -> None:
         """The question is another one: an answer counts once that was shown."""
-        self._quiet = quiet = Quiet()
+        self.quiet = quiet = Quiet()
         app = cast("OnlyChangedApp[Any]", self.app)
         self.call_after_refresh(app.when_on_terminal, quiet.shown)
 
@@ -89,10 +95,10 @@ class Deciding(Dialog[Result]):
         return self._judged[1]
 
     def _judge(self, event: events.Event, harmless: bool) -> bool:
-        taken = self._quiet.takes(event.time) or harmless
+        taken = self.quiet.takes(event.time) or harmless
         if isinstance(event, events.Key) and event.key == "enter" and isinstance(self.focused, Button):
             # A tab and the end of a line, as a paste has them, are no decision either.
-            taken = taken and self._quiet.paused
+            taken = taken and self.quiet.paused
         if not taken:
             self._say_ignored()
         return taken
@@ -108,7 +114,7 @@ class Deciding(Dialog[Result]):
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """Leave; with an answer only once answers count."""
-        if result is None or self._quiet.over or self._quiet.takes(monotonic()):
+        if result is None or self.quiet.over or self.quiet.takes(monotonic()):
             return super().dismiss(result)
         self._say_ignored()
         return AwaitComplete()

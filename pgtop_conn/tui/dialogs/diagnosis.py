@@ -123,12 +123,12 @@ class Diagnosis(Dialog[str | None]):
 
     def draw(self) -> None:
         self._draw_headline()
-        self._findings.show([_line(section) for section in self._sections])
+        self._findings.show([finding_line(section) for section in self._sections])
         section = self.section
         title = f"{section.title} " if section.finding is None else f"{section.title}, {section.word.lower()} "
         before = [Cell("─ ", "faint"), Cell(title, "header")]
         self._rule.show(lambda width: [[*before, Cell("─" * (width - 2 - cell_len(title)), "faint")]])
-        self._text.show(_blocks(section))
+        self._text.show(blocks_of(section))
         self._fit()
         self._keys.show_bindings(self._useful_keys())
 
@@ -247,7 +247,7 @@ class Diagnosis(Dialog[str | None]):
             self.draw()
 
 
-def _line(section: Section) -> Row:
+def finding_line(section: Section) -> Row:
     return [
         Cell(f"{section.word:<{WORD_WIDTH}}", section.style),
         Cell(f"{section.title:<{TITLE_WIDTH}} ", "count" if section.finding else "dim"),
@@ -255,7 +255,7 @@ def _line(section: Section) -> Row:
     ]
 
 
-def _blocks(section: Section) -> list[Block]:
+def blocks_of(section: Section) -> list[Block]:
     """The summary and its evidence, then each remedy."""
     head: list[Row] = [[Cell(section.summary, "count")]]
     blocks = [Block(head)] + ([Block(section.rows, wrap=section.wrap)] if section.rows else [])

@@ -119,7 +119,7 @@ class OnlyChangedApp(App[ReturnType]):
 
     def changes(self, update: Any, colours: ColorSystem) -> str:
         """What to send for an update, taken as sent from then on."""
-        sent = self.frame(colours).changes(_placed(update))
+        sent = self.frame(colours).changes(placed_in(update))
         return f"{SYNC_START}{sent}{SYNC_END}" if sent and getattr(self, "_sync_available", False) else sent
 
     def frame(self, colours: ColorSystem) -> Frame:
@@ -179,7 +179,7 @@ def _colours_of(console: Console) -> ColorSystem:
     return getattr(console, "_color_system", None) or ColorSystem.TRUECOLOR
 
 
-def _placed(update: Any) -> Iterator[Placed]:
+def placed_in(update: Any) -> Iterator[Placed]:
     """The strips of an update, and where they are."""
     if isinstance(update, _compositor.LayoutUpdate):
         for y, strips in enumerate(update.strips, update.region.y):
@@ -208,8 +208,8 @@ def usable() -> bool:
         layout = _compositor.LayoutUpdate([iter(strips)], Region(0, 0, 4, 1))
         chops = _compositor.ChopsUpdate([{0: strips[0], 2: strips[1]}], [(0, 2, 4)], [[2, 4]])
         return (
-            [*_placed(layout)] == [(0, 0, strips[0]), (0, 2, strips[1])]
-            and [*_placed(chops)] == [(0, 2, strips[1])]
+            [*placed_in(layout)] == [(0, 0, strips[0]), (0, 2, strips[1])]
+            and [*placed_in(chops)] == [(0, 2, strips[1])]
             and "cd" in chops.render_segments(console)
             and "ab" not in chops.render_segments(console)
         )

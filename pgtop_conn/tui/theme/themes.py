@@ -161,11 +161,11 @@ def grounds_of(theme: Theme) -> dict[str, Color]:
 
 def luminance(colour: Color) -> float:
     """WCAG's relative luminance, 0 for black to 1 for white."""
-    red, green, blue = (_linear(part / 255) for part in colour.rgb)
+    red, green, blue = (linear(part / 255) for part in colour.rgb)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _linear(part: float) -> float:
+def linear(part: float) -> float:
     return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)
 
 

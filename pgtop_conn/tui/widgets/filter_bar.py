@@ -65,7 +65,7 @@ class FilterBar(Vertical):
         self.input.cursor_position = len(text)
         # At once: Widget.focus() waits its turn, and keys typed meanwhile would act on the table.
         self.screen.set_focus(self.input)
-        self._say(text)
+        self.say(text)
 
     def close(self) -> None:
         self.display = False
@@ -80,14 +80,14 @@ class FilterBar(Vertical):
 
     def _say_newest(self) -> None:
         self._to_say = False
-        self._say(self.input.value)
+        self.say(self.input.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         try:
             found = parse(event.value.strip())
         except FilterError:
-            self._say(event.value)
+            self.say(event.value)
             # The message below the line already points at the word; the previous filter stays.
             return
         self.post_message(self.Applied(found))
@@ -95,7 +95,8 @@ class FilterBar(Vertical):
     def action_leave(self) -> None:
         self.post_message(self.Left())
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Say what this text would leave, or what is wrong with it."""
         try:
             cells: Row = [Cell(f"{' ' * len(PROMPT)}{self._count(parse(text))}", "dim")]
             self.query_one("#filter-message", CellBlock).show(lambda _width: [cells])

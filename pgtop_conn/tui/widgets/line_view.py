@@ -78,6 +78,10 @@ class Painter:
         self._strips: LRUCache[Content, Strip] = LRUCache(kept)
         self._styles: dict[tuple[str, bool], Style] = {}
 
+    def __len__(self) -> int:
+        """How many strips are kept."""
+        return len(self._strips)
+
     def forget(self) -> None:
         """The styles have changed."""
         self._strips.clear()
@@ -136,7 +140,7 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._painter = Painter(self, STRIPS_KEPT)
+        self.painter = Painter(self, STRIPS_KEPT)
         self._drawn: dict[int, Content] = {}
 
     def line_count(self) -> int:
@@ -196,7 +200,7 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         content = self._content(y, self.line_width)
         self._drawn[y] = content
-        return self._painter.strip(content)
+        return self.painter.strip(content)
 
     def _content(self, y: int, width: int) -> Content:
         # The width is asked for once by who wants all lines: Textual looks up the scrollbars each time.
@@ -209,7 +213,7 @@ class LineView(ScrollView, can_focus=False, inherit_bindings=False):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._painter.forget()
+        self.painter.forget()
 
     def on_click(self, event: events.Click) -> None:
         index = event.y - self.HEADER_LINES + self.scroll_offset.y
@@ -303,7 +307,7 @@ class CellBlock(Widget):
         self._draw: Callable[[int], Sequence[Row]] = lambda _width: ()
         self._lines: list[Pieces] = []
         self._width = 0
-        self._painter = Painter(self, BLOCK_STRIPS_KEPT)
+        self.painter = Painter(self, BLOCK_STRIPS_KEPT)
 
     def show(self, draw: Callable[[int], Sequence[Row]]) -> None:
         """`draw` gives the rows for a width; it is called again when the width changes."""
@@ -329,11 +333,11 @@ class CellBlock(Widget):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._painter.forget()
+        self.painter.forget()
 
     def render_line(self, y: int) -> Strip:
         # A block that was hidden may be drawn before it is told its new size.
         if self._width != self.size.width:
             self._layout_rows()
         pieces = self._lines[y] if y < len(self._lines) else fitted((), self.size.width)
-        return self._painter.strip((pieces, False))
+        return self.painter.strip((pieces, False))

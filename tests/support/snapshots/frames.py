@@ -9,6 +9,8 @@ from rich.color import Color
 from rich.style import Style
 from textual.app import App
 
+from tests.support.fake_source import screen_strips
+
 #: A sign for each look that a screen may have, in the order of their appearance; the first look is a blank.
 SIGNS = " " + ascii_letters + digits + "!#$%&*+<=>?@^~"
 #: Attributes worth a word.
@@ -21,7 +23,7 @@ def drawn(app: App[int]) -> str:
     texts: list[str] = []
     looks: list[str] = []
     signs: dict[str, str] = {}
-    for strip in app.screen._compositor.render_strips():
+    for strip in screen_strips(app):
         texts.append("".join(segment.text for segment in strip).rstrip())
         line = ""
         for segment in strip:

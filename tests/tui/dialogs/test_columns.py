@@ -68,7 +68,7 @@ async def test_the_cursor_of_the_chooser_is_never_on_a_heading() -> None:
         for key in (*["down"] * 24, "home", "end", "pageup", "pagedown", "up"):
             await pilot.press(key)
             assert chooser.body.cursor is not None
-            assert chooser._choices[chooser.body.cursor].name
+            assert chooser.listed[chooser.body.cursor].name
         await pilot.press("home", "space")
         assert chooser.hidden == frozenset()
 
@@ -84,7 +84,7 @@ async def test_every_column_and_the_end_of_the_query_come_by(size: tuple[int, in
             assert all("11" in line or "12" in line or "13" in line for line in lines if "invoices" in line)
             before = lines
             await pilot.press("greater_than_sign")
-            if app._notifications:
+            if toasts(app):
                 break
         assert {"ROLE", "APP", "DATABASE", "CLIENT", "STATE", "FOR", "XACT", "WAIT", "QUERY"} <= seen
         assert any("nightly" in line for line in screen_text(app))

@@ -24,7 +24,7 @@ from pgtop_conn.tui.rendering.first_frame import LEAST_COLUMNS, LEAST_LINES, as_
 from pgtop_conn.tui.widgets import too_small
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import make_backend, make_own, make_server, make_snapshot
-from tests.support.fake_source import FakeSource
+from tests.support.fake_source import FakeSource, screen_strips
 from tests.support.looks_file import FILE, SYSTEMS, THEMES, looks, text
 from tests.support.servers import Clients
 from tests.support.terminals import ENTER_ALTERNATE_SCREEN, LEAVE_ALTERNATE_SCREEN, Terminal, seen
@@ -66,7 +66,7 @@ def cells_of(written: str) -> Cells:
 def painted(app: MonitorApp, system: ColorSystem) -> Cells:
     """What Textual paints."""
     found: Cells = {}
-    for line, strip in enumerate(app.screen._compositor.render_strips(), 1):
+    for line, strip in enumerate(screen_strips(app), 1):
         column = 1
         for segment in strip:
             attributes = ""

@@ -17,7 +17,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.options import ScreenOptions
 from tests.support.factories import NOW, make_backend, make_snapshot
-from tests.support.fake_source import FakeSource, until
+from tests.support.fake_source import FakeSource, screen_strips, until
 from tests.support.terminals import seen
 
 QUERIES = ("SELECT 'größe'", "SELECT '日本語', 1", "SELECT 'שלום'", "SELECT '⚠ 🙂', 2", "SELECT 'é'", "COMMIT")
@@ -75,7 +75,7 @@ def drawn(app: MonitorApp) -> list[list[tuple[object, ...]]]:
     screen = emulated(width, height)
     stream = pyte.Stream(screen)
     colours = app.console._color_system or ColorSystem.TRUECOLOR
-    for y, strip in enumerate(app.screen._compositor.render_strips()):
+    for y, strip in enumerate(screen_strips(app)):
         text = "".join(Strip.render_style(style, text, colours) if style else text for text, style, _ in strip)
         stream.feed(f"\x1b[{y + 1}H{text}\x1b[m".replace("\u200e", ""))
     return cells(screen)

@@ -95,11 +95,11 @@ async def test_the_cursor_of_the_blockers_stays_on_none_when_its_session_leaves(
         await pilot.press("b", "down", "down")
         dialog = app.screen
         assert isinstance(dialog, Blockers)
-        assert dialog._chosen() == make_backend(2).key
+        assert dialog.chosen == make_backend(2).key
         await source.tick(pilot, make_snapshot([make_own(), *waiting(1, 3)], taken_at=NOW + 1))  # type: ignore[list-item]
-        assert dialog._chosen() is None
+        assert dialog.chosen is None
         await pilot.press("down")
-        assert dialog._chosen() is not None
+        assert dialog.chosen is not None
 
 
 async def test_marks_that_are_all_gone_are_dropped_and_the_cursor_is_not_taken_for_them() -> None:

@@ -76,7 +76,7 @@ async def test_freeing_takes_leaks_first_and_only_of_what_is_shown() -> None:
         await pilot.press("f", "4")
         dialog = app.screen
         assert isinstance(dialog, FreeSlots)
-        why = [pick.why for pick in dialog._pick().picks]
+        why = [pick.why for pick in dialog.freeing.picks]
         assert not why or why[0].startswith("looks leaked")
         await pilot.press("escape", "l", "f", "6")
         assert "of leaks only" in text_of(app)

@@ -84,13 +84,13 @@ async def test_a_paste_is_answered_once_and_polls_go_on(monkeypatch: pytest.Monk
     async with monitor(snapshot) as (app, source, pilot):
         await pilot.press("slash")
         asked: list[str] = []
-        answer = app.main.filter_bar._say
+        answer = app.main.filter_bar.say
 
         def say(text: str) -> None:
             asked.append(text)
             answer(text)
 
-        monkeypatch.setattr(app.main.filter_bar, "_say", say)
+        monkeypatch.setattr(app.main.filter_bar, "say", say)
         app.main.filter_bar.input.value = "x"
         for number in range(200):
             app.main.filter_bar.input.value += str(number)

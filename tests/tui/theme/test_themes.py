@@ -24,7 +24,7 @@ from pgtop_conn.tui.theme import themes
 from pgtop_conn.tui.widgets.line_view import CELL_STYLES, LineView, Painter
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import NOW, make_backend, make_own, make_snapshot
-from tests.support.fake_source import FakeSource, monitor, screen_text
+from tests.support.fake_source import FakeSource, monitor, screen_strips, screen_text
 from tests.support.servers import Clients
 from tests.support.stores import LayoutLog
 from tests.support.terminals import ENTER_ALTERNATE_SCREEN, Terminal
@@ -66,7 +66,7 @@ def busy() -> Snapshot:
 
 def drawn(app: MonitorApp) -> Iterator[Segment]:
     """What is on the screen; of a dialog only itself and the messages, as what is behind is faded on purpose."""
-    strips = app.screen._compositor.render_strips()
+    strips = screen_strips(app)
     boxes = [widget.region for widget in app.screen.query("#dialog, #diagnosis, CommandPalette > Vertical, Toast")]
     for box in boxes if app.screen is not app.main else [app.screen.region]:
         for strip in strips[box.y : box.bottom]:
@@ -166,7 +166,7 @@ SEEN_BY = {
 
 def lab(colour: Color, eyes: str) -> tuple[float, float, float]:
     """CIE L*a*b* of a colour as these eyes see it."""
-    linear = [themes._linear(part / 255) for part in colour.rgb]
+    linear = [themes.linear(part / 255) for part in colour.rgb]
     red, green, blue = (sum(m * part for m, part in zip(row, linear, strict=True)) for row in SEEN_BY[eyes])
     x = (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.95047
     y = 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -18,7 +18,7 @@ from pgtop_conn.tui.widgets.pieces import OneLine, cut, fitted, flowing, width_o
 from pgtop_conn.view.table.columns import Cell
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import NOW, make_backend, make_own, make_snapshot
-from tests.support.fake_source import FakeSource, monitor, screen_text
+from tests.support.fake_source import FakeSource, monitor, screen_strips, screen_text
 
 HOSTILE = (
     "[/foo]",
@@ -151,7 +151,7 @@ async def test_no_color_draws_without_colours(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("NO_COLOR", "1")
     async with monitor(hostile(), view=WEB) as (app, _, pilot):
         await pilot.press("down")
-        strips = app.screen._compositor.render_strips()
+        strips = screen_strips(app)
         styles = [segment.style for strip in strips for segment in strip if segment.style]
         assert all(style.color is None or style.color.is_default for style in styles)
         assert any(style.reverse for style in styles)
@@ -198,7 +198,7 @@ async def test_a_block_keeps_few_lines() -> None:
             block.show(partial(_one_line, text))
             await pilot.pause()
             assert block.render_line(0).text.strip() == text
-        assert len(block._painter._strips) <= BLOCK_STRIPS_KEPT
+        assert len(block.painter) <= BLOCK_STRIPS_KEPT
 
 
 def test_cutting_counts_cells() -> None:

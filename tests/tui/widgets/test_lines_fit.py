@@ -21,7 +21,7 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.model.text import clean
-from pgtop_conn.tui.dialogs.diagnosis import FindingList, _blocks, _line
+from pgtop_conn.tui.dialogs.diagnosis import FindingList, blocks_of, finding_line
 from pgtop_conn.tui.widgets.pieces import Pieces, Row, columns, flowing, wrapped
 from pgtop_conn.view.dialogs import diagnosis
 from pgtop_conn.view.dialogs import plan as plans
@@ -156,7 +156,7 @@ def test_the_diagnosis(snapshot: Snapshot, width: int) -> None:
     case = Case.of(snapshot, budget, observation)
     found = FindingList()
     for section in diagnosis.sections(case, diagnose(case), sizing(case), "reading"):
-        found._lines = [_line(section)]
+        found.show([finding_line(section)])
         assert_drawable(found.pieces(0, width), width)
-        for block in _blocks(section):
+        for block in blocks_of(section):
             assert_flowing(block.rows, width, block.wrap)
