@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from pgtop_conn import __version__
+from pgtop_conn.program import PROGRAM
 from pgtop_conn.terminal import streams
 
 
@@ -13,7 +14,7 @@ def main() -> int:
     streams.open_missing()
     if sys.argv[1:] == ["--version"]:
         try:
-            streams.write(f"pgtop-conn {__version__}\n")
+            streams.write(f"{PROGRAM} {__version__}\n")
         except streams.OutputLost as error:
             return streams.without_output(error)
         return 0

@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from pgtop_conn import config, folders, running
-from pgtop_conn.commands.common.parser import PROGRAM, Command, parser_of
+from pgtop_conn.commands.common.parser import Command, parser_of
 from pgtop_conn.model.errors import BadInput, FilterError, PgtopError, SlotsExhausted
+from pgtop_conn.program import PROGRAM
 from pgtop_conn.terminal import streams
 from pgtop_conn.terminal.streams import OutputLost
 

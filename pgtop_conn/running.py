@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pgtop_conn import config, folders
-from pgtop_conn.commands.common.parser import PROGRAM, login_of
+from pgtop_conn.connect.login import Login, login_of
+from pgtop_conn.program import PROGRAM
 from pgtop_conn.terminal import streams
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pgtop_conn.commands.kill.options import Order
     from pgtop_conn.commands.record.options import Wanted
     from pgtop_conn.commands.snapshot.options import Looks
-    from pgtop_conn.connect.open import Login
     from pgtop_conn.model.signalling.guards import Policy
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def watch(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.watch.preload import need_terminal
 
     need_terminal(settings)
-    return _run(_watch_async(login_of(arguments), settings))
+    return _run(_watch_async(login_of(vars(arguments)), settings))
 
 
 async def _watch_async(login: Login, settings: config.Settings) -> int:
@@ -95,7 +95,7 @@ def snapshot(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.snapshot.options import looks_of
 
     looks = looks_of(vars(arguments))
-    streams.write(_run(_snapshot_async(login_of(arguments), settings, looks)))
+    streams.write(_run(_snapshot_async(login_of(vars(arguments)), settings, looks)))
     return DONE
 
 
@@ -138,7 +138,7 @@ def check(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     demand = demand_of(vars(arguments), settings)
     seconds = patience_s(settings, demand)
-    login = replace(login_of(arguments), never_ask=True, patience_s=seconds)
+    login = replace(login_of(vars(arguments)), never_ask=True, patience_s=seconds)
     with alarm(seconds):
         line, code = _run(_check_async(login, settings, demand))
     return answer(f"{line}\n", "", code)
@@ -169,7 +169,7 @@ def diagnose(arguments: argparse.Namespace, settings: config.Settings) -> int:
     from pgtop_conn.commands.diagnose.options import request_of
 
     request = request_of(vars(arguments))
-    streams.write(_run(_diagnose_async(login_of(arguments), settings, request)))
+    streams.write(_run(_diagnose_async(login_of(vars(arguments)), settings, request)))
     return DONE
 
 
@@ -201,7 +201,7 @@ def kill(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     # Before anything that a refusal need not wait for is loaded.
     order = order_of(vars(arguments), settings.read_only)
-    return _run(_kill_async(login_of(arguments), settings, order))
+    return _run(_kill_async(login_of(vars(arguments)), settings, order))
 
 
 async def _kill_async(login: Login, settings: config.Settings, order: Order) -> int:
@@ -233,7 +233,7 @@ def record(arguments: argparse.Namespace, settings: config.Settings) -> int:
 
     # Before anything that a refusal need not wait for is loaded.
     wanted = wanted_of(vars(arguments))
-    return _run(_record_async(login_of(arguments), settings, wanted))
+    return _run(_record_async(login_of(vars(arguments)), settings, wanted))
 
 
 async def _record_async(login: Login, settings: config.Settings, wanted: Wanted) -> int:
@@ -288,7 +288,6 @@ def demo(arguments: argparse.Namespace, settings: config.Settings) -> int:
     if getattr(arguments, "headless", False):
         return demo.run_headless()
     from pgtop_conn.commands.watch.preload import need_terminal
-    from pgtop_conn.connect.open import Login
 
     need_terminal(settings)
 

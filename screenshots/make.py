@@ -27,7 +27,8 @@ from textual.pilot import Pilot
 from pgtop_conn import demo, folders
 from pgtop_conn.commands.watch.memory import with_memory
 from pgtop_conn.config import Settings
-from pgtop_conn.connect.open import Login, open_source
+from pgtop_conn.connect.login import Login
+from pgtop_conn.connect.open import open_source
 from pgtop_conn.demo.binaries import find_binaries
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.signalling.guards import Policy

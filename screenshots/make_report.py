@@ -17,7 +17,8 @@ from pathlib import Path
 from pgtop_conn import demo
 from pgtop_conn.commands.report.run import story_of
 from pgtop_conn.config import Settings
-from pgtop_conn.connect.open import Login, open_source
+from pgtop_conn.connect.login import Login
+from pgtop_conn.connect.open import open_source
 from pgtop_conn.model.history.moments import Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.recording.recorder import Recorder

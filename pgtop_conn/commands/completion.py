@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pgtop_conn.commands.common.parser import PROGRAM, Command, parser_of
+from pgtop_conn.commands.common.parser import Command, parser_of
 from pgtop_conn.config import SETTINGS
+from pgtop_conn.program import PROGRAM
 
 #: What they call the value of an option that names a file.
 FILE = "FILE"

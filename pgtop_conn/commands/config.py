@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from pgtop_conn import private_files
-from pgtop_conn.commands.common.parser import PROGRAM
 from pgtop_conn.config import (
     SETTINGS,
     Setting,
@@ -24,6 +23,7 @@ from pgtop_conn.config import (
 from pgtop_conn.folders import config_file, state_folder, typed_path
 from pgtop_conn.model.errors import BadInput, FilterError, named
 from pgtop_conn.model.text import clean
+from pgtop_conn.program import PROGRAM
 from pgtop_conn.storage.layout import FILE as LAYOUT
 
 #: What the screen says of remapped keys, a line each.

@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pgtop_conn import __version__
-from pgtop_conn.commands.common.parser import EPILOG, PROGRAM, Command, parser_of
+from pgtop_conn.commands.common.parser import EPILOG, Command, parser_of
 from pgtop_conn.config import SETTINGS
-
-ABOUT = "who holds PostgreSQL's connection slots, who can still get in, and how to free the right ones"
+from pgtop_conn.program import ABOUT, PROGRAM
 
 
 def manual(commands: Mapping[str, Command], themes: Sequence[str]) -> str:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgtop_conn.commands.common.parser import PROGRAM
 from pgtop_conn.model.errors import BadInput, SlotsExhausted
 from pgtop_conn.model.text import clean
+from pgtop_conn.program import PROGRAM
 
 if TYPE_CHECKING:
     from pgtop_conn.postgres.conninfo.conninfo import ConnInfo

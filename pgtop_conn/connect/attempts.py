@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pgtop_conn.model.errors import ConnectError, Failure, PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.snapshot import HOST_DOOR, WALSENDER_DOOR
 from pgtop_conn.model.source import Source
+from pgtop_conn.program import PROGRAM
 from pgtop_conn.sources.role_memory import recall
 from pgtop_conn.terminal import streams
 from pgtop_conn.terminal.console import told
@@ -156,4 +157,4 @@ async def waited(opening: Opening, error: ConnectError) -> Source:
 
 def tell(text: str) -> None:
     """A line for the user that is no output of the command."""
-    streams.say(f"pgtop-conn: {text}\n")
+    streams.say(f"{PROGRAM}: {text}\n")

@@ -9,33 +9,16 @@ import sys
 import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from pgtop_conn import config, folders
 from pgtop_conn.connect.attempts import Way, enter, tell
+from pgtop_conn.connect.login import Login
 from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
 from pgtop_conn.model.source import Source
 from pgtop_conn.sources.journaled import Audited
 from pgtop_conn.sources.role_memory import Remembered, trouble
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Where to connect to, as typed: psql's CONNINFO and its letters. Passwords never come from argv."""
-
-    conninfo: str | None = None
-    host: str | None = None
-    port: str | None = None
-    user: str | None = None
-    database: str | None = None
-    never_ask: bool = False
-    always_ask: bool = False
-    #: Seconds for all hosts and addresses together, where no connect_timeout was typed; None for any time.
-    patience_s: float | None = None
-    #: The whole command line, for the next one to type.
-    typed: tuple[str, ...] = ()
 
 
 async def open_source(

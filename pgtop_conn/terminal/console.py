@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from pgtop_conn.program import PROGRAM
 from pgtop_conn.terminal import streams
 
 #: Whoever connects faster reads nothing.
@@ -20,7 +21,7 @@ def told(hosts: Sequence[object], quiet_s: float = QUIET_S) -> Iterator[None]:
         yield
         return
     others = f" or one of {len(hosts) - 1} others" if len(hosts) > 1 else ""
-    line = f"pgtop-conn: connecting to {hosts[0]}{others} … (Ctrl-C ends it)\n"
+    line = f"{PROGRAM}: connecting to {hosts[0]}{others} … (Ctrl-C ends it)\n"
     timer = asyncio.get_running_loop().call_later(quiet_s, _say, line)
     try:
         yield

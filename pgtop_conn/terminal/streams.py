@@ -9,6 +9,8 @@ import os
 import sys
 from contextlib import suppress
 
+from pgtop_conn.program import PROGRAM
+
 
 class OutputLost(Exception):
     """stdout could not be written; `why` is what the system said."""
@@ -68,5 +70,5 @@ def without_output(error: OutputLost, code: int | None = None) -> int:
     if isinstance(error.why, BrokenPipeError):
         # The reader has all it wanted; nothing is left to say.
         return 0
-    say(f"pgtop-conn: stdout can't be written: {error}\n")
+    say(f"{PROGRAM}: stdout can't be written: {error}\n")
     return 1

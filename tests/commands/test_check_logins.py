@@ -9,7 +9,8 @@ import pytest
 from pgtop_conn.commands.check.options import demand_of
 from pgtop_conn.commands.check.run import check as asked
 from pgtop_conn.config import Settings
-from pgtop_conn.connect.open import Login, open_source
+from pgtop_conn.connect.login import Login
+from pgtop_conn.connect.open import open_source
 from pgtop_conn.demo.binaries import Binaries
 from tests.commands.test_check import check
 from tests.conftest import VERSIONS

@@ -8,16 +8,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, NoReturn
 
 from pgtop_conn import __version__, config
 from pgtop_conn.model.errors import BadInput
+from pgtop_conn.program import PROGRAM
 from pgtop_conn.terminal import streams
-
-if TYPE_CHECKING:
-    from pgtop_conn.connect.open import Login
-
-PROGRAM = "pgtop-conn"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -109,25 +105,3 @@ def _add_login(parser: argparse.ArgumentParser) -> None:
     login.add_argument("-d", "--dbname", metavar="DBNAME", help="database name or CONNINFO")
     login.add_argument("-w", "--no-password", action="store_true", help="never ask for a password")
     login.add_argument("-W", "--password", action="store_true", help="ask for a password before connecting")
-
-
-def login_of(arguments: argparse.Namespace) -> Login:
-    """The connection part of the command line; -d may hold a whole CONNINFO, as with psql."""
-    from pgtop_conn.connect.open import Login
-
-    found = vars(arguments)
-    conninfo, database = found.get("conninfo"), found.get("dbname")
-    if conninfo is None and database and ("=" in database or "://" in database):
-        conninfo, database = database, None
-    if found.get("no_password") and found.get("password"):
-        raise BadInput("expected -w or -W, not both")
-    return Login(
-        conninfo=conninfo,
-        host=found.get("host"),
-        port=found.get("port"),
-        user=found.get("username"),
-        database=database,
-        never_ask=found.get("no_password", False),
-        always_ask=found.get("password", False),
-        typed=tuple(found.get("typed", ())),
-    )

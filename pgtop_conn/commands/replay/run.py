@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import median
 
 from pgtop_conn import config
-from pgtop_conn.commands.common.parser import PROGRAM
 from pgtop_conn.commands.watch.run import options_of
 from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.program import PROGRAM
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.terminal import streams
 from pgtop_conn.tui.app import run

@@ -8,8 +8,8 @@ import threading
 from importlib import import_module
 
 from pgtop_conn import config
-from pgtop_conn.commands.common.parser import PROGRAM
 from pgtop_conn.model.errors import BadInput
+from pgtop_conn.program import PROGRAM
 from pgtop_conn.terminal.capabilities import lacking
 
 #: A thread that loads gives way to one with something to do after so long.
