@@ -10,9 +10,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pgtop_conn.commands.common.parser import Command, parser_of
+from pgtop_conn.commands.common.command import Command, Invocation
+from pgtop_conn.commands.common.exit_codes import DONE
+from pgtop_conn.commands.common.parser import parser_of
+from pgtop_conn.commands.common.theme_names import theme_names
 from pgtop_conn.config import SETTINGS
 from pgtop_conn.program import PROGRAM
+from pgtop_conn.terminal.console import answer
 
 #: What they call the value of an option that names a file.
 FILE = "FILE"
@@ -30,12 +34,22 @@ class Option:
     optional: bool = False
 
 
-def completion(shell: str, commands: Mapping[str, Command], themes: Sequence[str]) -> str:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SHELL."""
+    parser.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
+def run(invocation: Invocation) -> int:
+    """Print the script; the exit code."""
+    return answer(completion(invocation.found["shell"], invocation.commands, theme_names()), "", DONE)
+
+
+def completion(shell: str, commands: Mapping[str, str], themes: Sequence[str]) -> str:
     """The script for bash, zsh or fish."""
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](commands, themes)
 
 
-def options_of(name: str, commands: Mapping[str, Command], themes: Sequence[str]) -> list[Option]:
+def options_of(name: str, commands: Mapping[str, str], themes: Sequence[str]) -> list[Option]:
     """Every option that the command takes."""
     values = {setting.field: tuple(setting.values()) for setting in SETTINGS if setting.values} | {"theme": (*themes,)}
     return [
@@ -51,7 +65,7 @@ def options_of(name: str, commands: Mapping[str, Command], themes: Sequence[str]
     ]
 
 
-def words_of(name: str, commands: Mapping[str, Command]) -> tuple[str, ...]:
+def words_of(name: str, commands: Mapping[str, str]) -> tuple[str, ...]:
     """What a command's own first argument can be, where that is a list."""
     found = [action for action in parser_of(name, commands)._actions if not action.option_strings]
     return tuple(found[0].choices or ()) if found and isinstance(found[0], argparse.Action) else ()
@@ -70,7 +84,7 @@ def _bash_answers(options: Iterable[Option]) -> str:
     return "\n".join(f"        {flags}) {chosen}; return ;;" for flags, chosen in values.items())
 
 
-def _bash(commands: Mapping[str, Command], themes: Sequence[str]) -> str:
+def _bash(commands: Mapping[str, str], themes: Sequence[str]) -> str:
     every = {name: options_of(name, commands, themes) for name in commands}
     answers = _bash_answers(option for options in every.values() for option in options)
     flags = {name: [flag for option in options for flag in option.flags] for name, options in every.items()}
@@ -112,8 +126,8 @@ complete -F _pgtop_conn {PROGRAM}
 """
 
 
-def _zsh(commands: Mapping[str, Command], themes: Sequence[str]) -> str:
-    listed = "\n".join(f"        {_quoted(f'{name}:{entry.help}')}" for name, entry in commands.items())
+def _zsh(commands: Mapping[str, str], themes: Sequence[str]) -> str:
+    listed = "\n".join(f"        {_quoted(f'{name}:{told}')}" for name, told in commands.items())
     cases = []
     for name in commands:
         specs = " \\\n                ".join(_spec(option) for option in options_of(name, commands, themes))
@@ -168,14 +182,14 @@ def _spec(option: Option) -> str:
     return " ".join(specs)
 
 
-def _fish(commands: Mapping[str, Command], themes: Sequence[str]) -> str:
+def _fish(commands: Mapping[str, str], themes: Sequence[str]) -> str:
     lines = [
         f"# fish completion for {PROGRAM}: {PROGRAM} completion fish > ~/.config/fish/completions/{PROGRAM}.fish",
         f"complete -c {PROGRAM} -f",
     ]
     none = f"not __fish_seen_subcommand_from {' '.join(commands)}"
-    for name, entry in commands.items():
-        lines.append(f"complete -c {PROGRAM} -n {_fished(none)} -a {name} -d {_fished(entry.help)}")
+    for name, told in commands.items():
+        lines.append(f"complete -c {PROGRAM} -n {_fished(none)} -a {name} -d {_fished(told)}")
         seen = f"__fish_seen_subcommand_from {name}"
         condition = _fished(f"{seen}; or {none}" if name == "watch" else seen)
         if words := words_of(name, commands):
@@ -206,3 +220,6 @@ def _quoted(text: str) -> str:
 def _fished(text: str) -> str:
     """One word of fish, where a backslash escapes within quotes."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+COMMAND = Command(run, add_arguments, connects=False, loads=False)

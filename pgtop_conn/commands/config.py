@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pgtop_conn import private_files
+from pgtop_conn.commands.common.command import Command, Invocation
+from pgtop_conn.commands.common.exit_codes import DONE, REFUSED
+from pgtop_conn.commands.common.theme_names import theme_names
 from pgtop_conn.config import (
     SETTINGS,
     Setting,
@@ -25,11 +28,7 @@ from pgtop_conn.model.errors import BadInput, FilterError, named
 from pgtop_conn.model.text import clean
 from pgtop_conn.program import PROGRAM
 from pgtop_conn.storage.layout import FILE as LAYOUT
-
-#: What the screen says of remapped keys, a line each.
-KeyProblems = Callable[[Mapping[str, str]], Sequence[str]]
-#: Every name of a theme.
-Themes = Callable[[], Sequence[str]]
+from pgtop_conn.terminal.console import answer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,22 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--check", nargs="?", const="", metavar="FILE", help="say what is wrong in it, line by line")
 
 
-def run(
-    found: Mapping[str, Any], environ: Mapping[str, str], key_problems: KeyProblems, themes: Themes
-) -> tuple[str, int]:
-    """What `config` was asked for: the text, and the exit code. Raises BadInput."""
-    given = found.get("config")
-    path = typed_path(given) if given else config_file()
+def run(invocation: Invocation) -> int:
+    """Print what was asked for; the exit code. Raises BadInput."""
+    found = invocation.found
+    file = found.get("config")
+    path = typed_path(file) if file else config_file()
     if found.get("init"):
-        return init(path), 0
+        return answer(init(path), "", DONE)
     if found.get("print"):
-        return template(), 0
+        return answer(template(), "", DONE)
     if "check" in found:
         path = typed_path(found["check"]) if found["check"] else path
-        problems = check(path, key_problems, themes)
-        return "".join(f"{line}\n" for line in problems) or f"{clean(str(path))}: valid\n", 2 if problems else 0
-    settings, origins = resolve(found["given"], environ, given)
-    return in_force(settings, origins, path, state_folder() / LAYOUT), 0
+        wrong = check(path)
+        told = "".join(f"{line}\n" for line in wrong) or f"{clean(str(path))}: valid\n"
+        return answer(told, "", REFUSED if wrong else DONE)
+    settings, origins = resolve(invocation.given, os.environ, file)
+    return answer(in_force(settings, origins, path, state_folder() / LAYOUT), "", DONE)
 
 
 def template() -> str:
@@ -124,7 +123,7 @@ def in_force(settings: Settings, origins: Mapping[str, str], path: Path, layout:
     )
 
 
-def check(path: Path, key_problems: KeyProblems, themes: Themes) -> list[str]:
+def check(path: Path) -> list[str]:
     """What is wrong in a file, `FILE:LINE: what` each. Raises BadInput where it can't be read."""
     shown = clean(str(path))
     try:
@@ -143,15 +142,11 @@ def check(path: Path, key_problems: KeyProblems, themes: Themes) -> list[str]:
         place = re.search(r"line (\d+)", str(error))
         return [f"{shown}:{place[1] if place else text.count(chr(10)) or 1}: expected TOML: {clean(what)}"]
     where = lines_of(text)
-    problems = sorted(
-        (where.get(at) or where.get(at[:1]) or 1, what) for at, what in _problems(found, key_problems, themes)
-    )
+    problems = sorted((where.get(at) or where.get(at[:1]) or 1, what) for at, what in _problems(found))
     return [f"{shown}:{line}: {what}" for line, what in problems]
 
 
-def _problems(
-    found: Mapping[str, object], key_problems: KeyProblems, themes: Themes
-) -> Iterator[tuple[tuple[str, ...], str]]:
+def _problems(found: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Where, as the names that lead there, and what."""
     good: dict[str, object] = {}
     for name, value in found.items():
@@ -168,10 +163,10 @@ def _problems(
             except BadInput as error:
                 fits = False
                 yield at, f"{name}: {error}"
-        if fits and setting.field == "theme" and value not in themes():
-            yield (name,), f"{name}: there is no theme {named(value)}{meant(str(value), themes())}"
+        if fits and setting.field == "theme" and value not in theme_names():
+            yield (name,), f"{name}: there is no theme {named(value)}{meant(str(value), theme_names())}"
         if fits and setting.field == "keys" and isinstance(value, Mapping):
-            yield from _of_keys(name, value, key_problems)
+            yield from _of_keys(name, value)
     limits = [good.get(name, getattr(Settings(), name)) for name in ("warning", "critical")]
     if isinstance(limits[0], float) and isinstance(limits[1], float) and limits[0] > limits[1]:
         last = "warning" if "warning" in found else "critical"
@@ -196,9 +191,11 @@ def _filter(text: str) -> None:
         raise BadInput(str(error)) from None
 
 
-def _of_keys(name: str, value: Mapping[str, str], key_problems: KeyProblems) -> Iterator[tuple[tuple[str, ...], str]]:
+def _of_keys(name: str, value: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Each problem at the first of the bindings that it names."""
-    for what in key_problems(value):
+    from pgtop_conn.tui.keys.remapping import problems
+
+    for what in problems(value):
         words = re.findall(r"\w+", what)
         entry = next((entry for entry in value if entry in words), "")
         yield (name, entry), clean(what)
@@ -237,3 +234,6 @@ def lines_of(text: str) -> dict[tuple[str, ...], int]:
 
 def _name(match: re.Match[str]) -> str:
     return next(part for part in match.groups()[:3] if part is not None)
+
+
+COMMAND = Command(run, add_arguments, connects=False, loads=False)

@@ -7,12 +7,21 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pgtop_conn import __version__
-from pgtop_conn.commands.common.parser import EPILOG, Command, parser_of
+from pgtop_conn.commands.common.command import Command, Invocation, command_named
+from pgtop_conn.commands.common.exit_codes import DONE
+from pgtop_conn.commands.common.parser import EPILOG, parser_of
+from pgtop_conn.commands.common.theme_names import theme_names
 from pgtop_conn.config import SETTINGS
 from pgtop_conn.program import ABOUT, PROGRAM
+from pgtop_conn.terminal.console import answer
 
 
-def manual(commands: Mapping[str, Command], themes: Sequence[str]) -> str:
+def run(invocation: Invocation) -> int:
+    """Print the page; the exit code."""
+    return answer(manual(invocation.commands, theme_names()), "", DONE)
+
+
+def manual(commands: Mapping[str, str], themes: Sequence[str]) -> str:
     """The page as roff, for man."""
     shared = {setting.field for setting in SETTINGS}
     watch = [action for action in parser_of("watch", commands)._actions if action.option_strings]
@@ -24,11 +33,11 @@ def manual(commands: Mapping[str, Command], themes: Sequence[str]) -> str:
         *_section("DESCRIPTION", EPILOG),
         ".SH COMMANDS",
     ]
-    for name, command in commands.items():
-        lines += [f'.SS "{_text(name)}"', *_paragraph(command.help)]
+    for name, told in commands.items():
+        lines += [f'.SS "{_text(name)}"', *_paragraph(told)]
         own = [action for action in parser_of(name, commands)._actions if action.dest not in general | {"conninfo"}]
         lines += [line for action in own for line in _option(action)]
-        if notes := command.notes():
+        if notes := command_named(name).notes():
             lines += [".PP", ".nf", *(_line(line) for line in notes.strip().splitlines()), ".fi"]
     lines += [".SH OPTIONS", *(line for action in watch if action.dest not in shared for line in _option(action))]
     lines += [line for action in watch if action.dest in shared for line in _option(action)]
@@ -88,3 +97,6 @@ def _text(text: str, *, dash: bool = True) -> str:
     found = found.replace("'", "\\(aq").replace("`", "\\(ga")
     found = found.replace("-", "\\-") if dash else found
     return re.sub(r"[^\x00-\x7f]", lambda match: f"\\[u{ord(match[0]):04X}]", found)
+
+
+COMMAND = Command(run, connects=False, loads=False)

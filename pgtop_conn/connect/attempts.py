@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING
 from pgtop_conn.model.errors import ConnectError, Failure, PasswordNeeded, SlotsExhausted
 from pgtop_conn.model.snapshot import HOST_DOOR, WALSENDER_DOOR
 from pgtop_conn.model.source import Source
-from pgtop_conn.program import PROGRAM
 from pgtop_conn.sources.role_memory import recall
-from pgtop_conn.terminal import streams
-from pgtop_conn.terminal.console import told
+from pgtop_conn.terminal.console import connecting, tell
 
 if TYPE_CHECKING:
     from pgtop_conn.postgres.conninfo.conninfo import ConnInfo
@@ -62,7 +60,7 @@ class Way:
         hosts = () if self.waiting else self.info.hosts
         self.waiting = True
         try:
-            with told(hosts):
+            with connecting(hosts):
                 return await Session.open(self.info, by_door=by_door)
         except PasswordNeeded as error:
             if self.ask is None or self.info.password is not None:
@@ -71,7 +69,7 @@ class Way:
                 # Who keeps a password file wonders why there is a question at all.
                 tell(str(error))
         self.info = self.info.with_password(self.ask(self.info.user))
-        with told(hosts):
+        with connecting(hosts):
             return await Session.open(self.info, by_door=by_door)
 
     async def host(self) -> Source:
@@ -153,8 +151,3 @@ async def waited(opening: Opening, error: ConnectError) -> Source:
         else:
             tell(f"in after {time.monotonic() - began:.0f} s and {refusals} refusals")
             return source
-
-
-def tell(text: str) -> None:
-    """A line for the user that is no output of the command."""
-    streams.say(f"{PROGRAM}: {text}\n")

@@ -29,8 +29,11 @@ class Login:
     typed: tuple[str, ...] = ()
 
 
-def login_of(found: Mapping[str, Any]) -> Login:
-    """The connection part of the command line; -d may hold a whole CONNINFO, as with psql. Raises BadInput."""
+def login_of(found: Mapping[str, Any], typed: tuple[str, ...] = ()) -> Login:
+    """The connection part of the command line, which is `typed`; -d may hold a whole CONNINFO, as with psql.
+
+    Raises BadInput.
+    """
     conninfo, database = found.get("conninfo"), found.get("dbname")
     if conninfo is None and database and ("=" in database or "://" in database):
         conninfo, database = database, None
@@ -44,5 +47,5 @@ def login_of(found: Mapping[str, Any]) -> Login:
         database=database,
         never_ask=found.get("no_password", False),
         always_ask=found.get("password", False),
-        typed=tuple(found.get("typed", ())),
+        typed=typed,
     )

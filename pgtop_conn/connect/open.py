@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from pgtop_conn import config, folders
-from pgtop_conn.connect.attempts import Way, enter, tell
+from pgtop_conn.connect.attempts import Way, enter
 from pgtop_conn.connect.login import Login
 from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
 from pgtop_conn.model.source import Source
 from pgtop_conn.sources.journaled import Audited
 from pgtop_conn.sources.role_memory import Remembered, trouble
+from pgtop_conn.terminal.console import tell
 
 
 async def open_source(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pgtop_conn.cli import main
+from pgtop_conn.commands.common.screen_options import view_of
 from pgtop_conn.commands.config import lines_of, template
-from pgtop_conn.commands.watch.run import view_of
 from pgtop_conn.config import PRESETS, SETTINGS, Settings, load
 from pgtop_conn.model.filters.language import parse
 from pgtop_conn.storage.layout import Layout, Layouts

@@ -67,9 +67,9 @@ def test_collections_wait_while_a_command_starts() -> None:
     code = "\n".join(
         [
             "import gc, sys",
-            "from pgtop_conn import running",
+            "from pgtop_conn.commands.common.run import COLLECT_SELDOM, run_async",
             "async def thresholds(): return gc.get_threshold()",
-            "print(running._run(thresholds())[0] == running.COLLECT_SELDOM)",
+            "print(run_async(thresholds())[0] == COLLECT_SELDOM)",
         ]
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pgtop_conn.terminal.console import told
+from pgtop_conn.terminal.console import connecting
 from tests.support.fake_source import until
 
 HOSTS = ["db.example.org:5432"]
@@ -32,7 +32,7 @@ class Stderr:
 async def test_a_terminal_is_told_where_to_and_how_to_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
     stderr = Stderr(terminal=True)
     monkeypatch.setattr("sys.stderr", stderr)
-    with told(HOSTS, 0.0):
+    with connecting(HOSTS, 0.0):
         await until(lambda: bool(stderr.text))
     assert stderr.text == "pgtop-conn: connecting to db.example.org:5432 … (Ctrl-C ends it)\n"
 
@@ -40,7 +40,7 @@ async def test_a_terminal_is_told_where_to_and_how_to_end_it(monkeypatch: pytest
 async def test_who_connects_quickly_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stderr = Stderr(terminal=True)
     monkeypatch.setattr("sys.stderr", stderr)
-    with told([*HOSTS, "other"], 0.0):
+    with connecting([*HOSTS, "other"], 0.0):
         pass
     await asyncio.sleep(0)
     assert stderr.text == ""
@@ -49,7 +49,7 @@ async def test_who_connects_quickly_reads_nothing(monkeypatch: pytest.MonkeyPatc
 async def test_a_pipe_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stderr = Stderr(terminal=False)
     monkeypatch.setattr("sys.stderr", stderr)
-    with told(HOSTS, 0.0):
+    with connecting(HOSTS, 0.0):
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     assert stderr.text == ""

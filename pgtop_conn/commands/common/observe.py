@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
@@ -17,7 +16,7 @@ from pgtop_conn.model.signalling.server_identity import place_of
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
-from pgtop_conn.terminal import streams
+from pgtop_conn.terminal.console import overwrite
 from pgtop_conn.view.table.groups import group_counts
 
 #: The longest pause between two polls: few seconds are watched, so a longer interval would see too little.
@@ -91,7 +90,7 @@ async def observe(
     budget = seen.take(snapshot)
     try:
         while (left := watch.left_s(monotonic() - began, seen.observation, snapshot)) > 0:
-            tell(f"watching for {left:.0f} s more, to see what grows and what is used")
+            overwrite(f"watching for {left:.0f} s more, to see what grows and what is used")
             await asyncio.sleep(min(every_s, left))
             try:
                 snapshot = await source.poll()
@@ -99,12 +98,6 @@ async def observe(
                 continue
             budget = seen.take(snapshot)
     finally:
-        tell("")
+        overwrite("")
     seen.observation.refresh(snapshot)
     return snapshot, budget, seen.observation
-
-
-def tell(text: str) -> None:
-    """One line on the terminal that writes over itself; a file or a pipe hears nothing of it."""
-    if sys.stderr.isatty():
-        streams.say(f"\r{text}\x1b[K")

@@ -6,11 +6,11 @@ Imported for --help: nothing here loads more than argparse and the settings.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import IO, NoReturn
 
 from pgtop_conn import __version__, config
+from pgtop_conn.commands.common.command import command_named
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.program import PROGRAM
 from pgtop_conn.terminal import streams
@@ -32,40 +32,20 @@ class _Parser(argparse.ArgumentParser):
         streams.write(message)
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """`arguments` adds the command's own to its parser; `connects` says whether it takes CONNINFO."""
-
-    help: str
-    run: Callable[[argparse.Namespace, config.Settings], int]
-    arguments: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
-    connects: bool = True
-    #: What --help says at the end; asked for only when the command is the one to run.
-    notes: Callable[[], str] = lambda: ""
-    #: Shared options that it does not take, by the names of their fields.
-    without: frozenset[str] = frozenset()
-    #: Whether the settings are read before it runs; one that helps with them must run when they can't be.
-    loads: bool = True
-    #: How it tells that it can't be done, and with which exit code; None is a line on stderr and 2.
-    complain: Callable[[str], int] | None = None
-    #: Its exit code where stdout can't be written; None is 1 and a line on stderr.
-    without_output: int | None = None
-
-
 EPILOG = """\
 CONNINFO is what psql takes: a URI, a key=value string, or a database name. The environment (PGHOST, PGUSER, ...)
 and .pgpass work as with psql. A password is asked for on the terminal, never taken from the command line.
 """
 
 
-def parser_of(name: str, commands: Mapping[str, Command]) -> argparse.ArgumentParser:
-    """The parser of one command; `watch`, the default one, lists them all."""
-    command = commands[name]
+def parser_of(name: str, commands: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The parser of one of `commands`, which has a line of help for each; `watch`, the default one, lists them all."""
+    command = command_named(name)
     usage = f"{PROGRAM} [watch]" if name == "watch" else f"{PROGRAM} {name}"
-    listed = "".join(f"  {other:<10} {entry.help}\n" for other, entry in commands.items())
+    listed = "".join(f"  {other:<10} {told}\n" for other, told in commands.items())
     parser = _Parser(
         prog=usage,
-        description=command.help,
+        description=commands[name],
         epilog=EPILOG * command.connects + (f"\ncommands:\n{listed}" if name == "watch" else command.notes()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,

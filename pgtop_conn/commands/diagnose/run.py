@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from pgtop_conn.commands.common.observe import UNTIL_STABLE, Watch, observe, tell
+from pgtop_conn.commands.common.observe import UNTIL_STABLE, Watch, observe
 from pgtop_conn.commands.common.rich_lines import capturing_console, draws, rich_line
 from pgtop_conn.commands.diagnose.options import Request
 from pgtop_conn.config import Settings
@@ -27,6 +27,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.storage.report_files import make_report
+from pgtop_conn.terminal.console import overwrite
 from pgtop_conn.view.dialogs.diagnosis import Section, remedy_rows, sections
 from pgtop_conn.view.findings import cautions, document, unknowns
 from pgtop_conn.view.status import server_lines
@@ -52,9 +53,9 @@ async def diagnose(source: Source, settings: Settings, request: Request, journal
     """Watch, ask for the facts, find the causes, and tell them in the form that was asked for."""
     earlier = recorded(request.recording) if request.recording is not None else ()
     snapshot, budget, observation = await observe(source, settings, _watch(request), earlier)
-    tell("reading settings and the server's log")
+    overwrite("reading settings and the server's log")
     facts = await source.facts()
-    tell("")
+    overwrite("")
     case = Case.of(snapshot, budget, observation, facts, request.ram)
     tags = tags_of(snapshot, settings.labels, observation.leaks(snapshot))
     found = narrowed(case, tags, settings.filter)

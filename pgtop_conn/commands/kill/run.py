@@ -14,6 +14,7 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from pgtop_conn.commands.common.exit_codes import DONE, NOT_ALL, REFUSED
 from pgtop_conn.commands.common.look import look
 from pgtop_conn.commands.common.observe import UNTIL_STABLE, Watch
 from pgtop_conn.commands.common.rich_lines import capturing_console
@@ -29,12 +30,10 @@ from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import WHATEVER, Action, Outcome, Source, Status, Target
 from pgtop_conn.model.text import one_line
 from pgtop_conn.monitor.campaign import PER_SECOND, Campaign, Progress, as_wanted
-from pgtop_conn.terminal import streams
+from pgtop_conn.terminal.console import overwrite
 from pgtop_conn.view import format
 from pgtop_conn.view.dialogs import plan as plans
 from pgtop_conn.view.table.columns import STATE_SHORT
-
-DONE, NOT_ALL, REFUSED = 0, 1, 2
 
 DEFAULTS = Settings()
 
@@ -161,9 +160,9 @@ def _show_progress(progress: Progress) -> None:
     """One line on the terminal that writes over itself."""
     known = len(progress.outcomes)
     # A terminal that is gone must not end what is being sent.
-    streams.say(f"\r{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known\x1b[K")
+    overwrite(f"{progress.phase}: {progress.sent} of {progress.total} signalled, end of {known} known")
     if known == progress.total:
-        streams.say("\r\x1b[K")
+        overwrite("")
 
 
 async def _after(source: Source, order: Order, plan: Plan, seen: Snapshot, outcomes: tuple[Outcome, ...]) -> Answer:

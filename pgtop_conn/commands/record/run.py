@@ -6,19 +6,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
+from pgtop_conn.commands.common.exit_codes import DONE, NOT_ALL
 from pgtop_conn.commands.common.observe import Seen
 from pgtop_conn.commands.record.options import Wanted
 from pgtop_conn.commands.snapshot.stream import ended_by_signals
 from pgtop_conn.config import Settings
-from pgtop_conn.connect.attempts import tell
 from pgtop_conn.model.errors import PgtopError, PollFailed
 from pgtop_conn.model.history.moments import Moment, Totals
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.monitor.pacing import Pace
 from pgtop_conn.recording.recorder import Recorder
-
-DONE, NOT_ALL = 0, 1
+from pgtop_conn.terminal.console import tell
 
 
 async def record(open_source: Callable[[], Awaitable[Source]], wanted: Wanted, settings: Settings) -> int:

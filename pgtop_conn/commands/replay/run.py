@@ -9,11 +9,10 @@ from pathlib import Path
 from statistics import median
 
 from pgtop_conn import config
-from pgtop_conn.commands.watch.run import options_of
+from pgtop_conn.commands.common.screen_options import options_of
 from pgtop_conn.model.signalling.guards import Policy
-from pgtop_conn.program import PROGRAM
 from pgtop_conn.recording.recording import Recording
-from pgtop_conn.terminal import streams
+from pgtop_conn.terminal.console import tell
 from pgtop_conn.tui.app import run
 
 #: Pauses at the beginning that tell the interval of a recording.
@@ -36,7 +35,7 @@ async def replay(path: Path, settings: config.Settings, policy: Policy) -> int:
     finally:
         await recording.close()
     if remark:
-        streams.say(f"{PROGRAM}: {remark}\n")
+        tell(remark)
     return code
 
 

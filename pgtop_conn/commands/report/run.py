@@ -27,7 +27,7 @@ EARLIEST, LATEST = 31_536_000.0, 253_370_764_800.0
 SAME_S = 30.0
 
 
-async def run(wish: Wish, settings: Settings, journal: Path) -> tuple[str, str]:
+async def report(wish: Wish, settings: Settings, journal: Path) -> tuple[str, str]:
     """Make the report: what goes to stdout, and what to stderr. Raises BadInput and ReportNotWritten."""
     recording = Recording.open(wish.recording)
     try:

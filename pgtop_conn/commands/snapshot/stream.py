@@ -16,13 +16,13 @@ from time import monotonic
 from pgtop_conn.commands.common.observe import UNTIL_STABLE, Seen
 from pgtop_conn.commands.snapshot.options import Looks
 from pgtop_conn.config import Settings
-from pgtop_conn.connect.attempts import tell
 from pgtop_conn.model.errors import PgtopError, PollFailed
 from pgtop_conn.model.filters.language import Tags, parse
 from pgtop_conn.model.history.trend import History
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.monitor.pacing import Pace
+from pgtop_conn.terminal.console import tell
 from pgtop_conn.terminal.streams import OutputLost
 
 #: A line that is being written gets so long to arrive once the end was asked for.
