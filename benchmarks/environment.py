@@ -18,6 +18,8 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 #: The product alone, as a user installs it; and what measures, with the peers that come as wheels.
 PRODUCT, TOOLS = "product", "tools"
+#: Another revision of the product, to be compared with.
+BEFORE = "before"
 WHEELS = ("pg_activity>=3.6,<4", "psycopg[binary]>=3.2,<4")
 #: Programs that are taken from PATH.
 PEERS = ("psql", "pg_top", "pgcenter")
@@ -29,11 +31,15 @@ VERSION_OPTIONS = {"pgtop-conn": "--version", "pg_activity": "--version", "pg_to
 
 def build(folder: Path) -> None:
     """Make both environments in the folder. Raises CalledProcessError when something can't be installed."""
-    for name, wanted in ((PRODUCT, (str(PROJECT),)), (TOOLS, (f"{PROJECT}[bench]", *WHEELS))):
-        venv.create(folder / name, with_pip=True)
-        python = folder / name / "bin" / "python"
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    install(folder, PRODUCT, str(PROJECT))
+    install(folder, TOOLS, f"{PROJECT}[bench]", *WHEELS)
+
+
+def install(folder: Path, name: str, *wanted: str) -> None:
+    """Make one environment with what is wanted in it. Raises CalledProcessError when something can't be installed."""
+    venv.create(folder / name, with_pip=True)
+    command = [str(python_of(folder, name)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
 def python_of(folder: Path, name: str) -> Path:
@@ -45,6 +51,7 @@ def find_programs(folder: Path) -> dict[str, str]:
     """Name to path, of all that are here."""
     programs = {
         "pgtop-conn": str(folder / PRODUCT / "bin" / "pgtop-conn"),
+        BEFORE: str(folder / BEFORE / "bin" / "pgtop-conn"),
         "python": str(python_of(folder, PRODUCT)),
         "pg_activity": str(folder / TOOLS / "bin" / "pg_activity"),
     }

@@ -1,6 +1,7 @@
 """Measures the product beside its peers, on a server and a load of its own, and writes RESULTS.md.
 
 python benchmarks/run.py [--quick] [--long] [--only steady,keys] [--sessions 50,500,2000] [--output FILE]
+python benchmarks/run.py [--quick] --against REVISION
 
 Makes two environments in a temporary folder, one with the product alone, and runs itself again in the other.
 """
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
     try:
         if given.prepared is None:
-            return prepare(sys.argv[1:] if argv is None else list(argv))
+            return prepare(sys.argv[1:] if argv is None else list(argv), given.against)
         return measure_and_clean_up(given)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--long", action="store_true", help="also 2,000 refreshes of real sessions that come and go")
     parser.add_argument("--only", type=_stages, default=EVERYTHING, help=f"some of: {','.join(environment.STAGES)}")
     parser.add_argument("--sessions", type=_counts, default=SESSIONS, help="real sessions to measure on: 50,500,2000")
+    parser.add_argument("--against", metavar="REVISION", help="compare with this revision of git, and print the ratios")
     parser.add_argument("--output", type=Path, help="where to write; a part of the measurements goes nowhere otherwise")
     parser.add_argument("--raw", type=Path, help="a file for every single figure, a line of JSON each run")
     parser.add_argument("--prepared", type=Path, help="a folder that a run with --keep has left")
@@ -91,14 +93,21 @@ def _counts(text: str) -> tuple[int, ...]:
     return counts
 
 
-def prepare(argv: Sequence[str]) -> int:
+def prepare(argv: Sequence[str], against: str | None) -> int:
     """Make the environments and go on in them; does not return unless that fails."""
+    from benchmarks.revisions import UnknownRevision, install_revision
+
     folder = Path(tempfile.mkdtemp(prefix="pgtop-conn-benchmarks-"))
     sys.stderr.write(f"installing into {folder}\n")
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
+            if against is not None:
+                install_revision(folder, against)
             environment.build(folder)
+        except UnknownRevision as error:
+            sys.stderr.write(f"run.py: {error}\n")
+            return 2
         except subprocess.CalledProcessError as error:
             sys.stderr.write(f"run.py: could not install what is needed: {error}\n")
             return 2
@@ -109,6 +118,7 @@ def prepare(argv: Sequence[str]) -> int:
 
 def measure(given: argparse.Namespace) -> int:
     """Run everything that was asked for and show what came out; exit code 0 whether goals were met or not."""
+    from benchmarks.against import compare, table
     from benchmarks.figures import Figures
     from benchmarks.laboratory import laboratory
     from benchmarks.measuring import QUICK, Effort, Session, tell_on_stderr
@@ -120,9 +130,16 @@ def measure(given: argparse.Namespace) -> int:
         about["server"] = f"PostgreSQL {made.ask('SHOW server_version').strip()}"
         session = Session(made, programs, QUICK if given.quick else Effort(), tell_on_stderr)
         try:
-            session.measure(given.only, given.sessions, long=given.long)
+            if given.against is not None:
+                compare(session)
+            else:
+                session.measure(given.only, given.sessions, long=given.long)
         finally:
             _write_raw(given.raw, [asdict(one) for one in session.records])
+    if given.against is not None:
+        facts = [f"- {name}: {value}" for name, value in {**about, "before": given.against}.items()]
+        sys.stdout.write("\n".join([*facts, "", *table(session.records)]) + "\n")
+        return 0
     notes = NOTES.read_text(encoding="utf-8") if NOTES.exists() else ""
     text = results(Figures(session.records), about, session.troubles, notes)
     sys.stdout.write(text)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import figures, goals, load, measuring, report, run, tables
+from benchmarks import against, figures, goals, load, measuring, report, run, tables
 from benchmarks.figures import OURS, PG_ACTIVITY, PGCENTER, PSQL_ALL, PYTHON, SNAPSHOT, Figure, Figures, Record
 from benchmarks.goals import GOALS, Goal, Verdict, judge, judge_all
 from benchmarks.harness import phases
@@ -30,6 +30,7 @@ from benchmarks.harness.phases import (
 from benchmarks.harness.processes import process_tree, rss_mb, spent, usage_of
 from benchmarks.harness.spec import BadSpec, KeySet, load_spec, make_spec
 from benchmarks.harness.terminal import Run, Size, clean_environment
+from benchmarks.revisions import UnknownRevision, install_revision
 from tests.support.servers import is_alive
 
 #: Draws a row of data, one more every 0.5 s, and a line for each key.
@@ -288,3 +289,22 @@ def test_memory_is_judged_and_shown_for_the_sessions_it_was_measured_on() -> Non
     judged = [one for one in judge_all(Figures(measured)) if one.verdict is not Verdict.NOT_MEASURED]
     assert [(one.goal.number, one.verdict) for one in judged] == [(6, Verdict.MET)]
     assert "| pgtop-conn, memory, 500 | 2,000 | – | – | 1.50 |" in report.results(Figures(measured), {}, [], "")
+
+
+# Two revisions.
+
+
+def test_a_ratio_is_of_the_medians_of_both_revisions() -> None:
+    figures_of = {"before": (2.0, 4.0, 100.0), "now": (3.0, 1.0, 5.0)}
+    records = [record(name, "steady", cpu_ms=value) for name, values in figures_of.items() for value in values]
+    assert against.ratio(records, "steady", "cpu_ms") == (3.0, 0.75, 3)
+    assert against.ratio(records, "steady", "rss_mb") is None
+    assert against.ratio(records[:3], "steady", "cpu_ms") is None
+    assert "| CPU a refresh, groups closed (cpu_ms) | 3 | 0.750 | 3 |" in against.table(records)
+
+
+def test_a_revision_that_is_none_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UnknownRevision, match="no-such-revision") as told:
+        install_revision(tmp_path, "no-such-revision")
+    assert "\n" not in str(told.value)
+    assert not list(tmp_path.iterdir())
