@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.postgres import small_files
-from pgtop_conn.postgres.connection.tls import Tls, Unusable, context
+from pgtop_conn.postgres.connection.tls import Unusable, context
 from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, resolve
 from pgtop_conn.postgres.conninfo.passfile import LONGEST_LINE, PasswordFile
+from pgtop_conn.postgres.conninfo.tls_options import Tls
 
 
 def password(path: Path, raw: bytes) -> ConnInfo:

@@ -21,6 +21,7 @@ from pgtop_conn.postgres.connection.own_settings import Connection
 from pgtop_conn.postgres.connection.socket import Address, HandedOver, NoTls, ask_for_tls, check_peer, dial
 from pgtop_conn.postgres.connection.wire.auth_filter import Gate
 from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, Host
+from pgtop_conn.postgres.conninfo.tls_options import attempts
 
 #: The server has no pg_hba line for a login of this kind: one of the other kind may have one.
 NOT_PERMITTED = "28000"
@@ -73,7 +74,7 @@ async def login(info: ConnInfo, host: Host, address: Address, kind: type[Link]) 
 
 async def _try_each(trying: _Login) -> Link:
     """libpq's order: after an attempt that failed for the want or the presence of TLS, the other one."""
-    ways = (False,) if trying.host.is_socket else tls.attempts(trying.info.sslmode)
+    ways = (False,) if trying.host.is_socket else attempts(trying.info.sslmode)
     first: ConnectError | None = None
     for with_tls in ways:
         try:

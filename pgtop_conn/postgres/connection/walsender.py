@@ -29,9 +29,9 @@ from pgtop_conn.model.snapshot import (
 from pgtop_conn.model.text import decode
 from pgtop_conn.postgres.connection.link import Link, Rows
 from pgtop_conn.postgres.connection.own_settings import Connection, insist
+from pgtop_conn.postgres.connection.setting_names import SETTINGS
 from pgtop_conn.postgres.conninfo.conninfo import Host
 from pgtop_conn.postgres.console import SimpleQuery, take_over
-from pgtop_conn.postgres.facts.facts import SETTINGS
 
 #: What makes the JSON the same on every server, whatever the role or the database has set.
 OUTPUT = (

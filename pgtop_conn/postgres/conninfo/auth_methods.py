@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 
+from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.lazy_regex import later
 from pgtop_conn.model.text import clean
 
+#: The ways as require_auth names them.
+METHODS = ("password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none")
 OK, PASSWORD, MD5, GSS, GSS_CONTINUE, SSPI, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 7, 8, 9, 10, 11, 12
 
 #: Code -> the way as require_auth names it. What SASL stands for depends on its mechanisms.
@@ -24,6 +27,22 @@ CONTINUES = {GSS_CONTINUE: (GSS, SSPI, GSS_CONTINUE), SASL_CONTINUE: (SASL,), SA
 #: default is 4,096 (scram_iterations), and 600,000 is what is recommended for stored passwords.
 MOST_ROUNDS = 1_000_000
 _SERVER_FIRST = later(rb"r=[^,]+,s=[A-Za-z0-9+/]+=*,i=([0-9]+)(?:,.*)?", re.DOTALL)
+
+
+def allowed_methods(text: str) -> frozenset[str]:
+    """require_auth: a list of ways, or of those that are not allowed, each with a !. Raises BadInput."""
+    if not text:
+        return frozenset(METHODS)
+    words = text.split(",")
+    names = [word.removeprefix("!") for word in words]
+    if not set(names) <= set(METHODS):
+        raise BadInput(f"require_auth lists {', '.join(METHODS)}")
+    if len(set(names)) < len(names):
+        raise BadInput("require_auth names a method twice")
+    negative = [word.startswith("!") for word in words]
+    if any(negative) != all(negative):
+        raise BadInput("require_auth lists what is allowed, or with ! what is not; not both")
+    return frozenset(METHODS) - set(names) if any(negative) else frozenset(names)
 
 
 def method_of(code: int, body: bytes) -> str:

@@ -13,14 +13,14 @@ from types import MappingProxyType
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.text import clean
-from pgtop_conn.postgres.connection import tls
-from pgtop_conn.postgres.connection.tls import Tls
-from pgtop_conn.postgres.connection.wire.auth_filter import METHODS, allowed_methods
+from pgtop_conn.postgres.conninfo import tls_options as tls
+from pgtop_conn.postgres.conninfo.auth_methods import METHODS, allowed_methods
 from pgtop_conn.postgres.conninfo.keywords import DROPPED_VARIABLES, KEYWORDS, Keyword, Use
 from pgtop_conn.postgres.conninfo.other_drivers import in_our_words, unknown
 from pgtop_conn.postgres.conninfo.parse import parse
 from pgtop_conn.postgres.conninfo.passfile import DEFAULT_SOCKET_FOLDERS, PasswordFile
 from pgtop_conn.postgres.conninfo.services import service
+from pgtop_conn.postgres.conninfo.tls_options import Tls
 
 DEFAULT_PORT = 5432
 DEFAULT_CONNECT_TIMEOUT_S = 10.0

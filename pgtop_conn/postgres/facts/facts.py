@@ -1,6 +1,6 @@
 """Facts: settings, overrides, refused logins and memory, asked for one by one so that each may fail alone.
 
-Add a setting: one name in SETTINGS.
+Add a setting: one name in connection/setting_names.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pgtop_conn.model.errors import PollFailed
 from pgtop_conn.model.facts import Facts, Memory, Override, Refused, ServerSetting
 from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.connection.link import Link
+from pgtop_conn.postgres.connection.setting_names import SETTINGS
 from pgtop_conn.postgres.facts.host_memory import Elsewhere, postmaster_of, read_memory
 from pgtop_conn.postgres.facts.log_refusals import DAY_S, Clock
 from pgtop_conn.postgres.facts.server_log import (
@@ -29,49 +30,6 @@ from pgtop_conn.postgres.facts.server_log import (
 )
 from pgtop_conn.postgres.statements import statement
 
-SETTINGS = (
-    "max_connections",
-    "superuser_reserved_connections",
-    "reserved_connections",
-    "max_wal_senders",
-    "max_prepared_transactions",
-    "shared_buffers",
-    "work_mem",
-    "hash_mem_multiplier",
-    "maintenance_work_mem",
-    "autovacuum_max_workers",
-    "autovacuum_work_mem",
-    "max_worker_processes",
-    "effective_cache_size",
-    "huge_pages",
-    "idle_in_transaction_session_timeout",
-    "idle_session_timeout",
-    "statement_timeout",
-    "lock_timeout",
-    "transaction_timeout",
-    "tcp_keepalives_idle",
-    "tcp_keepalives_interval",
-    "tcp_keepalives_count",
-    "tcp_user_timeout",
-    "client_connection_check_interval",
-    "authentication_timeout",
-    "allow_alter_system",
-    "deadlock_timeout",
-    "wal_sender_timeout",
-    "log_connections",
-    "log_disconnections",
-    "logging_collector",
-    "log_destination",
-    "log_directory",
-    "log_line_prefix",
-    "log_timezone",
-    "log_min_messages",
-    "data_directory",
-    "password_encryption",
-    "ssl",
-    "listen_addresses",
-    "cluster_name",
-)
 #: Sources of a value that comes from ALTER ROLE or ALTER DATABASE: it is our own session's, not everybody's.
 _OUR_OWN = frozenset({"global", "database", "user", "database user"})
 

@@ -19,9 +19,9 @@ from pgtop_conn.model.errors import ConnectError, PollFailed
 from pgtop_conn.model.slots import SlotBudget, SlotKind
 from pgtop_conn.model.snapshot import WALSENDER_DOOR, Backend, Snapshot
 from pgtop_conn.model.source import Action, Status, Target
+from pgtop_conn.postgres.connection.setting_names import SETTINGS as NAMES
 from pgtop_conn.postgres.connection.walsender import written
 from pgtop_conn.postgres.conninfo.conninfo import resolve
-from pgtop_conn.postgres.facts.facts import SETTINGS as NAMES
 from pgtop_conn.postgres.session import Session
 from tests.conftest import VERSIONS, MakeCluster
 from tests.support.certificates import Authority

@@ -12,7 +12,8 @@ import pytest
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput, ConnectError
 from pgtop_conn.postgres.connection.connect import connect
-from pgtop_conn.postgres.connection.wire.auth_filter import METHODS, Gate, allowed_methods
+from pgtop_conn.postgres.connection.wire.auth_filter import Gate
+from pgtop_conn.postgres.conninfo.auth_methods import METHODS, allowed_methods
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import own_pids

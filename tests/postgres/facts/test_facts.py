@@ -13,8 +13,8 @@ import pytest
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import SourceLost
 from pgtop_conn.model.facts import Facts, Override
+from pgtop_conn.postgres.connection.setting_names import SETTINGS
 from pgtop_conn.postgres.conninfo.conninfo import resolve
-from pgtop_conn.postgres.facts.facts import SETTINGS
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession, own_pids

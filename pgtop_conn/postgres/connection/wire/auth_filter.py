@@ -11,13 +11,14 @@ import asyncio
 import ssl
 from typing import Any
 
-from pgtop_conn.model.errors import BadInput, ConnectError, Failure
+from pgtop_conn.model.errors import ConnectError, Failure
 from pgtop_conn.postgres.connection.tls import ALPN
 from pgtop_conn.postgres.connection.wire.message_limits import LOGIN_MOST_BYTES, Watched
 from pgtop_conn.postgres.connection.wire.relay import Relay
 from pgtop_conn.postgres.connection.wire.server_messages import Mending, mended
 from pgtop_conn.postgres.conninfo.auth_methods import (
     CONTINUES,
+    METHODS,
     OK,
     SASL,
     SASL_CONTINUE,
@@ -27,8 +28,6 @@ from pgtop_conn.postgres.conninfo.auth_methods import (
     unanswerable,
 )
 
-METHODS = ("password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none")
-
 #: Messages that a server may send before it says that the login is done.
 _KNOWN = b"REN"
 _NEGOTIATE = ord("v")
@@ -36,22 +35,6 @@ _REQUEST = ord("R")
 #: Type, length and code of a request.
 _SHORTEST_REQUEST = 9
 _NOT_POSTGRESQL = "what answers there is not PostgreSQL"
-
-
-def allowed_methods(text: str) -> frozenset[str]:
-    """require_auth: a list of ways, or of those that are not allowed, each with a !. Raises BadInput."""
-    if not text:
-        return frozenset(METHODS)
-    words = text.split(",")
-    names = [word.removeprefix("!") for word in words]
-    if not set(names) <= set(METHODS):
-        raise BadInput(f"require_auth lists {', '.join(METHODS)}")
-    if len(set(names)) < len(names):
-        raise BadInput("require_auth names a method twice")
-    negative = [word.startswith("!") for word in words]
-    if any(negative) != all(negative):
-        raise BadInput("require_auth lists what is allowed, or with ! what is not; not both")
-    return frozenset(METHODS) - set(names) if any(negative) else frozenset(names)
 
 
 class Gate(Relay):
