@@ -169,6 +169,9 @@ class Synthetic:
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         raise NotImplementedError("nobody is signalled here")
 
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        """Nobody here needs to know."""
+
     async def facts(self) -> Facts:
         return NO_FACTS
 

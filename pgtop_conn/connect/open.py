@@ -17,8 +17,8 @@ from pgtop_conn.connect.attempts import Way, enter
 from pgtop_conn.connect.login import Login
 from pgtop_conn.model.errors import ConnectError, Failure, SlotsExhausted
 from pgtop_conn.model.source import Source
-from pgtop_conn.sources.journaled import Audited
-from pgtop_conn.sources.role_memory import Remembered, trouble
+from pgtop_conn.sources.journaled import Journaled
+from pgtop_conn.sources.role_memory import RoleMemory, trouble
 from pgtop_conn.terminal.console import tell
 
 
@@ -58,7 +58,7 @@ async def open_source(
 
         error.advice = advice(Refused(error, info, login.typed, way.host_is_at_hand, _nearby(error)))
         raise
-    return Audited(Remembered(source, folders.state_folder()), folders.journal_file())
+    return Journaled(RoleMemory(source, folders.state_folder()), folders.journal_file())
 
 
 def _nearby(error: SlotsExhausted) -> bool:

@@ -1,6 +1,6 @@
 """Source: where snapshots come from and where signals go. The only abstract type of the program.
 
-Implemented by postgres.Session, by audit.Audited around any other, and by the tests' fake.
+Implemented by postgres.Session, by sources.Journaled around any other, and by the tests' fake.
 """
 
 from __future__ import annotations
@@ -133,6 +133,10 @@ class Source(Protocol):
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """Signal each target by a statement of its own; one Outcome each, in order. One refusal stops no other."""
+        ...
+
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        """Take note of how a session ended that was signalled. Whoever signals calls it, once for each signal."""
         ...
 
     async def facts(self) -> Facts:

@@ -260,9 +260,14 @@ class Campaign:
                 paused_s += pause_s
             looks += 1
             await self._seen()
+        why = f"its end was not seen: {self._trouble}" if self._trouble else "its end was not waited for"
+        for outcome in self._following_cancels.abandon(why):
+            self._settle(Action.CANCEL, outcome)
+        for outcome in self._following.abandon(why):
+            self._settle(self._plan.action, outcome)
         for target in self._plan.targets:
             if target.key not in self._ended:
-                self._end(self._unseen(target))
+                self._end(self._unseen(target, why))
 
     def _open(self) -> bool:
         """Whether a signalled session's end is not known."""
@@ -270,14 +275,13 @@ class Campaign:
             target.key not in self._ended and self._cancelled.get(target.key) is None for target in self._plan.targets
         )
 
-    def _unseen(self, target: Target) -> Outcome:
-        """How a session ends of which no look told."""
+    def _unseen(self, target: Target, why: str) -> Outcome:
+        """How a session ends that was cancelled, and not terminated any more."""
         cancelled = self._cancelled.get(target.key)
-        if cancelled is not None:
-            why = f"{self._trouble or STOPPED} before it was terminated"
-            return replace(cancelled, detail=f"{cancelled.detail}; {why}" if cancelled.detail else why)
-        why = f"its end was not seen: {self._trouble}" if self._trouble else "its end was not waited for"
-        return Outcome(target, Status.UNKNOWN, why)
+        if cancelled is None:
+            return Outcome(target, Status.UNKNOWN, why)
+        why = f"{self._trouble or STOPPED} before it was terminated"
+        return replace(cancelled, detail=f"{cancelled.detail}; {why}" if cancelled.detail else why)
 
     async def _seen(self) -> Snapshot | None:
         """Look, and settle what the look shows; None when the server could not be looked at."""
@@ -293,13 +297,18 @@ class Campaign:
             self._trouble = str(relation)
             self._stop.set()
         for outcome in self._following_cancels.observe(snapshot):
-            if outcome.status in (Status.GONE, Status.UNKNOWN):
-                self._end(outcome)
-            elif outcome.target.key in self._cancelled:
-                self._cancelled[outcome.target.key] = outcome
+            self._settle(Action.CANCEL, outcome)
         for outcome in self._following.observe(snapshot):
-            self._end(outcome)
+            self._settle(self._plan.action, outcome)
         return snapshot if relation.tells else None
+
+    def _settle(self, action: Action, outcome: Outcome) -> None:
+        """The end of a signal: told to the source, whose journal has it; a session that was only cancelled goes on."""
+        self._source.settle(action, outcome)
+        if action is self._plan.action or outcome.status in (Status.GONE, Status.UNKNOWN):
+            self._end(outcome)
+        elif outcome.target.key in self._cancelled:
+            self._cancelled[outcome.target.key] = outcome
 
     def _end(self, outcome: Outcome) -> None:
         """The first end counts."""

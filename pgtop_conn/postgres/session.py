@@ -107,6 +107,9 @@ class Session:
         """One statement for each target, in order; see signals.py for what the server re-checks."""
         return await signal_each(self._link, action, targets, self._reader.raw_names)
 
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        """Nobody here needs to know."""
+
     async def facts(self) -> Facts:
         """What a diagnosis asks beyond the polls; these may go out between its statements.
 

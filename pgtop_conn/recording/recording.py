@@ -134,6 +134,9 @@ class Recording:
         """Nothing is sent."""
         return [Outcome(target, Status.NOT_SENT, THIS_IS_A_RECORDING) for target in targets]
 
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        """Nobody here needs to know."""
+
     async def facts(self) -> Facts:
         """A recording holds none."""
         at = self._times[max(0, min(self.position, len(self._times)) - 1)]

@@ -1,13 +1,11 @@
-"""Audited: a Source that writes every signal and how it ended to a journal of JSON lines, then passes it on.
+"""Journaled: a Source that writes every signal and how it ended to a journal of JSON lines, then passes it on.
 
-Three kinds of lines: `asked` (before anything is sent), `sent` (what the server said) and `settled` (what the polls
-that followed showed). The file is created 0600 and only ever appended to.
+Three kinds of lines: `asked` (before anything is sent), `sent` (what the server said) and `settled` (how the session
+ended, as the campaign found that sent the signal). The file is created 0600 and only ever appended to.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -17,10 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.facts import Facts
-from pgtop_conn.model.signalling.server_identity import place_of
-from pgtop_conn.model.signalling.verification import Verification
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Target
@@ -30,35 +25,22 @@ from pgtop_conn.view.format import iso
 
 log = logging.getLogger(__name__)
 
-#: How long leaving waits for the end of what was just signalled.
-LAST_LOOK_S = 0.8
-LAST_LOOK_EVERY_S = 0.2
 #: Characters of what was typed, and of what a server said: a line has a bound, so that a reader may have one.
 _TEXT_MOST = 4000
 
 
-class Audited:
+class Journaled:
     """A Source around another one. A journal that can't be written never stops a rescue: the outcome says so."""
 
     def __init__(self, source: Source, journal: Path) -> None:
         self._source = source
         self._journal = journal
-        #: By action, since an escalation signals the same session twice.
-        self._following = {action: Verification() for action in Action}
         self._last: Snapshot | None = None
 
-    @property
-    def _pending(self) -> int:
-        return sum(verification.pending for verification in self._following.values())
-
     async def poll(self) -> Snapshot:
-        """Poll, and write down which signalled sessions this snapshot settles."""
-        snapshot = await self._source.poll()
-        self._last = snapshot
-        for action, verification in self._following.items():
-            for outcome in verification.observe(snapshot):
-                self._write("settled", action, outcome.target, str(outcome.status), outcome.detail)
-        return snapshot
+        """Poll; the lines tell of the server and its slots as they were then."""
+        self._last = await self._source.poll()
+        return self._last
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """Write down what is asked, pass it on, write down each answer."""
@@ -66,21 +48,20 @@ class Audited:
         outcomes = await self._source.signal(action, targets)
         for outcome in outcomes:
             failures.add(self._write("sent", action, outcome.target, str(outcome.status), outcome.detail))
-        self._following[action].expect(action, outcomes, place_of(self._last) if self._last else None)
         failure = next((text for text in failures if text), "")
         return [_noted(outcome, failure) for outcome in outcomes] if failure else outcomes
+
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        """Write down how the session ended."""
+        self._write("settled", action, outcome.target, str(outcome.status), outcome.detail)
+        self._source.settle(action, outcome)
 
     async def facts(self) -> Facts:
         """Pass the question on."""
         return await self._source.facts()
 
     async def close(self) -> None:
-        """Look once or twice more for the end of what was signalled just now, then end the session."""
-        with contextlib.suppress(PgtopError, TimeoutError):
-            async with asyncio.timeout(LAST_LOOK_S):
-                while self._pending:
-                    await self.poll()
-                    await asyncio.sleep(LAST_LOOK_EVERY_S if self._pending else 0)
+        """End the session."""
         await self._source.close()
 
     def _write(self, event: str, action: Action, target: Target, status: str = "", detail: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Remembered: a Source that writes down which roles of a server are superusers or replicate, and passes polls on.
+"""RoleMemory: a Source that writes down which roles of a server are superusers or replicate, and passes polls on.
 
 The host door has only names to go by; these are what it protects when the server can't be asked any more.
 No server can take the room of another one's names, and a file that can't be read is kept beside a new one.
@@ -99,7 +99,7 @@ def trouble(folders: Sequence[Path]) -> str:
     return "; ".join(said)
 
 
-class Remembered:
+class RoleMemory:
     """A Source around another one. A file that can't be written is logged and changes nothing else."""
 
     def __init__(self, source: Source, folder: Path) -> None:
@@ -120,6 +120,10 @@ class Remembered:
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """Pass it on."""
         return await self._source.signal(action, targets)
+
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        """Pass it on."""
+        self._source.settle(action, outcome)
 
     async def facts(self) -> Facts:
         """Pass the question on."""

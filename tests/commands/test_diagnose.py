@@ -231,6 +231,9 @@ class Flickering:
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         raise AssertionError("a diagnosis signals nobody")
 
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        return
+
     async def facts(self) -> Facts:
         return NO_FACTS
 

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from pgtop_conn.model.facts import NO_FACTS, Facts
+from pgtop_conn.model.signalling.guards import Policy
+from pgtop_conn.model.signalling.plan import make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.sources.journaled import Audited
+from pgtop_conn.monitor.campaign import Campaign, Phase, Progress
+from pgtop_conn.sources.journaled import Journaled
 from tests.support.factories import make_backend, make_own, make_snapshot
 
 
@@ -30,6 +33,9 @@ class Scripted:
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         return [Outcome(target, status) for target, status in zip(targets, self.statuses, strict=True)]
 
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        return
+
     async def facts(self) -> Facts:
         return NO_FACTS
 
@@ -39,11 +45,11 @@ class Scripted:
 
 async def run(journal: Path) -> list[Outcome]:
     first = make_snapshot([make_own(), make_backend(1), make_backend(2, role='evil"\n{')])
-    source = Audited(Scripted([first, make_snapshot([make_own()])], [Status.SIGNALLED, Status.DENIED]), journal)
+    source = Journaled(Scripted([first], [Status.SIGNALLED, Status.DENIED]), journal)
     snapshot = await source.poll()
     targets = [Target.of(backend, "marks") for backend in snapshot.backends if backend.pid in (1, 2)]
     outcomes = await source.signal(Action.TERMINATE, targets)
-    await source.poll()
+    source.settle(Action.TERMINATE, Outcome(targets[0], Status.GONE))
     await source.close()
     return outcomes
 
@@ -89,14 +95,37 @@ async def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert other.read_text() == "untouched"
 
 
-async def test_leaving_right_after_a_signal_still_learns_its_end(tmp_path: Path) -> None:
+class Stops:
+    """Stops a campaign as soon as its signals are out, and a second time for the watching."""
+
+    campaign: Campaign | None = None
+
+    def report(self, progress: Progress) -> None:
+        if self.campaign is not None and progress.phase is Phase.VERIFY and not progress.stopped:
+            self.campaign.stop()
+            self.campaign.stop()
+
+
+@pytest.mark.parametrize("status", [Status.SIGNALLED, Status.DENIED])
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_the_journal_says_of_each_session_what_the_campaign_says(
+    tmp_path: Path, status: Status, stopped: bool
+) -> None:
+    """Whoever leaves at once does not see the end; a poll that sees it later changes no outcome that was told."""
     journal = tmp_path / "journal.jsonl"
     first = make_snapshot([make_own(), make_backend(1)])
-    source = Audited(Scripted([first, first, make_snapshot([make_own()])], [Status.SIGNALLED]), journal)
+    source = Journaled(Scripted([first, first, *[make_snapshot([make_own()])] * 3], [status]), journal)
     snapshot = await source.poll()
-    await source.signal(Action.TERMINATE, [Target.of(snapshot.backends[1])])
+    plan = make_plan(Action.TERMINATE, [Target.of(snapshot.backends[1], "marks")], snapshot, Policy())
+    stops = Stops()
+    campaign = Campaign(source, source.poll, plan, Policy(), report=stops.report)
+    stops.campaign = campaign if stopped else None
+    (outcome,) = await campaign.run()
+    await source.poll()
     await source.close()
-    assert json.loads(journal.read_text().splitlines()[-1])["status"] == "gone"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert (lines[-1]["status"], lines[-1]["detail"] or "") == (str(outcome.status), outcome.detail)
+    assert sum(line["event"] == "settled" for line in lines) == (status is Status.SIGNALLED)
 
 
 async def test_who_is_the_account_not_what_a_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Role, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
-from pgtop_conn.sources.role_memory import FILE, MOST_SERVERS, Remembered, recall
+from pgtop_conn.sources.role_memory import FILE, MOST_SERVERS, RoleMemory, recall
 from tests.support.factories import make_own, make_snapshot
 
 
@@ -25,6 +25,9 @@ class One:
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         return []
+
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        return
 
     async def facts(self) -> Facts:
         return NO_FACTS
@@ -41,7 +44,7 @@ async def see(folder: Path, port: int, names: Sequence[str], host: str = "/run/p
         for oid, name in enumerate(names, 1)
     }
     server = replace(snapshot.server, host=host, port=port)
-    await Remembered(One(replace(snapshot, server=server, roles=roles)), folder).poll()
+    await RoleMemory(One(replace(snapshot, server=server, roles=roles)), folder).poll()
 
 
 async def test_a_server_with_many_roles_leaves_the_others_protected(tmp_path: Path) -> None:

@@ -72,6 +72,9 @@ class FakeSource:
         finally:
             self.asking -= 1
 
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        """Nobody here needs to know."""
+
     async def facts(self) -> Facts:
         self._enter()
         self.facts_asked += 1

@@ -47,6 +47,12 @@ class Verification:
             if outcome.status is Status.SIGNALLED:
                 self._pending[outcome.target.key] = _Pending(action, outcome.target, note=outcome.note, place=place)
 
+    def abandon(self, why: str) -> list[Outcome]:
+        """Follow nobody any more; the end of those who were is unknown."""
+        left = [Outcome(pending.target, Status.UNKNOWN, why, pending.note) for pending in self._pending.values()]
+        self._pending.clear()
+        return left
+
     def observe(self, snapshot: Snapshot) -> list[Outcome]:
         """Outcomes that this snapshot settles; each target is settled once."""
         settled = []

@@ -135,6 +135,9 @@ class HostDoor:
         await self._still_there()
         return [self._signal(action, target) for target in targets]
 
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        """Nobody here needs to know."""
+
     async def facts(self) -> Facts:
         """Nothing can be asked through this door."""
         return NO_FACTS

@@ -23,7 +23,7 @@ from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
 from pgtop_conn.monitor.campaign import Campaign
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.sources.journaled import Audited
+from pgtop_conn.sources.journaled import Journaled
 from tests.conftest import VERSIONS, MakeCluster
 from tests.matrix.test_standby import _copy
 from tests.program.test_cli import run
@@ -71,6 +71,9 @@ class Switching:
         if self._left == 0:
             self._switch()
         return outcomes
+
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        self._source.settle(action, outcome)
 
     async def look(self) -> Snapshot:
         """The next poll that succeeds: one that finds the connection lost says so first."""
@@ -128,7 +131,7 @@ async def test_an_address_that_leads_to_another_server_tells_nothing_of_who_was_
     connections = await crowd(first, clients, 3)
     innocent = await crowd(second, clients, 3)
     lead_to(proxy, first)
-    source = Audited(await Session.open(resolve(through(proxy), environ={})), tmp_path / "journal")
+    source = Journaled(await Session.open(resolve(through(proxy), environ={})), tmp_path / "journal")
     outcomes = await killed_across(source, lambda: lead_to(proxy, second), [connections[0].get_server_pid()])
     assert (outcomes[0].status, outcomes[0].detail) == (Status.UNKNOWN, "another server answers now")
     assert statuses(outcomes[1:]) == [Status.NOT_SENT] * 2

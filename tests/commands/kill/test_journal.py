@@ -20,7 +20,7 @@ from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.signalling.journal import Damage, entries, read
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.sources.journaled import Audited
+from pgtop_conn.sources.journaled import Journaled
 from tests.support.factories import make_backend, make_own, make_snapshot
 
 
@@ -46,6 +46,9 @@ class Scripted:
             for target in targets
         ]
 
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        return
+
     async def facts(self) -> Facts:
         return NO_FACTS
 
@@ -57,11 +60,12 @@ async def written(path: Path) -> None:
     """Three signals: 1 is gone afterwards, 2 is not settled, 3 is denied; then 1 of another time."""
     rows = [make_backend(pid, app="x\x1b[31m") for pid in (1, 2, 3)]
     first = make_snapshot([make_own(), *rows])
-    source = Audited(Scripted(first, make_snapshot([make_own(), rows[1]])), path)
+    source = Journaled(Scripted(first, make_snapshot([make_own(), rows[1]])), path)
     await source.poll()
     for backend in rows:
         await source.signal(Action.TERMINATE, [Target.of(backend, "marks", "too\nmany")])
     await source.poll()
+    source.settle(Action.TERMINATE, Outcome(Target.of(rows[0], "marks", "too\nmany"), Status.GONE))
 
 
 async def test_what_was_asked_sent_and_settled_is_one_line(tmp_path: Path) -> None:
@@ -163,7 +167,7 @@ async def test_an_answer_whose_question_was_lost_is_told(tmp_path: Path) -> None
 async def test_what_may_have_been_typed_at_any_length_still_makes_a_line(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     snapshot = make_snapshot([make_own(), make_backend(1)])
-    source = Audited(Scripted(snapshot), path)
+    source = Journaled(Scripted(snapshot), path)
     await source.poll()
     await source.signal(Action.TERMINATE, [Target.of(snapshot.backends[1], "f" * 10**6, "r" * 10**6)])
     out, remark = journal(path, None, as_json=True)
@@ -177,7 +181,7 @@ async def test_a_fifo_in_its_place_holds_nobody(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is not a regular file"):
         journal(path, None, as_json=False)
     snapshot = make_snapshot([make_own(), make_backend(1)])
-    source = Audited(Scripted(snapshot), path)
+    source = Journaled(Scripted(snapshot), path)
     await source.poll()
     (outcome,) = await source.signal(Action.TERMINATE, [Target.of(snapshot.backends[1])])
     assert outcome.note == "the journal was not written: is not a regular file"

@@ -23,7 +23,7 @@ from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, resolve
 from pgtop_conn.postgres.host_door.door import HostDoor
 from pgtop_conn.postgres.host_door.processes import children, look, send
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.sources.role_memory import FILE, Remembered, place, recall, trouble
+from pgtop_conn.sources.role_memory import FILE, RoleMemory, place, recall, trouble
 from pgtop_conn.view.dialogs import plan as plans
 from tests.conftest import VERSIONS, MakeCluster
 from tests.support.servers import Clients, Connection
@@ -201,7 +201,7 @@ async def test_a_role_seen_by_sql_stays_protected(
     ]
     for name in names:
         await clients(cluster, role=name)
-    source = Remembered(await Session.open(info_of(cluster)), tmp_path)
+    source = RoleMemory(await Session.open(info_of(cluster)), tmp_path)
     await source.poll()
     await source.close()
     admin = await clients(cluster)

@@ -43,6 +43,9 @@ class Watched:
         TALLY.signals += len(sent)
         return outcomes
 
+    def settle(self, action: Action, outcome: Outcome) -> None:
+        return
+
     async def facts(self) -> Facts:
         return NO_FACTS
 
