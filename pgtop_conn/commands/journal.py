@@ -13,7 +13,7 @@ from textwrap import indent
 from pgtop_conn import folders
 from pgtop_conn.commands.common.command import Command, Invocation
 from pgtop_conn.commands.common.exit_codes import DONE
-from pgtop_conn.commands.kill.options import count
+from pgtop_conn.commands.common.values import count
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.signalling.journal import Damage, Entry, entries
 from pgtop_conn.model.text import clean
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(invocation: Invocation) -> int:
     """Print the entries; the exit code."""
     found = invocation.found
-    last = count(found, "last", 0) if "last" in found else None
+    last = count(found["last"], "last") if "last" in found else None
     write = partial(streams.write, flush=False)
     remark = journal(folders.journal_file(), last, write, as_json=found.get("json", False))
     return answer("", remark, DONE)

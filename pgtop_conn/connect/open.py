@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import signal
 import sys
-import termios
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NoReturn
+from collections.abc import Mapping
 
 from pgtop_conn import config, folders
 from pgtop_conn.connect.attempts import Way, enter
@@ -20,6 +13,7 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.sources.journaled import Journaled
 from pgtop_conn.sources.role_memory import RoleMemory, trouble
 from pgtop_conn.terminal.console import tell
+from pgtop_conn.terminal.prompts import can_ask, password, yes
 
 
 async def open_source(
@@ -44,14 +38,14 @@ async def open_source(
         info = info.within(login.patience_s)
     if login.always_ask:
         info = info.with_password(_ask(info.user))
-    may_ask = not (login.never_ask or login.always_ask) and _can_ask()
+    may_ask = not (login.never_ask or login.always_ask) and can_ask()
     way = Way(info, _ask if may_ask else None, folders.state_folders(environ), login.typed)
     # -w asks for a monitor that puts no question.
-    may_offer = offers and not login.never_ask and sys.stdin.isatty() and _can_ask()
+    may_offer = offers and not login.never_ask and sys.stdin.isatty() and can_ask()
     if said := trouble(folders.state_folders(environ)):
         tell(f"{said}; the host door protects every role until it is deleted, and what is seen now goes to a new one")
     try:
-        source = await enter(way, door=settings.door, wait=settings.wait, offer=_yes if may_offer else None)
+        source = await enter(way, door=settings.door, wait=settings.wait, offer=yes if may_offer else None)
     except SlotsExhausted as error:
         # With shlex and its patterns 4 ms, for those who are refused.
         from pgtop_conn.connect.advice import Refused, advice
@@ -70,63 +64,13 @@ def _nearby(error: SlotsExhausted) -> bool:
     return host.is_socket or is_loopback(host)
 
 
-def _can_ask() -> bool:
-    """Whether there is a terminal to ask on; getpass would fall back to echoing stdin otherwise."""
-    try:
-        os.close(os.open(os.ctermid(), os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
-
-
 def _ask(user: str) -> str:
-    if not _can_ask():
+    if not can_ask():
         raise ConnectError(
             "a password is needed and there is no terminal to ask for it: use .pgpass or PGPASSWORD",
             failure=Failure.OURS,
         )
     try:
-        with _interruptible():
-            return getpass.getpass(f"Password for user {user}: ")
+        return password(f"Password for user {user}: ")
     except EOFError:
         raise ConnectError("no password was given", failure=Failure.OURS) from None
-
-
-def _yes(question: str) -> bool:
-    """Asked on the terminal; anything but y is no."""
-    try:
-        terminal = Path(os.ctermid())
-        with (
-            terminal.open("w", encoding="utf-8") as asks,
-            terminal.open(encoding="utf-8", errors="replace") as answers,
-            _interruptible(),
-        ):
-            asks.write(f"{question} [y/N] ")
-            asks.flush()
-            # What was typed before the question was there answers nothing.
-            termios.tcflush(answers.fileno(), termios.TCIFLUSH)
-            return answers.readline().strip().lower() in ("y", "yes")
-    except (OSError, termios.error):
-        return False
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """A signal ends the question at once, and the terminal echoes again.
-
-    The event loop that we are asked from would only take note of Ctrl-C, and the others would leave nobody to clean up.
-    """
-
-    def leave(number: int, _frame: object) -> NoReturn:
-        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    taken = [number for number in numbers if before[number] is not signal.SIG_IGN]
-    try:
-        for number in taken:
-            signal.signal(number, leave)
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, before[number])

@@ -17,6 +17,7 @@ from pgtop_conn.demo.server import is_command, private_folder
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.text import clean
 from pgtop_conn.terminal import streams
+from pgtop_conn.terminal.interrupts import interrupted_by
 
 END_TIMEOUT_S = 15.0
 POLL_S = 0.02
@@ -135,12 +136,9 @@ def _readable(*descriptors: int) -> list[int]:
 def _signals_as_readable() -> Iterator[int]:
     """A file descriptor that becomes readable at the first signal to end; later ones disturb no clean-up."""
     readable, writable = os.pipe()
-    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, lambda *_: _write(writable)) for number in ending]
     try:
-        yield readable
+        with interrupted_by(lambda _number: _write(writable)):
+            yield readable
     finally:
-        for number, handler in zip(ending, before, strict=True):
-            signal.signal(number, handler)
         os.close(readable)
         os.close(writable)

@@ -62,6 +62,15 @@ def drop_output() -> None:
         sys.stdout.flush()
 
 
+def give_up() -> None:
+    """Nobody reads the terminal: nothing that is said at the end may wait for it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        if os.isatty(descriptor):
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 def without_output(error: OutputLost, code: int | None = None) -> int:
     """The exit code where stdout is lost: `code`, else 1 and a line on stderr, or 0 when its reader has left."""
     drop_output()

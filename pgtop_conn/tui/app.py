@@ -24,7 +24,9 @@ from textual.css.query import NoMatches
 from textual.theme import Theme
 
 from pgtop_conn.model.source import Source
-from pgtop_conn.terminal.capabilities import Colours, colours, given_back, watched
+from pgtop_conn.terminal.capabilities import Colours, colours
+from pgtop_conn.terminal.hangup import watched
+from pgtop_conn.terminal.interrupts import ended_by, given_back, screen_code
 from pgtop_conn.terminal.writer import Writer
 from pgtop_conn.tui.dialogs.decision import INPUT, Deciding, Quiet
 from pgtop_conn.tui.keys.application import APPLICATION
@@ -226,10 +228,10 @@ async def run(source: Source, options: ScreenOptions, held: Held | None = None) 
         app.begin_with(held.painted)
     loop = asyncio.get_running_loop()
 
-    def leave() -> None:
+    def gone() -> None:
         loop.call_soon_threadsafe(app.exit, 128 + signal.SIGHUP)
 
-    with _watched(leave, held, writer), _ended_by_signals(loop, app), seldom_collected():
+    with _watched(gone, app.exit, held, writer), seldom_collected():
         try:
             result = await app.run_async(mouse=options.mouse)
         finally:
@@ -239,14 +241,20 @@ async def run(source: Source, options: ScreenOptions, held: Held | None = None) 
 
 
 @contextmanager
-def _watched(leave: Callable[[], None], held: Held | None, writer: Writer) -> Iterator[None]:
-    """The terminal is looked at from one thread, from the first frame on, and given back when a signal ends us."""
+def _watched(
+    gone: Callable[[], None], leave: Callable[[int], None], held: Held | None, writer: Writer
+) -> Iterator[None]:
+    """The terminal is looked at from one thread, from the first frame on, and given back when a signal ends us.
+
+    `gone` is called from that thread, `leave` with the exit code that a signal asks for.
+    """
     if held is not None:
-        held.gone = leave
+        held.gone, held.leave = gone, leave
         yield
         return
     with ExitStack() as stack:
-        stack.enter_context(watched(leave))
+        stack.enter_context(watched(gone))
+        stack.enter_context(ended_by(lambda number: leave(screen_code(number))))
         if sys.__stdin__ is not None and sys.__stdin__.isatty():
             descriptor = sys.__stdin__.fileno()
             stack.enter_context(given_back(writer, descriptor, termios.tcgetattr(descriptor)))
@@ -260,17 +268,3 @@ def _suitable_theme(options: ScreenOptions) -> str:
     if found is Colours.NONE:
         os.environ[NO_COLOR] = "1"
     return themes.chosen(options.theme, options.saved_theme, found, os.environ)
-
-
-@contextmanager
-def _ended_by_signals(loop: asyncio.AbstractEventLoop, app: MonitorApp) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP leave in an orderly way, the terminal restored; an ignored signal stays ignored."""
-    codes = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGHUP: 128 + signal.SIGHUP}
-    taken = [number for number in codes if signal.getsignal(number) is not signal.SIG_IGN]
-    for number in taken:
-        loop.add_signal_handler(number, app.exit, codes[number])
-    try:
-        yield
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)

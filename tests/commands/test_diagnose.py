@@ -13,7 +13,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from pgtop_conn.commands.common.observe import Watch, observe
-from pgtop_conn.commands.diagnose.options import memory, request_of
+from pgtop_conn.commands.common.values import memory
+from pgtop_conn.commands.diagnose.options import request_of
 from pgtop_conn.config import Settings
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput, PollFailed, SourceLost
@@ -208,10 +209,16 @@ async def test_bad_input_is_one_line(arguments: list[str], expected: str) -> Non
 
 
 def test_sizes_of_memory() -> None:
-    assert memory("16GB") == memory("16 gib") == memory("16384MB") == memory("0.015625TB") == 16 * 1024**3
+    assert (
+        memory("16GB", "ram")
+        == memory("16 gib", "ram")
+        == memory("16384MB", "ram")
+        == memory("0.015625TB", "ram")
+        == 16 * 1024**3
+    )
     for text in ("", "GB", "-1GB", "1e9GB", "16GBB", "9999999TB", "1kB", "١GB"):
         with pytest.raises(BadInput, match="--ram"):
-            memory(text)
+            memory(text, "ram")
     assert request_of({}).redact
     assert not request_of({"redact": False}).redact
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pgtop_conn.commands.common.values import seconds
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.filters.language import parse
@@ -77,7 +78,8 @@ def demand_of(found: Mapping[str, Any], settings: Settings) -> Demand:
     for name in {*warning, *critical}:
         if name == "matching" and not settings.filter.strip():
             raise BadInput("a threshold of matching needs --filter")
-    return Demand(Thresholds(warning, critical), _seconds(found["timeout"]) if "timeout" in found else None)
+    timeout_s = seconds(found["timeout"], "timeout", 0, TIMEOUT_MOST_S, above=True) if "timeout" in found else None
+    return Demand(Thresholds(warning, critical), timeout_s)
 
 
 def _ranges(option: str, given: Sequence[str], percent: float) -> dict[str, Range]:
@@ -94,16 +96,6 @@ def _ranges(option: str, given: Sequence[str], percent: float) -> dict[str, Rang
         except BadInput as error:
             raise BadInput(f"--{option}: {error}") from None
     return {DEFAULT: parse_range(f"{percent:g}"), **ranges}
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds <= TIMEOUT_MOST_S:
-        raise BadInput(f"--timeout: expected seconds above 0 and up to {TIMEOUT_MOST_S:.0f}, not {clean(text)!r}")
-    return seconds
 
 
 def watches(settings: Settings) -> bool:

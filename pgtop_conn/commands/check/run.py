@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from pgtop_conn.commands.check.options import TIMEOUT_S, Demand, watches
-from pgtop_conn.commands.common.look import look
-from pgtop_conn.commands.common.observe import UNTIL_STABLE
+from pgtop_conn.commands.common.observe import UNTIL_STABLE, look
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import ConnectError, PgtopError, SourceLost
 from pgtop_conn.model.filters.language import parse

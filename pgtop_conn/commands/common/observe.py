@@ -1,4 +1,7 @@
-"""observe(): several looks at a server, for what one look cannot tell: growth, habits, what is really idle."""
+"""observe(): several looks at a server, for what one look cannot tell: growth, habits, what is really idle.
+
+look(): as many of them as a filter needs.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from time import monotonic
 
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import BadInput, PollFailed, SourceLost
-from pgtop_conn.model.filters.language import NO_TAGS, Tags
+from pgtop_conn.model.filters.language import NO_TAGS, Filter, Tags
 from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.labels.labels import tags_of
 from pgtop_conn.model.signalling.server_identity import place_of
@@ -101,3 +104,14 @@ async def observe(
         overwrite("")
     seen.observation.refresh(snapshot)
     return snapshot, budget, seen.observation
+
+
+async def look(
+    source: Source, wanted: Filter, settings: Settings, watch: Watch = UNTIL_STABLE
+) -> tuple[Snapshot, Tags]:
+    """The newest snapshot and its tags; a filter that mentions `leak` takes as long as `watch` says.
+
+    Without that, what one poll tells of leaks is for showing: no filter may choose by it.
+    """
+    snapshot, _, observation = await observe(source, settings, watch if wanted.mentions("leak") else ONE_POLL)
+    return snapshot, tags_of(snapshot, settings.labels, observation.leaks(snapshot))

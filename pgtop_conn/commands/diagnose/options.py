@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.text import clean
+from pgtop_conn.commands.common.values import memory, seconds
 
 WATCH_MOST_S = 3600.0
-
-#: Memory is counted as the server counts it: a kB is 1024 bytes, whatever it is called.
-_UNITS = {"k": 1, "m": 2, "g": 3, "t": 4}
-_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
-_LEAST_BYTES, _MOST_BYTES = 16 * 1024**2, 1024**5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +52,11 @@ def request_of(found: Mapping[str, Any]) -> Request:
     """The request. Raises BadInput."""
     return Request(
         form=found.get("form", "text"),
-        seconds=_seconds(found["seconds"]) if "seconds" in found else None,
+        seconds=seconds(found["seconds"], "for", 0, WATCH_MOST_S) if "seconds" in found else None,
         recording=Path(found["recording"]) if "recording" in found else None,
-        ram=memory(found["ram"]) if "ram" in found else None,
+        ram=memory(found["ram"], "ram") if "ram" in found else None,
         redact=found.get("redact", True),
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= WATCH_MOST_S:
-        raise BadInput(f"--for: expected seconds between 0 and {WATCH_MOST_S:.0f}, not {clean(text)!r}")
-    return seconds
-
-
-def memory(text: str) -> int:
-    """Bytes. Raises BadInput.
-
-    >>> memory("16GB") == memory("16 GiB") == memory("16384MB") == 16 * 1024**3
-    True
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise BadInput(f"--ram: expected a number and a unit, like 16GB, 32GiB or 65536MB, not {clean(text)!r}")
-    size = int(float(match[1]) * 1024 ** _UNITS[match[2].lower()])
-    if not _LEAST_BYTES <= size <= _MOST_BYTES:
-        raise BadInput(f"--ram: expected between 16MB and 1024TB, not {clean(text)!r}")
-    return size
 
 
 def notes() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pgtop_conn.commands.common.values import count, seconds
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.filters.language import HELP, Filter, parse
 from pgtop_conn.model.signalling.verification import PATIENCE_S
@@ -94,10 +95,10 @@ def order_of(found: Mapping[str, Any], read_only: bool) -> Order:
         wanted=_wanted(found["wanted"]),
         action=Action.CANCEL if found.get("cancel", False) else Action.TERMINATE,
         dry_run=found.get("dry_run", False),
-        most=count(found, "max", 10),
-        keep_newest=count(found, "keep_newest", 0),
+        most=count(found.get("max", "10"), "max"),
+        keep_newest=count(found.get("keep_newest", "0"), "keep-newest"),
         reason=clean(found.get("reason", "")),
-        escalate_after_s=_seconds(found, "escalate"),
+        escalate_after_s=seconds(found["escalate"], "escalate", 0, ESCALATE_MOST_S) if "escalate" in found else None,
         as_json=found.get("json", False),
         busy=found.get("busy", False),
         include_cautioned=found.get("include_cautioned", False),
@@ -122,23 +123,3 @@ def _wanted(text: str) -> Filter:
     if not wanted.text.strip():
         raise BadInput("an empty filter matches everybody and is refused; see --help for its keys")
     return wanted
-
-
-def count(found: Mapping[str, Any], name: str, default: int) -> int:
-    """A number of sessions. Raises BadInput."""
-    text = str(found.get(name, default))
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise BadInput(f"--{name.replace('_', '-')}: expected a whole number, not {text!r}")
-    return int(text)
-
-
-def _seconds(found: Mapping[str, Any], name: str) -> float | None:
-    if name not in found:
-        return None
-    try:
-        seconds = float(found[name])
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= ESCALATE_MOST_S:
-        raise BadInput(f"--{name}: expected seconds between 0 and {ESCALATE_MOST_S:.0f}, not {found[name]!r}")
-    return seconds

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from rich.console import JustifyMethod
@@ -15,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pgtop_conn.commands.common.exit_codes import DONE, NOT_ALL, REFUSED
-from pgtop_conn.commands.common.look import look
-from pgtop_conn.commands.common.observe import UNTIL_STABLE, Watch
+from pgtop_conn.commands.common.observe import UNTIL_STABLE, Watch, look
 from pgtop_conn.commands.common.rich_lines import capturing_console
 from pgtop_conn.commands.kill.options import Order
 from pgtop_conn.config import Settings
@@ -31,6 +26,7 @@ from pgtop_conn.model.source import WHATEVER, Action, Outcome, Source, Status, T
 from pgtop_conn.model.text import one_line
 from pgtop_conn.monitor.campaign import PER_SECOND, Campaign, Progress, as_wanted
 from pgtop_conn.terminal.console import overwrite
+from pgtop_conn.terminal.interrupts import ended_by
 from pgtop_conn.view import format
 from pgtop_conn.view.dialogs import plan as plans
 from pgtop_conn.view.table.columns import STATE_SHORT
@@ -91,8 +87,9 @@ async def kill(
         why = f"refused: {unnamed}; nothing was sent"
         return Answer(REFUSED, _told(order, plan, seen, plan.headroom_after), why)
     campaign = _campaign(source, order, plan, policy)
-    # Kept until the report is made, so that one more Ctrl-C does not take it away.
-    with _stopped_by_signals(campaign):
+    # Ctrl-C stops between two signals, a second one also the waiting for ends. Kept until the report is made, so that
+    # one more does not take it away.
+    with ended_by(lambda _number: campaign.stop()):
         return await _after(source, order, plan, seen, await campaign.run())
 
 
@@ -140,20 +137,6 @@ def _campaign(source: Source, order: Order, plan: Plan, policy: Policy) -> Campa
         patience_s=order.patience_s,
         report=_show_progress if sys.stderr.isatty() else None,
     )
-
-
-@contextmanager
-def _stopped_by_signals(campaign: Campaign) -> Iterator[None]:
-    """Ctrl-C stops between two signals; a second one also stops the waiting for ends."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, campaign.stop)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 def _show_progress(progress: Progress) -> None:

@@ -6,20 +6,16 @@ Sizes are written as in PostgreSQL's settings (512kB, 100MB, 2GB), durations as 
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pgtop_conn.commands.kill.options import count
+from pgtop_conn.commands.common.values import count, duration, file_size
 from pgtop_conn.folders import typed_path
 from pgtop_conn.model.errors import BadInput
-from pgtop_conn.model.filters.words import duration_s
 from pgtop_conn.recording.rotation import NEVER, Rotation
 
-_SIZE = re.compile(r"([0-9]{1,9})\s*(kB|MB|GB|TB)", re.IGNORECASE)
-_UNITS = {"kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40}
 #: Below these a file would rotate at nearly every poll.
 LEAST_SIZE = 64 * 2**10
 LEAST_AGE_S = 10.0
@@ -68,35 +64,16 @@ def wanted_of(found: Mapping[str, Any]) -> Wanted:
     if "://" in name:
         # Not repeated in the message, since a password may be in it.
         raise BadInput("FILE comes first, then CONNINFO")
-    size = _size(found["rotate_size"]) if "rotate_size" in found else None
-    age_s = _duration(found, "rotate_age", LEAST_AGE_S)
-    keep = count(found, "keep", KEEP)
+    size = file_size(found["rotate_size"], "rotate-size", LEAST_SIZE) if "rotate_size" in found else None
+    age_s = duration(found["rotate_age"], "rotate-age", LEAST_AGE_S) if "rotate_age" in found else None
+    keep = count(found.get("keep", str(KEEP)), "keep")
     if "keep" in found and size is None and age_s is None:
         raise BadInput("--keep needs --rotate-size or --rotate-age")
     if keep > KEEP_MOST:
         raise BadInput(f"--keep: expected at most {KEEP_MOST}, not {keep}")
     return Wanted(
         typed_path(name),
-        _duration(found, "duration", 0.001),
+        duration(found["duration"], "duration", 0.001) if "duration" in found else None,
         found.get("redact", False),
         Rotation(size, age_s, keep),
     )
-
-
-def _size(text: str) -> int:
-    match = _SIZE.fullmatch(text.strip())
-    size = int(match[1]) * _UNITS[match[2].lower()] if match else 0
-    if size < LEAST_SIZE:
-        raise BadInput(f"--rotate-size: expected a size from 64kB on, like 100MB or 2GB, not {text!r}")
-    return size
-
-
-def _duration(found: Mapping[str, Any], name: str, least_s: float) -> float | None:
-    if name not in found:
-        return None
-    seconds = duration_s(found[name])
-    if seconds is None or seconds < least_s:
-        least = f" of at least {least_s:g} s" if least_s >= 1 else ""
-        option = name.replace("_", "-")
-        raise BadInput(f"--{option}: expected a duration{least}, like 90s, 10m, 2h or 3d, not {found[name]!r}")
-    return seconds

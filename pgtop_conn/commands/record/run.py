@@ -9,7 +9,6 @@ from time import monotonic
 from pgtop_conn.commands.common.exit_codes import DONE, NOT_ALL
 from pgtop_conn.commands.common.observe import Seen
 from pgtop_conn.commands.record.options import Wanted
-from pgtop_conn.commands.snapshot.stream import ended_by_signals
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import PgtopError, PollFailed
 from pgtop_conn.model.history.moments import Moment, Totals
@@ -18,6 +17,7 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.monitor.pacing import Pace
 from pgtop_conn.recording.recorder import Recorder
 from pgtop_conn.terminal.console import tell
+from pgtop_conn.terminal.interrupts import ended_by
 
 
 async def record(open_source: Callable[[], Awaitable[Source]], wanted: Wanted, settings: Settings) -> int:
@@ -32,7 +32,7 @@ async def record(open_source: Callable[[], Awaitable[Source]], wanted: Wanted, s
         try:
             keeping = _Keeping(recorder, settings)
             work = asyncio.create_task(_recorded(source, keeping, settings), name="record")
-            with ended_by_signals(work):
+            with ended_by(lambda _number: work.cancel()):
                 await asyncio.wait({work}, timeout=wanted.duration_s)
             work.cancel()
             await asyncio.wait({work})

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pgtop_conn import config
-from pgtop_conn.commands.kill.options import count
+from pgtop_conn.commands.common.values import count, seconds
+from pgtop_conn.config import INTERVAL_MAX_S, INTERVAL_MIN_S
 from pgtop_conn.model.errors import BadInput
 
 
@@ -53,19 +53,9 @@ def looks_of(found: Mapping[str, Any]) -> Looks:
         if "count" in found:
             raise BadInput("--count needs --watch")
         return Looks(form)
-    most = count(found, "count", 0) if "count" in found else None
+    most = count(found["count"], "count") if "count" in found else None
     if most == 0:
         raise BadInput("--count: expected at least 1")
-    return Looks("csv" if form == "csv" else "json", _seconds(found["watch"]), most)
-
-
-def _seconds(text: str) -> float:
-    """As --interval is read."""
-    interval = config.setting_named("interval")
-    assert interval is not None
-    try:
-        seconds = interval.parse(text)
-    except BadInput as error:
-        raise BadInput(f"--watch: {error}") from None
-    assert isinstance(seconds, float)
-    return seconds
+    return Looks(
+        "csv" if form == "csv" else "json", seconds(found["watch"], "watch", INTERVAL_MIN_S, INTERVAL_MAX_S), most
+    )

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pgtop_conn.commands.common.look import look
+from pgtop_conn.commands.common.observe import look
 from pgtop_conn.commands.snapshot.options import Looks
 from pgtop_conn.commands.snapshot.stream import stream
 from pgtop_conn.config import Settings

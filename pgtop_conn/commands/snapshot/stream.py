@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.monitor.pacing import Pace
 from pgtop_conn.terminal.console import tell
+from pgtop_conn.terminal.interrupts import ended_by
 from pgtop_conn.terminal.streams import OutputLost
 
 #: A line that is being written gets so long to arrive once the end was asked for.
@@ -38,7 +38,8 @@ async def stream(source: Source, settings: Settings, looks: Looks, draw: Draw) -
     The first poll may raise what poll() raises; what fails later is a line on stderr, and asked again.
     """
     work = asyncio.create_task(_looked(source, settings, looks, draw), name="stream")
-    with ended_by_signals(work), _ended_by_reader(work):
+    # Ctrl-C and SIGTERM are how it is meant to end.
+    with ended_by(lambda _number: work.cancel()), _ended_by_reader(work):
         await asyncio.wait({work})
     if not work.cancelled():
         work.result()
@@ -116,21 +117,6 @@ def _write(data: bytes) -> OSError | None:
     except OSError as error:
         return error
     return None
-
-
-@contextmanager
-def ended_by_signals(work: asyncio.Task[None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM are how it is meant to end; an ignored signal stays ignored."""
-    loop = asyncio.get_running_loop()
-    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    numbers = [number for number in every if signal.getsignal(number) is not signal.SIG_IGN]
-    for number in numbers:
-        loop.add_signal_handler(number, work.cancel)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 @contextmanager

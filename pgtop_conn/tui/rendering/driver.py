@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 
-from pgtop_conn.terminal.capabilities import give_up
+from pgtop_conn.terminal.streams import give_up
 from pgtop_conn.terminal.writer import Writer
 from pgtop_conn.tui.rendering.held_terminal import Held
 

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pgtop_conn.terminal.capabilities import give_up, given_back, watched
+from pgtop_conn.terminal.hangup import watched
+from pgtop_conn.terminal.interrupts import ended_by, given_back, screen_code
+from pgtop_conn.terminal.streams import give_up
 from pgtop_conn.terminal.writer import Writer
 from pgtop_conn.tui.rendering.first_frame import Painted, as_written
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-#: An orderly end, as in app.py: what each signal is to the caller.
-CODES = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGHUP: 128 + signal.SIGHUP}
 
 
 class Held:
@@ -37,11 +37,13 @@ class Held:
         self.modes_given = False
         #: The exit code that a signal asked for meanwhile, or the end of the terminal.
         self.code: int | None = None
+        #: What to do at a signal, with the exit code that it asks for.
+        self.leave: Callable[[int], None] = self._remember
         #: What to do when the terminal is gone; called from a thread.
-        self.gone: Callable[[], None] = self._leave_hung_up
+        self.gone: Callable[[], None] = lambda: self._remember(screen_code(signal.SIGHUP))
 
-    def _leave_hung_up(self) -> None:
-        self.code = CODES[signal.SIGHUP]
+    def _remember(self, code: int) -> None:
+        self.code = code
 
     async def asked_to_leave(self) -> bool:
         """Whether a signal came; those that wait are looked at first."""
@@ -56,27 +58,18 @@ def held(painted: Painted) -> Iterator[Held]:
     assert sys.__stderr__ is not None
     descriptor, writer = sys.__stdin__.fileno(), Writer(sys.__stderr__.fileno())
     one = Held(painted, termios.tcgetattr(descriptor), writer)
-    loop = asyncio.get_running_loop()
-
-    def leave(code: int) -> None:
-        one.code = code
-
-    taken = [number for number in CODES if signal.getsignal(number) is not signal.SIG_IGN]
-    for number in taken:
-        loop.add_signal_handler(number, leave, CODES[number])
-    try:
-        with watched(lambda: one.gone()), given_back(writer, descriptor, one.modes_before):
-            termios.tcsetattr(descriptor, termios.TCSANOW, _silent(one.modes_before))
-            writer.write(f"{ENTER}{as_written(painted)}")
-            yield one
-    finally:
-        if not one.taken:
-            writer.write(LEAVE)
-            if not writer.drained():
-                give_up()
-        termios.tcsetattr(descriptor, termios.TCSANOW, one.modes_before)
-        for number in taken:
-            loop.remove_signal_handler(number)
+    with ended_by(lambda number: one.leave(screen_code(number))):
+        try:
+            with watched(lambda: one.gone()), given_back(writer, descriptor, one.modes_before):
+                termios.tcsetattr(descriptor, termios.TCSANOW, _silent(one.modes_before))
+                writer.write(f"{ENTER}{as_written(painted)}")
+                yield one
+        finally:
+            if not one.taken:
+                writer.write(LEAVE)
+                if not writer.drained():
+                    give_up()
+            termios.tcsetattr(descriptor, termios.TCSANOW, one.modes_before)
 
 
 def _silent(modes: list[Any]) -> list[Any]:
