@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from pgtop_conn.commands.check.options import demand_of
+from pgtop_conn.commands.check.options import options_of
 from pgtop_conn.commands.check.run import check as asked
 from pgtop_conn.config import Settings
 from pgtop_conn.connect.login import Login
@@ -62,7 +62,7 @@ async def in_process(conninfo: str) -> tuple[str, int]:
     """What the command does once its arguments are read: a process for each case would take a minute."""
     settings = Settings()
     login = Login(conninfo, never_ask=True)
-    return await asked(lambda: open_source(login, {}, settings), settings, demand_of({}, settings))
+    return await asked(lambda: open_source(login, {}, settings), settings, options_of({}, settings))
 
 
 # One ground serves all cases, so one worker takes them all.

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from pgtop_conn.commands.common.observe import Watch, observe
 from pgtop_conn.commands.common.values import memory
-from pgtop_conn.commands.diagnose.options import request_of
+from pgtop_conn.commands.diagnose.options import options_of
 from pgtop_conn.config import Settings
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput, PollFailed, SourceLost
@@ -219,8 +219,8 @@ def test_sizes_of_memory() -> None:
     for text in ("", "GB", "-1GB", "1e9GB", "16GBB", "9999999TB", "1kB", "١GB"):
         with pytest.raises(BadInput, match="--ram"):
             memory(text, "ram")
-    assert request_of({}).redact
-    assert not request_of({"redact": False}).redact
+    assert options_of({}).redact
+    assert not options_of({"redact": False}).redact
 
 
 class Flickering:

@@ -1,4 +1,4 @@
-"""What `check` is asked for: its arguments, their help, and the Demand they make. Light enough for --help."""
+"""What `check` is asked for: its arguments, their help, and the Options they make. Light enough for --help."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT = "used_percent"
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Options:
     """`timeout_s` is None where none was typed."""
 
     thresholds: Thresholds
@@ -69,8 +69,8 @@ It answers in one line, asks nothing, and takes one slot for a moment (--door wa
 """
 
 
-def demand_of(found: Mapping[str, Any], settings: Settings) -> Demand:
-    """The demand. Raises BadInput."""
+def options_of(found: Mapping[str, Any], settings: Settings) -> Options:
+    """The options. Raises BadInput."""
     if found.get("password"):
         raise BadInput("check asks for nothing, so there is no -W: use .pgpass or PGPASSWORD")
     warning = _ranges("warning", found.get("warning_ranges", ()), settings.warning)
@@ -79,7 +79,7 @@ def demand_of(found: Mapping[str, Any], settings: Settings) -> Demand:
         if name == "matching" and not settings.filter.strip():
             raise BadInput("a threshold of matching needs --filter")
     timeout_s = seconds(found["timeout"], "timeout", 0, TIMEOUT_MOST_S, above=True) if "timeout" in found else None
-    return Demand(Thresholds(warning, critical), timeout_s)
+    return Options(Thresholds(warning, critical), timeout_s)
 
 
 def _ranges(option: str, given: Sequence[str], percent: float) -> dict[str, Range]:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from pgtop_conn.commands.check.options import TIMEOUT_S, Demand, watches
+from pgtop_conn.commands.check.options import TIMEOUT_S, Options, watches
 from pgtop_conn.commands.common.observe import UNTIL_STABLE, look
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import ConnectError, PgtopError, SourceLost
@@ -28,12 +28,12 @@ from pgtop_conn.view.export.check import Checked, Status, plugin_line, said
 GRACE_S = 2.0
 
 
-async def check(opening: Callable[[], Awaitable[Source]], settings: Settings, demand: Demand) -> tuple[str, Status]:
+async def check(opening: Callable[[], Awaitable[Source]], settings: Settings, options: Options) -> tuple[str, Status]:
     """The line and the exit code; `opening` connects. Raises nothing that a server could be the cause of."""
-    timeout_s = patience_s(settings, demand)
+    timeout_s = patience_s(settings, options)
     try:
         async with asyncio.timeout(timeout_s):
-            return plugin_line(await _looked(opening, settings), demand.thresholds)
+            return plugin_line(await _looked(opening, settings), options.thresholds)
     except TimeoutError:
         return _too_late(timeout_s)
     except PgtopError as error:
@@ -41,9 +41,9 @@ async def check(opening: Callable[[], Awaitable[Source]], settings: Settings, de
         return said(status, str(error)), status
 
 
-def patience_s(settings: Settings, demand: Demand) -> float:
+def patience_s(settings: Settings, options: Options) -> float:
     """The timeout that was typed, else one that leaves the time a filter needs."""
-    return demand.timeout_s or TIMEOUT_S + (UNTIL_STABLE.most_s if watches(settings) else 0.0)
+    return options.timeout_s or TIMEOUT_S + (UNTIL_STABLE.most_s if watches(settings) else 0.0)
 
 
 def _too_late(timeout_s: float) -> tuple[str, Status]:

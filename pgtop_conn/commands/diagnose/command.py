@@ -6,7 +6,7 @@ from pgtop_conn import folders
 from pgtop_conn.commands.common.command import Command, Invocation
 from pgtop_conn.commands.common.exit_codes import DONE
 from pgtop_conn.commands.common.run import opened, run_async
-from pgtop_conn.commands.diagnose.options import Request, add_arguments, notes, request_of
+from pgtop_conn.commands.diagnose.options import Options, add_arguments, notes, options_of
 from pgtop_conn.config import Settings
 from pgtop_conn.connect.login import Login
 from pgtop_conn.terminal import streams
@@ -14,16 +14,16 @@ from pgtop_conn.terminal import streams
 
 def run(invocation: Invocation) -> int:
     """Print the diagnosis; the exit code."""
-    request = request_of(invocation.found)
-    streams.write(run_async(_diagnose(invocation.login(), invocation.settings, request)))
+    options = options_of(invocation.found)
+    streams.write(run_async(_diagnose(invocation.login(), invocation.settings, options)))
     return DONE
 
 
-async def _diagnose(login: Login, settings: Settings, request: Request) -> str:
+async def _diagnose(login: Login, settings: Settings, options: Options) -> str:
     from pgtop_conn.commands.diagnose.run import diagnose
 
     async with opened(login, settings) as source:
-        return await diagnose(source, settings, request, folders.journal_file())
+        return await diagnose(source, settings, options, folders.journal_file())
 
 
 COMMAND = Command(run, add_arguments, notes)

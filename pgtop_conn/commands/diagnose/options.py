@@ -1,4 +1,4 @@
-"""What `diagnose` is asked for: its arguments, their help, and the Request they make. Light enough for --help."""
+"""What `diagnose` is asked for: its arguments, their help, and the Options they make. Light enough for --help."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WATCH_MOST_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Options:
     """`form` is text, json or markdown; `ram` is bytes. `seconds` None: until no verdict is open."""
 
     form: str = "text"
@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ram", metavar="SIZE", help="memory of the database's host, like 64GB, where it can't be read")
 
 
-def request_of(found: Mapping[str, Any]) -> Request:
-    """The request. Raises BadInput."""
-    return Request(
+def options_of(found: Mapping[str, Any]) -> Options:
+    """The options. Raises BadInput."""
+    return Options(
         form=found.get("form", "text"),
         seconds=seconds(found["seconds"], "for", 0, WATCH_MOST_S) if "seconds" in found else None,
         recording=Path(found["recording"]) if "recording" in found else None,

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pgtop_conn.commands.common.observe import UNTIL_STABLE, Watch, observe
 from pgtop_conn.commands.common.rich_lines import capturing_console, draws, rich_line
-from pgtop_conn.commands.diagnose.options import Request
+from pgtop_conn.commands.diagnose.options import Options
 from pgtop_conn.config import Settings
 from pgtop_conn.model.diagnosis import diagnose as find
 from pgtop_conn.model.errors import BadInput
@@ -49,30 +49,30 @@ class Diagnosed:
     sizing: tuple[Remedy, ...]
 
 
-async def diagnose(source: Source, settings: Settings, request: Request, journal: Path) -> str:
+async def diagnose(source: Source, settings: Settings, options: Options, journal: Path) -> str:
     """Watch, ask for the facts, find the causes, and tell them in the form that was asked for."""
-    earlier = recorded(request.recording) if request.recording is not None else ()
-    snapshot, budget, observation = await observe(source, settings, _watch(request), earlier)
+    earlier = recorded(options.recording) if options.recording is not None else ()
+    snapshot, budget, observation = await observe(source, settings, _watch(options), earlier)
     overwrite("reading settings and the server's log")
     facts = await source.facts()
     overwrite("")
-    case = Case.of(snapshot, budget, observation, facts, request.ram)
+    case = Case.of(snapshot, budget, observation, facts, options.ram)
     tags = tags_of(snapshot, settings.labels, observation.leaks(snapshot))
     found = narrowed(case, tags, settings.filter)
-    if request.form == "json":
+    if options.form == "json":
         told = document(found.case, found.findings, found.sizing, settings.filter)
         return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
-    if request.form == "markdown":
-        return make_report(found.case, found.findings, journal, redact=request.redact, filter_text=settings.filter)
+    if options.form == "markdown":
+        return make_report(found.case, found.findings, journal, redact=options.redact, filter_text=settings.filter)
     ascii_only = settings.ascii or not draws(sys.stdout.encoding)
     return text(found, settings.filter, ascii_only=ascii_only)
 
 
-def _watch(request: Request) -> Watch:
+def _watch(options: Options) -> Watch:
     """As long as was asked for; with a recording as short as the verdicts allow."""
-    if request.seconds is not None:
-        return Watch.for_s(request.seconds)
-    return UNTIL_STABLE if request.recording is None else Watch(0.0, UNTIL_STABLE.most_s)
+    if options.seconds is not None:
+        return Watch.for_s(options.seconds)
+    return UNTIL_STABLE if options.recording is None else Watch(0.0, UNTIL_STABLE.most_s)
 
 
 def recorded(path: Path) -> Iterator[Snapshot]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgtop_conn.commands.common.command import Command, Invocation
 from pgtop_conn.commands.common.run import opened, policy_of, run_async
-from pgtop_conn.commands.kill.options import Order, add_arguments, notes, order_of
+from pgtop_conn.commands.kill.options import Options, add_arguments, notes, options_of
 from pgtop_conn.config import Settings
 from pgtop_conn.connect.login import Login
 from pgtop_conn.terminal.console import answer
@@ -13,15 +13,15 @@ from pgtop_conn.terminal.console import answer
 def run(invocation: Invocation) -> int:
     """Plan, signal, and say how each session ended; the exit code."""
     # Before anything that a refusal need not wait for is loaded.
-    order = order_of(invocation.found, invocation.settings.read_only)
-    return run_async(_kill(invocation.login(), invocation.settings, order))
+    options = options_of(invocation.found, invocation.settings.read_only)
+    return run_async(_kill(invocation.login(), invocation.settings, options))
 
 
-async def _kill(login: Login, settings: Settings, order: Order) -> int:
+async def _kill(login: Login, settings: Settings, options: Options) -> int:
     from pgtop_conn.commands.kill.run import kill
 
     async with opened(login, settings) as source:
-        done = await kill(source, order, policy_of(settings), settings)
+        done = await kill(source, options, policy_of(settings), settings)
     return answer(done.out, done.err, done.code)
 
 

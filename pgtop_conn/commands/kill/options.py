@@ -1,4 +1,4 @@
-"""What `kill` is asked for: its arguments, their help, and the Order they make. Light enough for --help."""
+"""What `kill` is asked for: its arguments, their help, and the Options they make. Light enough for --help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ESCALATE_MOST_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Options:
     """Which sessions, and what is to be done to them; `most` is --max."""
 
     wanted: Filter
@@ -89,9 +89,9 @@ filter keys (terms are ANDed; `,` any of, `!` not, `:` equals, `*` wildcard, `~`
 {keys}"""
 
 
-def order_of(found: Mapping[str, Any], read_only: bool) -> Order:
-    """The order, checked as far as that goes without a server. Raises BadInput or FilterError."""
-    order = Order(
+def options_of(found: Mapping[str, Any], read_only: bool) -> Options:
+    """The options, checked as far as that goes without a server. Raises BadInput or FilterError."""
+    options = Options(
         wanted=_wanted(found["wanted"]),
         action=Action.CANCEL if found.get("cancel", False) else Action.TERMINATE,
         dry_run=found.get("dry_run", False),
@@ -103,15 +103,15 @@ def order_of(found: Mapping[str, Any], read_only: bool) -> Order:
         busy=found.get("busy", False),
         include_cautioned=found.get("include_cautioned", False),
     )
-    if order.busy and order.action is Action.CANCEL:
+    if options.busy and options.action is Action.CANCEL:
         raise BadInput("--busy is for sessions that are terminated: a cancel is for the statement that was chosen")
-    if order.escalate_after_s is not None and order.action is Action.CANCEL:
+    if options.escalate_after_s is not None and options.action is Action.CANCEL:
         raise BadInput("--escalate begins with a cancel and ends in a terminate: leave --cancel out")
-    if not order.dry_run and read_only:
+    if not options.dry_run and read_only:
         raise BadInput("refused in read-only mode: nothing is signalled (--dry-run prints the plan)")
-    if not order.dry_run and not found.get("yes", False):
+    if not options.dry_run and not found.get("yes", False):
         raise BadInput("refused without --yes; --dry-run prints what it would do")
-    return order
+    return options
 
 
 def _wanted(text: str) -> Filter:

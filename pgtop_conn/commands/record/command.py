@@ -6,7 +6,7 @@ import os
 
 from pgtop_conn.commands.common.command import Command, Invocation
 from pgtop_conn.commands.common.run import run_async
-from pgtop_conn.commands.record.options import Wanted, add_arguments, notes, wanted_of
+from pgtop_conn.commands.record.options import Options, add_arguments, notes, options_of
 from pgtop_conn.config import Settings
 from pgtop_conn.connect.login import Login
 
@@ -14,15 +14,15 @@ from pgtop_conn.connect.login import Login
 def run(invocation: Invocation) -> int:
     """Record until it is ended; the exit code."""
     # Before anything that a refusal need not wait for is loaded.
-    wanted = wanted_of(invocation.found)
-    return run_async(_record(invocation.login(), invocation.settings, wanted))
+    options = options_of(invocation.found)
+    return run_async(_record(invocation.login(), invocation.settings, options))
 
 
-async def _record(login: Login, settings: Settings, wanted: Wanted) -> int:
+async def _record(login: Login, settings: Settings, options: Options) -> int:
     from pgtop_conn.commands.record.run import record
     from pgtop_conn.connect.open import open_source
 
-    return await record(lambda: open_source(login, os.environ, settings), wanted, settings)
+    return await record(lambda: open_source(login, os.environ, settings), options, settings)
 
 
 #: Every session is recorded, and nobody is signalled.

@@ -24,7 +24,7 @@ KEEP_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Options:
     """What to record to, and how. `duration_s` None is until somebody ends it."""
 
     path: Path
@@ -58,7 +58,7 @@ exit codes:
 """
 
 
-def wanted_of(found: Mapping[str, Any]) -> Wanted:
+def options_of(found: Mapping[str, Any]) -> Options:
     """What was asked for. Raises BadInput."""
     name = found["file"]
     if "://" in name:
@@ -71,7 +71,7 @@ def wanted_of(found: Mapping[str, Any]) -> Wanted:
         raise BadInput("--keep needs --rotate-size or --rotate-age")
     if keep > KEEP_MOST:
         raise BadInput(f"--keep: expected at most {KEEP_MOST}, not {keep}")
-    return Wanted(
+    return Options(
         typed_path(name),
         duration(found["duration"], "duration", 0.001) if "duration" in found else None,
         found.get("redact", False),

@@ -8,7 +8,7 @@ from time import monotonic
 
 from pgtop_conn.commands.common.exit_codes import DONE, NOT_ALL
 from pgtop_conn.commands.common.observe import Seen
-from pgtop_conn.commands.record.options import Wanted
+from pgtop_conn.commands.record.options import Options
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import PgtopError, PollFailed
 from pgtop_conn.model.history.moments import Moment, Totals
@@ -20,20 +20,20 @@ from pgtop_conn.terminal.console import tell
 from pgtop_conn.terminal.interrupts import ended_by
 
 
-async def record(open_source: Callable[[], Awaitable[Source]], wanted: Wanted, settings: Settings) -> int:
+async def record(open_source: Callable[[], Awaitable[Source]], options: Options, settings: Settings) -> int:
     """Record until --duration is over or a signal arrives; the exit code.
 
     The file is opened before anybody connects. The first poll may raise what poll() raises; what fails later is a line
     on stderr, and tried again.
     """
-    recorder = Recorder.open(wanted.path, redact=wanted.redact, rotation=wanted.rotation)
+    recorder = Recorder.open(options.path, redact=options.redact, rotation=options.rotation)
     try:
         source = await open_source()
         try:
             keeping = _Keeping(recorder, settings)
             work = asyncio.create_task(_recorded(source, keeping, settings), name="record")
             with ended_by(lambda _number: work.cancel()):
-                await asyncio.wait({work}, timeout=wanted.duration_s)
+                await asyncio.wait({work}, timeout=options.duration_s)
             work.cancel()
             await asyncio.wait({work})
             if not work.cancelled():

@@ -1,4 +1,4 @@
-"""What `report` is asked for: its arguments, their help, and the Wish they make. Light enough for --help."""
+"""What `report` is asked for: its arguments, their help, and the Options they make. Light enough for --help."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMS = {".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markd
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Options:
     """`form` is markdown or html; without `output` the report goes to stdout."""
 
     recording: Path
@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def wish_of(found: Mapping[str, Any]) -> Wish:
-    """The wish. Raises BadInput."""
+def options_of(found: Mapping[str, Any]) -> Options:
+    """The options. Raises BadInput."""
     recording, output = Path(found["recording"]), Path(found["output"]) if found.get("output") else None
     form = "html" if found.get("html") else "markdown"
     if output is not None:
@@ -53,7 +53,7 @@ def wish_of(found: Mapping[str, Any]) -> Wish:
         form = ending or form
     elif found.get("force"):
         raise BadInput("--force replaces a file: it needs --output")
-    return Wish(
+    return Options(
         recording=recording,
         form=form,
         output=output,

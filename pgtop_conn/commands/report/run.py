@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pgtop_conn import __version__
 from pgtop_conn.commands.common.rich_lines import draws
-from pgtop_conn.commands.report.options import Wish
+from pgtop_conn.commands.report.options import Options
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import BadInput, PgtopError
 from pgtop_conn.model.history.moments import Mark, Moment, Tape, Totals
@@ -27,19 +27,19 @@ EARLIEST, LATEST = 31_536_000.0, 253_370_764_800.0
 SAME_S = 30.0
 
 
-async def report(wish: Wish, settings: Settings, journal: Path) -> tuple[str, str]:
+async def report(options: Options, settings: Settings, journal: Path) -> tuple[str, str]:
     """Make the report: what goes to stdout, and what to stderr. Raises BadInput and ReportNotWritten."""
-    recording = Recording.open(wish.recording)
+    recording = Recording.open(options.recording)
     try:
-        story = story_of(recording, recording.ends, settings, journal, redact=wish.redact)
-        ascii_only = settings.ascii or (wish.output is None and not draws(sys.stdout.encoding))
-        text = page(story) if wish.form == "html" else chronicle(story, ascii_only=ascii_only)
+        story = story_of(recording, recording.ends, settings, journal, redact=options.redact)
+        ascii_only = settings.ascii or (options.output is None and not draws(sys.stdout.encoding))
+        text = page(story) if options.form == "html" else chronicle(story, ascii_only=ascii_only)
     finally:
         await recording.close()
-    if wish.output is None:
+    if options.output is None:
         return text, ""
-    write_file(wish.output, text, replaces=wish.replaces)
-    return "", f"written to {clean(str(wish.output))}"
+    write_file(options.output, text, replaces=options.replaces)
+    return "", f"written to {clean(str(options.output))}"
 
 
 def story_of(tape: Tape, ends: str | None, settings: Settings, journal: Path, *, redact: bool = True) -> Story:

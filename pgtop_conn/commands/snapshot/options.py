@@ -1,4 +1,4 @@
-"""What `snapshot` is asked for: its arguments, their help, and the Looks they make. Light enough for --help."""
+"""What `snapshot` is asked for: its arguments, their help, and the Options they make. Light enough for --help."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pgtop_conn.model.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class Options:
     """`form` is table, json or csv; `every_s` is None for one look, `count` None for looks without an end."""
 
     form: str = "table"
@@ -46,16 +46,16 @@ exit codes:
 """
 
 
-def looks_of(found: Mapping[str, Any]) -> Looks:
-    """The looks. Raises BadInput."""
+def options_of(found: Mapping[str, Any]) -> Options:
+    """The options. Raises BadInput."""
     form = found.get("form", "table")
     if "watch" not in found:
         if "count" in found:
             raise BadInput("--count needs --watch")
-        return Looks(form)
+        return Options(form)
     most = count(found["count"], "count") if "count" in found else None
     if most == 0:
         raise BadInput("--count: expected at least 1")
-    return Looks(
+    return Options(
         "csv" if form == "csv" else "json", seconds(found["watch"], "watch", INTERVAL_MIN_S, INTERVAL_MAX_S), most
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pgtop_conn.commands.common.observe import look
-from pgtop_conn.commands.snapshot.options import Looks
+from pgtop_conn.commands.snapshot.options import Options
 from pgtop_conn.commands.snapshot.stream import stream
 from pgtop_conn.config import Settings
 from pgtop_conn.model.filters.language import Tags, parse
@@ -42,18 +42,18 @@ async def snapshot(source: Source, settings: Settings, policy: Policy, form: str
     return drawn + "".join(f" not known   {line}\n" for line in seen.server.missing)
 
 
-async def snapshots(source: Source, settings: Settings, policy: Policy, looks: Looks) -> None:
+async def snapshots(source: Source, settings: Settings, policy: Policy, options: Options) -> None:
     """Looks at stdout as they are taken: JSON Lines, or rows of CSV that begin with the time of their look."""
 
     def draw(seen: Snapshot, tags: Tags, history: History, first: bool) -> str:
-        if looks.form == "csv":
+        if options.form == "csv":
             rows = _rows(seen, settings, policy, tags)
             at = ["taken_at", *[iso(seen.taken_at)] * (len(rows) - 1)]
             return _csv([[time, *row] for time, row in zip(at, rows, strict=True)][0 if first else 1 :])
         told = _document(seen, settings, policy, tags, history)
         return json.dumps(told, ensure_ascii=False, separators=(",", ":")) + "\n"
 
-    await stream(source, settings, looks, draw)
+    await stream(source, settings, options, draw)
 
 
 def _document(

@@ -13,7 +13,7 @@ from threading import Thread
 from time import monotonic
 
 from pgtop_conn.commands.common.observe import UNTIL_STABLE, Seen
-from pgtop_conn.commands.snapshot.options import Looks
+from pgtop_conn.commands.snapshot.options import Options
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import PgtopError, PollFailed
 from pgtop_conn.model.filters.language import Tags, parse
@@ -32,12 +32,12 @@ PATIENCE_S = 1.0
 Draw = Callable[[Snapshot, Tags, History, bool], str]
 
 
-async def stream(source: Source, settings: Settings, looks: Looks, draw: Draw) -> None:
+async def stream(source: Source, settings: Settings, options: Options, draw: Draw) -> None:
     """Until --count looks are told, or a signal arrives. Raises BrokenPipeError when the reader of stdout is gone.
 
     The first poll may raise what poll() raises; what fails later is a line on stderr, and asked again.
     """
-    work = asyncio.create_task(_looked(source, settings, looks, draw), name="stream")
+    work = asyncio.create_task(_looked(source, settings, options, draw), name="stream")
     # Ctrl-C and SIGTERM are how it is meant to end.
     with ended_by(lambda _number: work.cancel()), _ended_by_reader(work):
         await asyncio.wait({work})
@@ -47,8 +47,8 @@ async def stream(source: Source, settings: Settings, looks: Looks, draw: Draw) -
         raise BrokenPipeError
 
 
-async def _looked(source: Source, settings: Settings, looks: Looks, draw: Draw) -> None:
-    every_s = looks.every_s or settings.interval_s
+async def _looked(source: Source, settings: Settings, options: Options, draw: Draw) -> None:
+    every_s = options.every_s or settings.interval_s
     pace, seen, answered = Pace(lambda: every_s), Seen(settings), False
     hold_s = UNTIL_STABLE.least_s if parse(settings.filter).mentions("leak") else 0.0
     since, told, said = monotonic(), 0, ""
@@ -74,7 +74,7 @@ async def _looked(source: Source, settings: Settings, looks: Looks, draw: Draw) 
             if monotonic() - since >= hold_s:
                 await written(draw(snapshot, seen.tags(snapshot), seen.observation.history, not told))
                 told += 1
-                if told == looks.count:
+                if told == options.count:
                     return
         await asyncio.sleep(max(0.0, until - monotonic()))
 

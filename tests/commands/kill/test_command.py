@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pgtop_conn.commands.kill.options import Order
+from pgtop_conn.commands.kill.options import Options
 from pgtop_conn.commands.kill.run import kill as kill_command
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.filters.language import parse
@@ -168,7 +168,7 @@ async def test_a_stopped_backend_is_exit_code_1(
     session = await sessions(cluster)
     os.kill(frozen, signal.SIGSTOP)
     try:
-        answer = await kill_command(session, Order(parse("app:web"), as_json=True, patience_s=0.3), Policy())
+        answer = await kill_command(session, Options(parse("app:web"), as_json=True, patience_s=0.3), Policy())
     finally:
         os.kill(frozen, signal.SIGCONT)
     told = json.loads(answer.out)

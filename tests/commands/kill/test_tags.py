@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pgtop_conn.commands.common.observe import Watch
-from pgtop_conn.commands.kill.options import Order
+from pgtop_conn.commands.kill.options import Options
 from pgtop_conn.commands.kill.run import kill
 from pgtop_conn.config import Settings
 from pgtop_conn.demo.server import Cluster
@@ -89,11 +89,11 @@ async def test_leak_is_judged_after_some_polls_and_only_the_judged_are_signalled
         return await ask()
 
     monkeypatch.setattr(session, "poll", counted)
-    order = Order(parse("leak:yes role:shop"), as_json=True, dry_run=True)
-    answer = await kill(session, order, Policy(), watch=Watch.for_s(0.3))
+    options = Options(parse("leak:yes role:shop"), as_json=True, dry_run=True)
+    answer = await kill(session, options, Policy(), watch=Watch.for_s(0.3))
     assert polls >= 2
     assert {one["pid"] for one in json.loads(answer.out)["targets"]} == pids_of(leaked[1:])
-    answer = await kill(session, replace(order, dry_run=False), Policy(), watch=Watch.for_s(0.1))
+    answer = await kill(session, replace(options, dry_run=False), Policy(), watch=Watch.for_s(0.1))
     assert answer.code == 0
     assert {one["pid"]: one["outcome"] for one in json.loads(answer.out)["targets"]} == dict.fromkeys(
         pids_of(leaked[1:]), "gone"
@@ -113,7 +113,7 @@ async def test_what_is_hidden_is_no_leak_and_no_healthy_session(
     session = await sessions(cluster, user="stranger")
     for text in ("leak:yes", "leak:no", "!leak:yes"):
         answer = await kill(
-            session, Order(parse(f"{text} role:shop"), as_json=True, dry_run=True), Policy(), watch=Watch.for_s(0.0)
+            session, Options(parse(f"{text} role:shop"), as_json=True, dry_run=True), Policy(), watch=Watch.for_s(0.0)
         )
         told = json.loads(answer.out)
         assert (told["targets"], told["excluded"]) == ([], [])
@@ -127,7 +127,7 @@ async def test_one_poll_s_word_on_leaks_is_no_ground_for_a_kill(
 ) -> None:
     monkeypatch.setattr(observation, "find_leaks", verdict)
     session = await sessions(cluster)
-    answer = await kill(session, Order(parse('"idle for long"'), as_json=True, dry_run=True), Policy())
+    answer = await kill(session, Options(parse('"idle for long"'), as_json=True, dry_run=True), Policy())
     told = json.loads(answer.out)
     assert (told["targets"], told["excluded"]) == ([], [])
 
@@ -136,8 +136,8 @@ async def test_labels_of_the_configuration_are_enough(
     cluster: Cluster, sessions: OpenSession, crowd: tuple[list[Connection], list[Connection]]
 ) -> None:
     session = await sessions(cluster)
-    order = Order(parse("source:Shop"), as_json=True, dry_run=True)
-    answer = await kill(session, order, Policy(), Settings(labels=labels_of({"Shop": "role:shop app:web"})))
+    options = Options(parse("source:Shop"), as_json=True, dry_run=True)
+    answer = await kill(session, options, Policy(), Settings(labels=labels_of({"Shop": "role:shop app:web"})))
     assert {one["pid"] for one in json.loads(answer.out)["targets"]} == pids_of(crowd[1])
 
 
@@ -166,7 +166,7 @@ async def test_a_real_leak_is_ended_and_a_pool_beside_it_is_not(
     works = [asyncio.create_task(leak()), asyncio.create_task(use())]
     await wait_until(lambda: len(leaked) >= 20, "it has leaked for a while")
     session = await sessions(cluster)
-    answer = await kill(session, Order(parse("leak:yes"), as_json=True, most=99), Policy())
+    answer = await kill(session, Options(parse("leak:yes"), as_json=True, most=99), Policy())
     over.set()
     await asyncio.gather(*works)
     told = json.loads(answer.out)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pgtop_conn.commands.kill.options import Order
+from pgtop_conn.commands.kill.options import Options
 from pgtop_conn.commands.kill.run import kill
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.filters.language import parse
@@ -148,7 +148,7 @@ async def headless(scene: Scene) -> None:
     matching = [pid for pid in truth if truth[pid].app != "admin"]
     wanted = expected(truth, matching, scene.rules)
     left_out = expected(truth, matching, replace(scene.rules, include_cautioned=True)) - wanted
-    order = Order(
+    options = Options(
         parse("!app:admin"),
         scene.action,
         most=1000,
@@ -156,7 +156,7 @@ async def headless(scene: Scene) -> None:
         per_second=FAST,
         include_cautioned=scene.rules.include_cautioned,
     )
-    answer = await kill(scene.source, order, scene.policy)
+    answer = await kill(scene.source, options, scene.policy)
     TALLY.plans += 1
     TALLY.protected += sum(truth[pid].protected(scene.rules) for pid in scene.source.signalled if pid in truth)
     assert scene.source.signalled == wanted, (scene.monitor, scene.rules, wanted ^ scene.source.signalled)
