@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgtop_conn import private_files
 from pgtop_conn.folders import config_file, typed_path
 from pgtop_conn.model.errors import BadInput, FilterError, named
+from pgtop_conn.toml_file import read_file
 
 if TYPE_CHECKING:
     from pgtop_conn.model.labels.labels import Label
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 ENVIRONMENT_PREFIX = "PGTOP_CONN_"
 
 DOORS = ("walsender", "host")
-
-#: A configuration is far shorter.
-MOST_BYTES = 2**20
 
 INTERVAL_MIN_S = 0.25
 INTERVAL_MAX_S = 60.0
@@ -364,56 +360,6 @@ def _parsed(setting: Setting, value: object, place: str) -> object:
         return setting.parse(value)
     except BadInput as error:
         raise BadInput(f"{place}: {error}") from None
-
-
-def read_file(path: Path, *, required: bool) -> dict[str, object]:
-    """The TOML file; {} where there is none and none is required. Raises BadInput."""
-    try:
-        text = read_text(path)
-    except FileNotFoundError:
-        if not required:
-            return {}
-        raise BadInput(f"there is no configuration file {path}") from None
-    except OSError as error:
-        if not required and not _may_be_there(path):
-            return {}
-        raise BadInput(f"the configuration file {path} can't be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise BadInput(f"the configuration file {path} can't be read: expected UTF-8") from None
-    try:
-        return toml_of(text)
-    except ValueError as error:
-        raise BadInput(f"{path}: expected TOML: {error}") from None
-
-
-def read_text(path: Path) -> str:
-    """The file's text, without the mark that editors put at its beginning. Raises OSError and UnicodeDecodeError."""
-    return private_files.read(path, MOST_BYTES).decode("utf-8-sig")
-
-
-def toml_of(text: str) -> dict[str, object]:
-    """What the text says. Raises ValueError, tomllib.TOMLDecodeError where a place can be named."""
-    # 4 ms, for those who have a file.
-    import tomllib
-
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    except tomllib.TOMLDecodeError:
-        raise
-    except ValueError:
-        # What Python says of it is for programmers.
-        raise ValueError("a number has too many digits") from None
-
-
-def _may_be_there(path: Path) -> bool:
-    """Whether there is a file, or what stands in its place: not where its folder is none, or another account's."""
-    try:
-        path.lstat()
-    except OSError:
-        return False
-    return True
 
 
 assert {setting.field for setting in SETTINGS} == {field.name for field in fields(Settings)}

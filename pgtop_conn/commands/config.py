@@ -17,10 +17,8 @@ from pgtop_conn.config import (
     Setting,
     Settings,
     meant,
-    read_text,
     resolve,
     setting_named,
-    toml_of,
     unknown,
 )
 from pgtop_conn.folders import config_file, state_folder, typed_path
@@ -29,6 +27,7 @@ from pgtop_conn.model.text import clean
 from pgtop_conn.program import PROGRAM
 from pgtop_conn.storage.layout import FILE as LAYOUT
 from pgtop_conn.terminal.console import answer
+from pgtop_conn.toml_file import read_text, toml_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

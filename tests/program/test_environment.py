@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop_conn.config import SETTINGS, read_file
+from pgtop_conn.config import SETTINGS
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput
+from pgtop_conn.toml_file import read_file
 from tests.support.servers import Clients
 
 PROGRAM = (sys.executable, "-m", "pgtop_conn")
