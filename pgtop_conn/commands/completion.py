@@ -49,7 +49,7 @@ def completion(shell: str, commands: Mapping[str, str], themes: Sequence[str]) -
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](commands, themes)
 
 
-def options_of(name: str, commands: Mapping[str, str], themes: Sequence[str]) -> list[Option]:
+def listed_options(name: str, commands: Mapping[str, str], themes: Sequence[str]) -> list[Option]:
     """Every option that the command takes."""
     values = {setting.field: tuple(setting.values()) for setting in SETTINGS if setting.values} | {"theme": (*themes,)}
     return [
@@ -85,7 +85,7 @@ def _bash_answers(options: Iterable[Option]) -> str:
 
 
 def _bash(commands: Mapping[str, str], themes: Sequence[str]) -> str:
-    every = {name: options_of(name, commands, themes) for name in commands}
+    every = {name: listed_options(name, commands, themes) for name in commands}
     answers = _bash_answers(option for options in every.values() for option in options)
     flags = {name: [flag for option in options for flag in option.flags] for name, options in every.items()}
     words = "\n".join(
@@ -130,7 +130,7 @@ def _zsh(commands: Mapping[str, str], themes: Sequence[str]) -> str:
     listed = "\n".join(f"        {_quoted(f'{name}:{told}')}" for name, told in commands.items())
     cases = []
     for name in commands:
-        specs = " \\\n                ".join(_spec(option) for option in options_of(name, commands, themes))
+        specs = " \\\n                ".join(_spec(option) for option in listed_options(name, commands, themes))
         words = words_of(name, commands)
         rest = f"'*:: :({' '.join(words)})'" if words else "'*: :_default'"
         cases.append(
@@ -194,7 +194,7 @@ def _fish(commands: Mapping[str, str], themes: Sequence[str]) -> str:
         condition = _fished(f"{seen}; or {none}" if name == "watch" else seen)
         if words := words_of(name, commands):
             lines.append(f"complete -c {PROGRAM} -n {condition} -a {_fished(' '.join(words))}")
-        for option in options_of(name, commands, themes):
+        for option in listed_options(name, commands, themes):
             flags = " ".join(
                 f"-l {flag[2:]}" if flag.startswith("--") else f"-s {_fished(flag[1:])}" for flag in option.flags
             )

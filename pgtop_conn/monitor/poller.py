@@ -1,14 +1,17 @@
-"""Poller: the one loop that asks the source. Ask, show, sleep what is left of the interval; one question at a time."""
+"""Ask the source, hand on the answer, sleep what is left of the interval; one question at a time.
+
+Poller: the screen's loop, which can be woken. polls(): that of a command without a screen.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
-from pgtop_conn.model.errors import PgtopError, SourceLost
+from pgtop_conn.model.errors import PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
 from pgtop_conn.monitor.pacing import Pace
@@ -145,3 +148,30 @@ def _fail(awaited: list[asyncio.Future[Snapshot]], error: PgtopError) -> None:
     for one in awaited:
         if not one.done():
             one.set_exception(error)
+
+
+async def polls(source: Source, every_s: float, tell: Callable[[str], object]) -> AsyncGenerator[Snapshot, None]:
+    """One poll after the other, without an end; to be closed.
+
+    The first may raise what poll() raises. What fails later is told, once for each reason, and asked again.
+    """
+    pace, answered, said = Pace(lambda: every_s), False, ""
+    while True:
+        began = monotonic()
+        try:
+            snapshot = await source.poll()
+        except PgtopError as error:
+            if not answered:
+                raise
+            until = monotonic() + pace.after_failure(error, monotonic() - began)
+            if str(error) != said:
+                said = str(error)
+                tell(f"{said}; {'looking' if isinstance(error, PollFailed) else 'connecting'} again")
+        else:
+            until = monotonic() + pace.after_answer(monotonic() - began)
+            if said:
+                said = ""
+                tell("it answers again")
+            answered = True
+            yield snapshot
+        await asyncio.sleep(max(0.0, until - monotonic()))

@@ -58,6 +58,21 @@ def test_help_version_and_bad_input_load_nothing_heavy(argument: str) -> None:
     assert not loaded(code) & HEAVY
 
 
+def test_every_command_is_listed_and_says_what_it_is_without_loading_anything_heavy() -> None:
+    code = "\n".join(
+        [
+            "import pkgutil",
+            "from pgtop_conn import commands",
+            "from pgtop_conn.cli import COMMANDS",
+            "from pgtop_conn.commands.common.command import Command, command_named",
+            "there = {module.name for module in pkgutil.iter_modules(commands.__path__)} - {'common'}",
+            "assert there == set(COMMANDS), there ^ set(COMMANDS)",
+            "assert all(isinstance(command_named(name), Command) for name in COMMANDS)",
+        ]
+    )
+    assert not loaded(code) & HEAVY
+
+
 def test_the_version_is_told_before_anything_is_loaded() -> None:
     code = "sys.argv = ['pgtop-conn', '--version']\nfrom pgtop_conn.__main__ import main\nmain()\nprint()"
     assert not loaded(code) & (HEAVY | {"argparse", "dataclasses"})

@@ -35,7 +35,7 @@ def view_of(settings: config.Settings, saved: Layout, door: str) -> ViewState:
     return replace(view, sort=saved.sort, reverse=saved.reverse) if saved.sort else view
 
 
-def options_of(settings: config.Settings, policy: Policy, first: Snapshot) -> ScreenOptions:
+def screen_options_of(settings: config.Settings, policy: Policy, first: Snapshot) -> ScreenOptions:
     """What the settings and the saved layout make of the screen."""
     layouts = Layouts(folders.state_folder())
     saved = layouts.layout

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from time import monotonic
+from contextlib import aclosing
 
 from pgtop_conn.commands.common.exit_codes import DONE, NOT_ALL
 from pgtop_conn.commands.common.observe import Seen
 from pgtop_conn.commands.record.options import Options
 from pgtop_conn.config import Settings
-from pgtop_conn.model.errors import PgtopError, PollFailed
+from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.history.moments import Moment, Totals
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
-from pgtop_conn.monitor.pacing import Pace
+from pgtop_conn.monitor.poller import polls
 from pgtop_conn.recording.recorder import Recorder
 from pgtop_conn.terminal.console import tell
 from pgtop_conn.terminal.interrupts import ended_by
@@ -72,34 +72,19 @@ class _Keeping:
                 tell(f"{self._recorder.path} is recorded to again")
             self._failure = ""
 
-    def began(self, snapshot: Snapshot, every_s: float) -> None:
+    def begin(self, snapshot: Snapshot, every_s: float) -> None:
+        """Tell where from and where to, and write the first poll."""
         server = snapshot.server
         where = server.host if server.is_unix_socket else f"{server.host}:{server.port}"
         tell(f"recording {where} to {self._recorder.path} every {every_s:g} s; Ctrl-C ends it")
+        self.take(snapshot)
 
 
 async def _recorded(source: Source, keeping: _Keeping, settings: Settings) -> None:
-    pace, said, answered = Pace(lambda: settings.interval_s), "", False
-    while True:
-        began = monotonic()
-        try:
-            snapshot = await source.poll()
-        except PgtopError as error:
-            if not answered:
-                raise
-            until = monotonic() + pace.after_failure(error, monotonic() - began)
-            if str(error) != said:
-                said = str(error)
-                tell(f"{said}; {'looking' if isinstance(error, PollFailed) else 'connecting'} again")
-        else:
-            until = monotonic() + pace.after_answer(monotonic() - began)
-            if not answered:
-                keeping.began(snapshot, settings.interval_s)
-            elif said:
-                tell("it answers again")
-            said, answered = "", True
+    async with aclosing(polls(source, settings.interval_s, tell)) as looks:
+        keeping.begin(await anext(looks), settings.interval_s)
+        async for snapshot in looks:
             keeping.take(snapshot)
-        await asyncio.sleep(max(0.0, until - monotonic()))
 
 
 def _size(size: int) -> str:

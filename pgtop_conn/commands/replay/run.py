@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from pgtop_conn import config
-from pgtop_conn.commands.common.screen_options import options_of
+from pgtop_conn.commands.common.screen_options import screen_options_of
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.terminal.console import tell
@@ -26,7 +26,7 @@ async def replay(path: Path, settings: config.Settings, policy: Policy) -> int:
         first = recording.moment(0).snapshot
         remark = f"The recording is {recording.ends}" if recording.ends else ""
         options = replace(
-            options_of(settings, policy, first),
+            screen_options_of(settings, policy, first),
             interval_s=interval_of(recording.times, settings.interval_s),
             tape=recording,
             tape_remark=remark,

@@ -8,19 +8,18 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from threading import Thread
 from time import monotonic
 
 from pgtop_conn.commands.common.observe import UNTIL_STABLE, Seen
 from pgtop_conn.commands.snapshot.options import Options
 from pgtop_conn.config import Settings
-from pgtop_conn.model.errors import PgtopError, PollFailed
 from pgtop_conn.model.filters.language import Tags, parse
 from pgtop_conn.model.history.trend import History
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
-from pgtop_conn.monitor.pacing import Pace
+from pgtop_conn.monitor.poller import polls
 from pgtop_conn.terminal.console import tell
 from pgtop_conn.terminal.interrupts import ended_by
 from pgtop_conn.terminal.streams import OutputLost
@@ -48,27 +47,11 @@ async def stream(source: Source, settings: Settings, options: Options, draw: Dra
 
 
 async def _looked(source: Source, settings: Settings, options: Options, draw: Draw) -> None:
-    every_s = options.every_s or settings.interval_s
-    pace, seen, answered = Pace(lambda: every_s), Seen(settings), False
+    seen = Seen(settings)
     hold_s = UNTIL_STABLE.least_s if parse(settings.filter).mentions("leak") else 0.0
-    since, told, said = monotonic(), 0, ""
-    while True:
-        began = monotonic()
-        try:
-            snapshot = await source.poll()
-        except PgtopError as error:
-            if not answered:
-                raise
-            until = monotonic() + pace.after_failure(error, monotonic() - began)
-            if str(error) != said:
-                said = str(error)
-                tell(f"{said}; {'looking' if isinstance(error, PollFailed) else 'connecting'} again")
-        else:
-            until = monotonic() + pace.after_answer(monotonic() - began)
-            if said:
-                said = ""
-                tell("it answers again")
-            answered = True
+    since, told = monotonic(), 0
+    async with aclosing(polls(source, options.every_s or settings.interval_s, tell)) as looks:
+        async for snapshot in looks:
             seen.take(snapshot)
             # Who leaks is known only after a while, and no filter may choose by less.
             if monotonic() - since >= hold_s:
@@ -76,7 +59,6 @@ async def _looked(source: Source, settings: Settings, options: Options, draw: Dr
                 told += 1
                 if told == options.count:
                     return
-        await asyncio.sleep(max(0.0, until - monotonic()))
 
 
 async def written(text: str) -> None:

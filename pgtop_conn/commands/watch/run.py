@@ -7,7 +7,7 @@ import shutil
 import sys
 
 from pgtop_conn import config
-from pgtop_conn.commands.common.screen_options import options_of
+from pgtop_conn.commands.common.screen_options import screen_options_of
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
@@ -20,7 +20,7 @@ from pgtop_conn.tui.rendering.held_terminal import Held, held
 async def show(source: Source, first: Snapshot, settings: config.Settings, policy: Policy) -> int:
     """The monitor until the user leaves, with what was polled `first`; the exit code."""
     drop_wrong_size(os.environ)
-    options = options_of(settings, policy, first)
+    options = screen_options_of(settings, policy, first)
     frame = first_frame(options, *shutil.get_terminal_size(), os.environ) if _paints_alike() else None
     if frame is None:
         return await _run(source, options, settings)
