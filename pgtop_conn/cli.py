@@ -51,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         name, rest = _command_of(words)
     except BadInput as error:
         return _complain(str(error))
-    command = command_named(name)
+    try:
+        command = command_named(name)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     try:
         code = _ended(command.complain or _complain, lambda: _main(name, command, rest, words))
         streams.write("")
