@@ -1,6 +1,6 @@
 """Make the picture of a report's chart: the demo's leak, recorded, a part of it ended by `kill`, and reported.
 
-    python screenshots/make_report.py  (needs rsvg-convert, Debian's librsvg2-bin)
+    python scripts/report_chart.py  (needs rsvg-convert, Debian's librsvg2-bin)
 
 It is the chart of the page as it is in the light, with the page's own style; nothing is edited.
 """
@@ -26,7 +26,7 @@ from pgtop_conn.recording.recording import Recording
 from pgtop_conn.view.charts.history_svg import history_svg
 from pgtop_conn.view.reports.recording_html import STYLE
 
-PICTURE = Path(__file__).resolve().parent / "report-chart.png"
+PICTURE = Path(__file__).resolve().parents[1] / "screenshots" / "report-chart.png"
 POLLS, EVERY_S, KILL_AT = 120, 0.5, 70
 WIDTH = 1400
 

@@ -1,6 +1,6 @@
-"""Make every screenshot of this folder: the real program on the demo server, driven by keys, nothing edited.
+"""Make every picture in screenshots/: the real program on the demo server, driven by keys, nothing edited.
 
-    python screenshots/make.py [SCENE …]  (needs rsvg-convert, Debian's librsvg2-bin, and a monospaced font)
+    python scripts/screenshots.py [SCENE …]  (needs rsvg-convert, Debian's librsvg2-bin, and a monospaced font)
 
 Each scene names the keys that lead to it; the picture is Textual's own export of the screen, turned into a PNG.
 What a scene keeps (layout, journal, recording) is in a folder of its own, and gone with it.
@@ -39,7 +39,7 @@ from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.view.table.lines import ViewState
 
-FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parents[1] / "screenshots"
 SIZES = ((120, 36), (80, 24))
 #: Of DejaVu Sans Mono, whose characters are 0.602 of that wide: a cell of Textual's export is 12.2.
 FONT_PX = 20.266
