@@ -15,7 +15,7 @@ from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME, Backend, Snapshot
 class Cause(StrEnum):
     """Why slots are gone. The comment names what its evidence holds; times are seconds, shares 0 to 1."""
 
-    #: app, role, database, verdict (leaks.Certainty), mistake (leaks.Mistake), since_s (None: suspected only), count,
+    #: app, role, database, verdict (rules.Certainty), mistake (rules.Mistake), since_s (None: suspected only), count,
     #: used, per_minute, sessions, idle_over_s, idle_over, passed_over (sessions opened since the oldest was last used),
     #: statement (masked), statement_share, never_queried, in_transaction, unread_results, oldest_idle_s, habit_s,
     #: watched_s, clients, score

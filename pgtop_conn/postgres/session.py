@@ -104,7 +104,7 @@ class Session:
         return await self._reader.read()
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
-        """One statement for each target, in order; see signals.py for what the server re-checks."""
+        """One statement for each target, in order; see signal_backend.py for what the server re-checks."""
         return await signal_each(self._link, action, targets, self._reader.raw_names)
 
     def settle(self, action: Action, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""What a diagnosis found, as the JSON of PRODUCT.md, and in words: evidence, effects, and what could not be known.
+"""What a diagnosis found, as the JSON of `diagnose --json` and in words: evidence, effects, what could not be known.
 
 Add a sentence about what is not known: one entry in UNKNOWNS.
 """

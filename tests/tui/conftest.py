@@ -29,7 +29,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def answers_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key counts as soon as the dialog is shown; test_deciding.py and the terminals' tests have the silence."""
+    """A key counts as soon as the dialog is shown; test_decision.py and the terminals' tests have the silence."""
     monkeypatch.setattr(decision, "QUIET_S", 0.0)
 
 

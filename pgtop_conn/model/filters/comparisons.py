@@ -1,6 +1,6 @@
 """How the value of a filter's term is compared: a word as typed to a test of one known value.
 
-Add a kind: a function from Word to a test that refuses what makes no sense, used by an entry of filters.KEYS.
+Add a kind: a function from Word to a test that refuses what makes no sense, used by an entry of language.KEYS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The words of a filter: splitting, quotes, durations and expressions. What they mean is in filters.py."""
+"""The words of a filter: splitting, quotes, durations and expressions. What they mean is in language.py."""
 
 from __future__ import annotations
 

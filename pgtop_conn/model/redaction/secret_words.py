@@ -1,6 +1,6 @@
 """Secrets that a statement holds without quotes around them, and words by which a text may hold one.
 
-`masked()` of redact.py takes every literal away; what is left here is what PostgreSQL takes as a value, or an error
+`masked()` of literals.py takes every literal away; what is left here is what PostgreSQL takes as a value, or an error
 message repeats, although it is written like a name. Add a place: a rule in _hidden(), given the tokens of a statement.
 """
 

@@ -4,7 +4,7 @@ The driver answers a timeout or a cancelled task with a CancelRequest over a new
 server is the worst place for. So each statement runs in a task of its own that nobody cancels: a caller who is
 cancelled leaves at once, the statement runs to its end (the server ends it after statement_timeout), and the next
 caller waits for that. A statement that outlives ANSWER_S costs the connection: it is cut, without a word to the server.
-What the server's side of it does then is told by its socket alone, which stays open for that: see unanswered.py.
+What the server's side of it does then is told by its socket alone, which stays open for that: see abandoned.py.
 """
 
 from __future__ import annotations

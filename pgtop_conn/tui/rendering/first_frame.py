@@ -32,7 +32,7 @@ from pgtop_conn.view.table.column_choices import known
 from pgtop_conn.view.table.heading import heading
 from pgtop_conn.view.table.lines import Frame, Kind, Line, build
 
-#: As toosmall.py has it: below that Textual covers the screen.
+#: As too_small.py has it: below that Textual covers the screen.
 LEAST_COLUMNS, LEAST_LINES = 40, 10
 #: One line of the screen: its pieces, and where it is, which decides its ground.
 Drawn = tuple[Pieces, str]

@@ -1,4 +1,4 @@
-"""A snapshot as the JSON and CSV of PRODUCT.md: plain dicts and rows. Add a field: one line here."""
+"""A snapshot as the JSON and CSV that README.md describes: plain dicts and rows. Add a field: one line here."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Truth:
 
     @property
     def permitted(self) -> bool:
-        """POSTGRES.md, who may signal whom."""
+        """Whether pg_terminate_backend() lets the monitor: PostgreSQL's manual, "Server Signaling Functions"."""
         if self.monitor_superuser:
             return True
         return self.granted and self.owned and not self.superuser

@@ -17,7 +17,7 @@ from tests.support.fake_source import monitor
 
 
 def test_textual_is_as_expected() -> None:
-    """Fails when Textual changes what is used of it; then all is painted again, until onlychanged.py is brought up."""
+    """Fails when Textual changes what is used of it; then all is painted again, until diff_app.py is brought up."""
     usable.cache_clear()
     assert usable()
 
