@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from pgtop_conn.model.history.moments import Moment, Totals
 from pgtop_conn.model.locks import Locks
 from pgtop_conn.model.slots import SlotBudget
-from pgtop_conn.model.snapshot import Backend, BackendKey, Counters, Database, Snapshot
+from pgtop_conn.model.snapshot import Backend, Counters, Database, Snapshot
 from pgtop_conn.recording.recorder import Recorder
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
@@ -102,7 +102,8 @@ class Load:
         query, query_id = self._statement()
         at = micros(self._at - self._random.random() * 60)
         return make_backend(
-            key=BackendKey(self._pid, micros(at - 20 - self._random.random() * 30_000)),
+            self._pid,
+            backend_start=micros(at - 20 - self._random.random() * 30_000),
             role=ROLES[role],
             role_oid=16_384 + role,
             database=DATABASES[database],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Unpack
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.causes.lock_waits import PREPARED
 from pgtop_conn.model.diagnosis import CAUSES, diagnose
-from pgtop_conn.model.facts import Facts, Refused
+from pgtop_conn.model.facts import NO_FACTS, Facts, Refused
 from pgtop_conn.model.findings import Cause, Finding, Severity
 from pgtop_conn.model.slots import Level, SlotBudget
 from pgtop_conn.model.snapshot import (
@@ -20,6 +22,7 @@ from pgtop_conn.model.snapshot import (
     Backend,
     Counters,
     Database,
+    Role,
     Snapshot,
 )
 from pgtop_conn.view.findings import evidence
@@ -35,6 +38,7 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
+from tests.support.fields import BackendFields
 from tests.support.strategies import snapshots
 
 #: As findings.Cause documents them.
@@ -119,15 +123,10 @@ def test_a_prepared_transaction_that_blocks() -> None:
 
 def test_two_that_block_the_same() -> None:
     first, *waiters = piled_up(6)
-    both = [make_backend(b.pid, **_fields(b, blocked_by=(4711, 4712))) for b in waiters]
+    both = [replace(waiter, blocked_by=(4711, 4712)) for waiter in waiters]
     (found, *_) = of([first, make_backend(4712)], both)
     assert found.cause is Cause.BLOCKER
     assert "and 1 other hold up 6 sessions between them; terminating it alone frees none" in found.summary
-
-
-def _fields(backend: Backend, **overrides: Any) -> dict[str, Any]:
-    names = ("app", "state", "state_change", "wait_event_type", "wait_event", "query")
-    return {name: getattr(backend, name) for name in names} | overrides
 
 
 def test_idle_in_transaction() -> None:
@@ -163,9 +162,16 @@ def test_open_transactions_of_a_leak_are_counted_with_the_others() -> None:
     assert evidence["leaked"] == len(found[Cause.LEAK].sessions)
 
 
-def waiting(count: int, event: str = "ClientWrite", for_s: float = 30.0, **overrides: Any) -> list[Backend]:
+def waiting(
+    count: int, event: str = "ClientWrite", for_s: float = 30.0, **overrides: Unpack[BackendFields]
+) -> list[Backend]:
     """In the middle of a result that nobody reads."""
-    wait = {"wait_event_type": "Client", "wait_event": event, "query_start": NOW - for_s, "state_change": NOW - for_s}
+    wait: BackendFields = {
+        "wait_event_type": "Client",
+        "wait_event": event,
+        "query_start": NOW - for_s,
+        "state_change": NOW - for_s,
+    }
     return active(count, 6700, "reports", **(wait | overrides))
 
 
@@ -189,11 +195,11 @@ def test_a_dump_keeps_its_transaction_open_on_purpose() -> None:
     assert of(in_transaction(4, for_s=900.0, app="pg_dump", holds_xmin=True)) == ()
 
 
-def watched(*groups: list[Backend], over_s: float = 20.0, **overrides: Any) -> tuple[Finding, ...]:
+def watched(*groups: list[Backend], over_s: float = 20.0, roles: Sequence[Role] = ()) -> tuple[Finding, ...]:
     """The diagnosis of sessions that stay as they are for so long."""
     rows = [make_own(), *(backend for group in groups for backend in group)]
-    before = make_snapshot(rows, taken_at=NOW - over_s, **overrides)
-    return diagnose(case_of(before, make_snapshot(rows, **overrides)))
+    before = make_snapshot(rows, roles=roles, taken_at=NOW - over_s)
+    return diagnose(case_of(before, make_snapshot(rows, roles=roles)))
 
 
 def test_an_oversized_pool_by_what_was_busy() -> None:
@@ -219,12 +225,12 @@ def test_many_small_pools_that_fill_a_server_together() -> None:
     assert found.summary.startswith("24 pools together hold 96 of 97 slots in use")
 
 
-def limited(limit: int, **overrides: Any) -> dict[str, Any]:
-    return {"roles": [make_role(20_000, "limited", connection_limit=limit, **overrides)]}
+def limited(limit: int) -> list[Role]:
+    return [make_role(20_000, "limited", connection_limit=limit)]
 
 
-def of_limited(used: int, limit: int, **more: Any) -> tuple[Finding, ...]:
-    return of(pool(used, role="limited", role_oid=20_000), **limited(limit), **more)
+def of_limited(used: int, limit: int, facts: Facts = NO_FACTS) -> tuple[Finding, ...]:
+    return of(pool(used, role="limited", role_oid=20_000), facts=facts, roles=limited(limit))
 
 
 def test_a_role_at_its_limit() -> None:
@@ -261,7 +267,7 @@ def test_a_database_at_its_limit() -> None:
 def test_hidden_sessions_under_a_limit_are_an_upper_bound() -> None:
     rows = [make_hidden(pid, role="limited", role_oid=20_000) for pid in range(5000, 5006)]
     server = make_server(superuser=False, sees_all=False)
-    (found,) = of(rows, server=server, counted_used=7, **limited(6))
+    (found,) = of(rows, server=server, counted_used=7, roles=limited(6))
     assert "up to 6 of the 6" in found.summary
 
 
@@ -381,7 +387,7 @@ def test_a_blocker_is_not_said_to_be_idle_in_transaction_a_second_time() -> None
 def test_a_leak_that_fills_a_role_comes_before_the_limit_and_is_as_severe() -> None:
     rows = leaked(30, role="limited", role_oid=20_000)
     facts = Facts(at=NOW, refused=(Refused(NOW - 1800, "role", 12),))
-    found = of(rows, facts=facts, **limited(30))
+    found = of(rows, facts=facts, roles=limited(30))
     assert [(one.cause, one.severity) for one in found] == [
         (Cause.LEAK, Severity.CRITICAL),
         (Cause.ROLE_LIMIT, Severity.CRITICAL),

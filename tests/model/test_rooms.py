@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pgtop_conn.model.slots import SlotBudget, rooms
 from pgtop_conn.model.snapshot import BACKGROUND, Backend, Database, Role, Snapshot
 from tests.support.factories import make_backend, make_background, make_role, make_server, make_snapshot, make_walsender
+from tests.support.fields import BackendFields
 
 ROLE_OIDS = (20_001, 20_002, 20_003, 20_004)
 DATABASE_OIDS = (30_001, 30_002)
@@ -105,11 +106,14 @@ def _noise(draw: st.DrawFn) -> list[Backend]:
     )
     rows = []
     for pid, kind in enumerate(draw(st.lists(kinds, max_size=6)), 900_000):
-        whose = {"role_oid": draw(st.sampled_from(ROLE_OIDS)), "database_oid": draw(st.sampled_from(DATABASE_OIDS))}
+        whose: BackendFields = {
+            "role_oid": draw(st.sampled_from(ROLE_OIDS)),
+            "database_oid": draw(st.sampled_from(DATABASE_OIDS)),
+        }
         if kind == "walsender":
             rows.append(make_walsender(pid, **whose))
         else:
-            rows.append(make_background(pid, kind, hidden=kind == BACKGROUND, **whose))
+            rows.append(make_background(pid, kind, **(whose | {"hidden": kind == BACKGROUND})))
     return rows
 
 

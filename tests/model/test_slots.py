@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,9 +21,10 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
+from tests.support.fields import ServerFields
 
 
-def budget(clients: int, **server: object) -> SlotBudget:
+def budget(clients: int, **server: Unpack[ServerFields]) -> SlotBudget:
     """A budget with so many client backends, our own among them."""
     rows = [make_own(), *(make_backend(pid) for pid in range(5000, 5000 + clients - 1))]
     return SlotBudget.of(make_snapshot(rows, server=make_server(**server)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Unpack
 
 from pgtop_conn.model.diagnosis import diagnose
 from pgtop_conn.model.facts import NO_FACTS, Facts
@@ -15,10 +15,14 @@ from pgtop_conn.model.snapshot import (
     IN_TRANSACTION,
     STARTING,
     Backend,
+    Database,
+    Role,
+    Server,
     Snapshot,
 )
 from pgtop_conn.view.table.groups import group_counts
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.factories import BEGAN, NOW, make_backend, make_own, make_snapshot
+from tests.support.fields import BackendFields, SnapshotFields
 
 
 def case_of(*polls: Snapshot, facts: Facts = NO_FACTS) -> Case:
@@ -29,29 +33,51 @@ def case_of(*polls: Snapshot, facts: Facts = NO_FACTS) -> Case:
     return Case.of(polls[-1], SlotBudget.of(polls[-1]), observation, facts)
 
 
-def of(*groups: Iterable[Backend], facts: Facts = NO_FACTS, **overrides: Any) -> tuple[Finding, ...]:
+def of(
+    *groups: Iterable[Backend],
+    facts: Facts = NO_FACTS,
+    server: Server | None = None,
+    roles: Sequence[Role] = (),
+    databases: Mapping[int, Database] | None = None,
+    **overrides: Unpack[SnapshotFields],
+) -> tuple[Finding, ...]:
     """The diagnosis of one look at these sessions and our own."""
     rows = [make_own(), *(backend for group in groups for backend in group)]
-    return diagnose(case_of(make_snapshot(rows, **overrides), facts=facts))
+    return diagnose(
+        case_of(make_snapshot(rows, server=server, roles=roles, databases=databases, **overrides), facts=facts)
+    )
 
 
 def causes(found: Sequence[Finding]) -> list[Cause]:
     return [finding.cause for finding in found]
 
 
-def pool(count: int, first: int = 5000, **overrides: Any) -> list[Backend]:
+def pool(
+    count: int, first: int = 5000, *, backend_start: float = BEGAN, **overrides: Unpack[BackendFields]
+) -> list[Backend]:
     """A pool in use: idle for a moment only, filled at once an hour ago."""
-    fields = {"query_start": NOW - 0.6, "state_change": NOW - 0.5} | overrides
-    return [make_backend(pid, **fields) for pid in range(first, first + count)]
+    fields: BackendFields = {"query_start": NOW - 0.6, "state_change": NOW - 0.5}
+    fields |= overrides
+    return [make_backend(pid, backend_start=backend_start, **fields) for pid in range(first, first + count)]
 
 
-def active(count: int, first: int = 6000, app: str = "checkout", **overrides: Any) -> list[Backend]:
-    fields = {"state": ACTIVE, "wait_event_type": "", "wait_event": "", "app": app} | overrides
-    return pool(count, first, **fields)
+def active(
+    count: int,
+    first: int = 6000,
+    app: str = "checkout",
+    /,
+    *,
+    backend_start: float = BEGAN,
+    **overrides: Unpack[BackendFields],
+) -> list[Backend]:
+    fields: BackendFields = {"state": ACTIVE, "app": app}
+    return pool(count, first, backend_start=backend_start, **(fields | overrides))
 
 
-def in_transaction(count: int, first: int = 7000, for_s: float = 20.0, **overrides: Any) -> list[Backend]:
-    fields = {
+def in_transaction(
+    count: int, first: int = 7000, for_s: float = 20.0, **overrides: Unpack[BackendFields]
+) -> list[Backend]:
+    fields: BackendFields = {
         "state": IN_TRANSACTION,
         "app": "orders-api",
         "xact_start": NOW - for_s - 1,
@@ -71,25 +97,41 @@ def piled_up(count: int, holder: int = 4711, for_s: float = 20.0) -> list[Backen
         state_change=NOW - 180,
         query="UPDATE orders SET status = 'reported' WHERE id = 1",
     )
-    lock = {"wait_event_type": "Lock", "wait_event": "transactionid", "blocked_by": (holder,)}
-    return [report, *active(count, holder + 1000, "waiting", state_change=NOW - for_s, **lock)]
+    lock: BackendFields = {
+        "state_change": NOW - for_s,
+        "wait_event_type": "Lock",
+        "wait_event": "transactionid",
+        "blocked_by": (holder,),
+    }
+    return [report, *active(count, holder + 1000, "waiting", **lock)]
 
 
-def leaked(count: int, first: int = 8000, every_s: float = 30.0, **overrides: Any) -> list[Backend]:
+def leaked(count: int, first: int = 8000, every_s: float = 30.0, **overrides: Unpack[BackendFields]) -> list[Backend]:
     """One session after another, each used at its beginning only."""
-    fields = {"app": "billing-worker", "query": "SELECT id FROM invoices WHERE status = 'open'"} | overrides
-    return [
-        make_backend(
-            first + n,
-            **({"backend_start": at - 0.02, "query_start": at - 0.01, "state_change": at} | fields),
-        )
-        for n in range(count)
-        for at in [NOW - every_s * (count - n)]
-    ]
+    made = []
+    for n in range(count):
+        at = NOW - every_s * (count - n)
+        fields: BackendFields = {
+            "app": "billing-worker",
+            "query": "SELECT id FROM invoices WHERE status = 'open'",
+            "query_start": at - 0.01,
+            "state_change": at,
+        }
+        made.append(make_backend(first + n, backend_start=at - 0.02, **(fields | overrides)))
+    return made
 
 
 def logins(count: int, age_s: float) -> list[Backend]:
     """Logins in progress as 18 shows them."""
-    nobody = {"role": "", "role_oid": 0, "database": "", "database_oid": 0, "app": "", "query": "", "state": STARTING}
-    start = {"backend_start": NOW - age_s, "query_start": None, "state_change": None}
-    return [make_backend(pid, **nobody, **start) for pid in range(9000, 9000 + count)]
+    nobody: BackendFields = {
+        "role": "",
+        "role_oid": 0,
+        "database": "",
+        "database_oid": 0,
+        "app": "",
+        "query": "",
+        "state": STARTING,
+        "query_start": None,
+        "state_change": None,
+    }
+    return [make_backend(pid, backend_start=NOW - age_s, **nobody) for pid in range(9000, 9000 + count)]

@@ -3,56 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Unpack
 
 from hypothesis import strategies as st
 
 from pgtop_conn.model.history.moments import OTHERS, Mark, Totals
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION
 from tests.support.factories import NOW
+from tests.support.fields import MarkFields, TotalsFields
 from tests.support.strategies import names
 
 STARTED = NOW - 86_400.0
 
 
-def make_totals(at: float = NOW, used: int = 10, **overrides: Any) -> Totals:
+def make_totals(at: float = NOW, used: int = 10, **overrides: Unpack[TotalsFields]) -> Totals:
     """A poll of a server with 100 slots, 97 of them for ordinary logins; all sessions are idle and of `web`."""
     most = overrides.get("max", 100)
-    capacity = overrides.pop("ordinary_capacity", max(0, most - 3))
-    fields: dict[str, Any] = {
-        "at": at,
-        "used": used,
-        "exact": True,
-        "max": most,
-        "ordinary_capacity": capacity,
-        "ordinary_free": max(0, capacity - used),
-        "states": {IDLE: used},
-        "apps": {"web": used},
-        "limits": {},
-        "oldest_idle_s": 60.0,
-        "in_transaction": 0,
-        "started_at": STARTED,
-    }
-    return Totals(**(fields | overrides))
+    capacity = overrides.get("ordinary_capacity", max(0, most - 3))
+    made = Totals(
+        at=at,
+        used=used,
+        exact=True,
+        max=most,
+        ordinary_capacity=capacity,
+        ordinary_free=max(0, capacity - used),
+        states={IDLE: used},
+        apps={"web": used},
+        limits={},
+        oldest_idle_s=60.0,
+        in_transaction=0,
+        started_at=STARTED,
+    )
+    return replace(made, **overrides)
 
 
-def series(used: Sequence[int], every_s: float = 2.0, since: float = NOW, **overrides: Any) -> list[Totals]:
+def series(
+    used: Sequence[int], every_s: float = 2.0, since: float = NOW, **overrides: Unpack[TotalsFields]
+) -> list[Totals]:
     """Polls at an even pace."""
     return [make_totals(since + number * every_s, count, **overrides) for number, count in enumerate(used)]
 
 
-def make_mark(at: float = NOW, **overrides: Any) -> Mark:
+def make_mark(at: float = NOW, **overrides: Unpack[MarkFields]) -> Mark:
     """A session of `web` that was terminated, and gone."""
-    fields: dict[str, Any] = {
-        "at": at,
-        "action": "terminate",
-        "pid": 4711,
-        "role": "app",
-        "app": "web",
-        "outcome": "gone",
-        "chosen_by": "cursor",
-    }
-    return Mark(**(fields | overrides))
+    made = Mark(at=at, action="terminate", pid=4711, role="app", app="web", outcome="gone", chosen_by="cursor")
+    return replace(made, **overrides)
 
 
 @st.composite

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Unpack
 
 import pytest
 from hypothesis import given
@@ -14,11 +15,12 @@ from pgtop_conn.model.leaks import habits as module
 from pgtop_conn.model.leaks.habits import NO_HABIT, Habit, Habits, Pool
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, IN_TRANSACTION, Backend, Snapshot
 from tests.support.factories import NOW, make_backend, make_hidden, make_own, make_server, make_snapshot, make_walsender
+from tests.support.fields import ServerFields
 
 WEB = Pool("web", "app", "shop")
 
 
-def poll(rows: Iterable[Backend], after_s: float = 0.0, **server: float) -> Snapshot:
+def poll(rows: Iterable[Backend], after_s: float = 0.0, **server: Unpack[ServerFields]) -> Snapshot:
     return make_snapshot([make_own(), *rows], taken_at=NOW + after_s, server=make_server(**server))
 
 

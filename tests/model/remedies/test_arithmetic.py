@@ -18,6 +18,7 @@ from pgtop_conn.model.remedies.pools import PoolUse, per_instance, shares
 from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import ACTIVE
 from tests.support.factories import make_backend
+from tests.support.fields import ServerFields
 from tests.support.remedies.cases import facts, make_case, session, setting, sql, texts
 
 few = st.integers(0, 60)
@@ -147,9 +148,9 @@ def test_memory_measured_on_the_host_is_what_counts() -> None:
         (64 * GIB, {"max_connections": 600}, "", "no pooler was seen"),
     ],
 )
-def test_max_connections(ram: int, server: dict[str, int], statement: str, words: str) -> None:
+def test_max_connections(ram: int, server: ServerFields, statement: str, words: str) -> None:
     rows = [session(n, "web", "shop", "web", state=ACTIVE) for n in range(50)]
-    remedies = sizing(make_case(rows, ram=ram, **server))  # type: ignore[arg-type]
+    remedies = sizing(make_case(rows, ram=ram, **server))
     assert [one for one in sql(remedies) if "max_connections" in one] == ([statement] if statement else [])
     assert words in texts(remedies)
 

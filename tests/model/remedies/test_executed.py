@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import asyncpg
 import pytest
@@ -21,6 +20,7 @@ from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import VERSIONS, MakeCluster
+from tests.support.fields import ServerFields
 from tests.support.remedies.cases import (
     DATABASES,
     MONITOR,
@@ -68,19 +68,17 @@ def plain(quoted: str) -> str:
 
 def variants(case: Case, version_num: int) -> list[Case]:
     """The same trouble as a superuser sees it, as a monitor does, on a managed service, and with memory told."""
-    common: dict[str, Any] = {
-        "version_num": version_num,
-        "max_connections": 60,
-        "superuser_reserved": 0,
-        "facts": case.facts,
-    }
+    common: ServerFields = {"version_num": version_num, "max_connections": 60, "superuser_reserved": 0}
+    monitor: ServerFields = {"superuser": False, "uses_reserved": False, "role": MONITOR}
+    managed: ServerFields = {"provider": "AWS RDS", "database": DATABASES[0]}
+    facts = case.facts
     roles = ordinary_roles()
     busy = [session(n, ROLES[0], DATABASES[0], "web", state=ACTIVE) for n in range(55)]
     return [
         case,
-        make_case(**common, roles=roles, superuser=False, uses_reserved=False, role=MONITOR),
-        make_case(**common, roles=roles, provider="AWS RDS", database=DATABASES[0]),
-        make_case(busy, **common, roles=roles, ram=16 * GIB),
+        make_case(facts=facts, roles=roles, **(common | monitor)),
+        make_case(facts=facts, roles=roles, **(common | managed)),
+        make_case(busy, **common, facts=facts, roles=roles, ram=16 * GIB),
     ]
 
 
@@ -121,7 +119,7 @@ async def test_every_statement_runs_and_keeps_its_promise(server: Cluster, admin
     for name in DATABASES:
         await admin.execute(f"CREATE DATABASE {identifier(name)}")
     version_num = int(await admin.fetchval("SHOW server_version_num"))
-    common: dict[str, Any] = {"version_num": version_num, "max_connections": 60, "superuser_reserved": 0}
+    common: ServerFields = {"version_num": version_num, "max_connections": 60, "superuser_reserved": 0}
     case = make_case(**common, facts=await facts_from(admin), roles=ordinary_roles())
     remedies = [
         remedy

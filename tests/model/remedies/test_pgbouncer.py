@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -20,6 +19,7 @@ from pgtop_conn.model.quoting import identifier
 from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import Backend
 from tests.conftest import MakeCluster
+from tests.support.fields import ServerFields
 from tests.support.pgbouncer import end, free_port, needed_program, start, write
 from tests.support.remedies.cases import DATABASES, ROLES, crowd, make_case, ordinary_roles, session, texts
 from tests.support.servers import Connection
@@ -144,7 +144,7 @@ def test_a_name_that_cannot_be_typed_is_left_out_and_said() -> None:
         ([session(n, f"role{n}", "shop", "web") for n in range(1, 6)], {}, "5 roles come from 10.2.0.17"),
     ],
 )
-def test_a_pooler_that_is_there_is_not_doubled(rows: list[Backend], server: dict[str, Any], why: str) -> None:
+def test_a_pooler_that_is_there_is_not_doubled(rows: list[Backend], server: ServerFields, why: str) -> None:
     case = make_case(rows, **server)
     said = texts(sizing(case))
     assert "[databases]" not in said

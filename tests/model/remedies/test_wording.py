@@ -16,6 +16,7 @@ from pgtop_conn.model.remedies.remedies import REMEDIES, remedies_for
 from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import IN_TRANSACTION, Database
 from tests.support.factories import NOW, make_backend, make_role, make_walsender
+from tests.support.fields import RoleFields
 from tests.support.remedies.cases import (
     DATABASES,
     ROLES,
@@ -156,7 +157,7 @@ def test_the_nearest_setting_of_a_role_counts(own: Override, statement: str) -> 
 
 
 @pytest.mark.parametrize("attributes", [{"superuser": True}, {"replication": True}, {"replication_member": True}])
-def test_protected_roles_are_neither_ended_nor_limited(attributes: dict[str, bool]) -> None:
+def test_protected_roles_are_neither_ended_nor_limited(attributes: RoleFields) -> None:
     roles = [make_role(20_000, ROLES[0], **attributes), make_role(20_002, ROLES[2], **attributes)]
     case = make_case(roles=roles, databases={})
     for cause in (Cause.LEAK, Cause.BLOCKER, Cause.ROLE_LIMIT):

@@ -16,6 +16,7 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Target
 from tests.support.factories import NOW, make_backend, make_own, make_role, make_snapshot
+from tests.support.fields import BackendFields
 from tests.support.strategies import snapshots
 
 UNLOCKED = Locks(NOW, frozenset())
@@ -51,7 +52,7 @@ def picked(rows: list[Backend], wanted: int, **options: Any) -> list[int]:
     ],
     ids=str,
 )
-def test_what_is_not_safe_is_never_picked(overrides: dict[str, Any]) -> None:
+def test_what_is_not_safe_is_never_picked(overrides: BackendFields) -> None:
     assert picked([make_backend(1, **overrides), make_backend(2)], 5) == [2]
 
 

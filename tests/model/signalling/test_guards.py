@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +27,7 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
+from tests.support.fields import ServerFields
 from tests.support.strategies import backends, servers
 
 OPEN = Policy(allow_replication=True, allow_superuser=True)
@@ -35,9 +36,15 @@ TOLD = Policy(headless=True, include_cautioned=True)
 
 
 def care(
-    backend: Backend, *, bulk: bool = False, policy: Policy | None = None, role: Role | None = None, **server: object
+    backend: Backend,
+    *,
+    bulk: bool = False,
+    policy: Policy | None = None,
+    its_role: Role | None = None,
+    **server: Unpack[ServerFields],
 ) -> Care:
-    snapshot = make_snapshot([make_own(), backend], roles=[role] if role else None, server=make_server(**server))
+    roles = [its_role] if its_role else None
+    snapshot = make_snapshot([make_own(), backend], roles=roles, server=make_server(**server))
     return judge(backend, snapshot, policy or Policy(), bulk=bulk).care
 
 
@@ -118,9 +125,9 @@ REPLICATING = [
 
 @pytest.mark.parametrize(("backend", "role"), REPLICATING)
 def test_replication_needs_the_option_and_its_name_and_is_never_in_bulk(backend: Backend, role: Role) -> None:
-    assert care(backend, role=role) is Care.REFUSE
-    assert care(backend, role=role, policy=OPEN) is Care.TYPE_ROLE
-    assert care(backend, role=role, policy=OPEN, bulk=True) is Care.REFUSE
+    assert care(backend, its_role=role) is Care.REFUSE
+    assert care(backend, its_role=role, policy=OPEN) is Care.TYPE_ROLE
+    assert care(backend, its_role=role, policy=OPEN, bulk=True) is Care.REFUSE
 
 
 def test_configured_patterns_protect() -> None:
@@ -132,9 +139,9 @@ def test_configured_patterns_protect() -> None:
 
 def test_a_superusers_name_is_typed_and_bulk_needs_the_option() -> None:
     boss = make_role(superuser=True)
-    assert care(make_backend(), role=boss) is Care.TYPE_ROLE
-    assert care(make_backend(), role=boss, bulk=True) is Care.REFUSE
-    assert care(make_backend(), role=boss, bulk=True, policy=OPEN) is Care.CONFIRM
+    assert care(make_backend(), its_role=boss) is Care.TYPE_ROLE
+    assert care(make_backend(), its_role=boss, bulk=True) is Care.REFUSE
+    assert care(make_backend(), its_role=boss, bulk=True, policy=OPEN) is Care.CONFIRM
 
 
 @pytest.mark.parametrize("bulk", [False, True])
@@ -148,7 +155,7 @@ def test_a_superusers_name_is_typed_and_bulk_needs_the_option() -> None:
     ],
 )
 def test_what_the_server_does_not_permit_is_refused(can_signal: bool, role: Role, expected: Care, bulk: bool) -> None:
-    assert care(make_backend(), role=role, bulk=bulk, superuser=False, can_signal=can_signal) is expected
+    assert care(make_backend(), its_role=role, bulk=bulk, superuser=False, can_signal=can_signal) is expected
 
 
 def test_a_refusal_names_the_grant_that_fixes_it() -> None:
@@ -258,7 +265,7 @@ def test_nobody_is_asked_about_what_a_filter_found(backend: Backend) -> None:
 
 def test_a_superuser_that_the_option_allows_is_not_asked_about_again() -> None:
     policy = Policy(headless=True, allow_superuser=True)
-    assert care(make_backend(), role=make_role(superuser=True), bulk=True, policy=policy) is Care.CONFIRM
+    assert care(make_backend(), its_role=make_role(superuser=True), bulk=True, policy=policy) is Care.CONFIRM
 
 
 def test_a_finished_statement_is_no_reason_to_ask() -> None:

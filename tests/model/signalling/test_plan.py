@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Unpack
 
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.signalling.plan import Ask, make_plan
@@ -20,6 +21,7 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
+from tests.support.fields import BackendFields
 
 BOSS = make_role(200, "boss", superuser=True)
 
@@ -126,7 +128,7 @@ def followed(action: Action, *rows: Snapshot) -> list[Outcome]:
     return settled
 
 
-def at(seconds: float, **backend: object) -> Snapshot:
+def at(seconds: float, **backend: Unpack[BackendFields]) -> Snapshot:
     return make_snapshot([make_backend(1, **backend)] if backend else [], taken_at=NOW + seconds)
 
 
@@ -138,7 +140,7 @@ def test_gone_is_said_only_when_the_row_is_gone() -> None:
 
 
 def test_a_session_that_stays_is_still_there_with_its_wait() -> None:
-    stuck = {"state": "active", "wait_event_type": "IO", "wait_event": "DataFileRead"}
+    stuck: BackendFields = {"state": "active", "wait_event_type": "IO", "wait_event": "DataFileRead"}
     (outcome,) = followed(Action.TERMINATE, at(0, **stuck), at(PATIENCE_S, **stuck))
     assert (outcome.status, "IO:DataFileRead" in outcome.detail) == (Status.STILL_THERE, True)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from pgtop_conn.model.signalling.server_identity import Relation, place_of
 from pgtop_conn.model.snapshot import HOST_DOOR
 from tests.support.factories import NOW, make_server, make_snapshot
+from tests.support.fields import ServerFields
 
 PRIMARY = {"system_id": "7", "timeline": "00000001"}
 LATER = {"started_at": NOW + 5.0}
@@ -39,7 +38,7 @@ NOTHING = {"system_id": "", "timeline": "", "started_at": None}
         pytest.param({"door": HOST_DOOR}, LATER, Relation.UNSURE, id="the host door, then a session"),
     ],
 )
-def test_the_relation_of_two_polls(first: dict[str, Any], then: dict[str, Any], expected: Relation) -> None:
+def test_the_relation_of_two_polls(first: ServerFields, then: ServerFields, expected: Relation) -> None:
     before, now = make_snapshot(server=make_server(**first)), make_snapshot(server=make_server(**then))
     relation = place_of(before).relation(now)
     assert relation is expected

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 from pgtop_conn.model.facts import Facts, Override, ServerSetting
 from pgtop_conn.model.findings import Case, Cause, Finding, Remedy, RemedyKind, Severity
 from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION, Backend, Database, Role
-from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot, make_walsender
+from tests.support.factories import (
+    BEGAN,
+    NOW,
+    make_backend,
+    make_own,
+    make_role,
+    make_server,
+    make_snapshot,
+    make_walsender,
+)
+from tests.support.fields import BackendFields, ServerFields, SettingFields
 from tests.support.servers import Connection
 
 #: Roles, databases and applications of every case made here; the first is the one the findings are about.
@@ -23,19 +33,38 @@ ROLE_OIDS = {name: 20_000 + number for number, name in enumerate((*ROLES, MONITO
 DATABASE_OIDS = {name: 30_000 + number for number, name in enumerate(DATABASES)}
 
 
-def session(pid: int, role: str, database: str, app: str, **overrides: Any) -> Backend:
+def session(
+    pid: int,
+    role: str,
+    database: str,
+    app: str,
+    /,
+    *,
+    backend_start: float = BEGAN,
+    **overrides: Unpack[BackendFields],
+) -> Backend:
     """A session of one of the names above, or of any others."""
-    oids = {"role_oid": ROLE_OIDS.get(role, 25_000), "database_oid": DATABASE_OIDS.get(database, 35_000)}
-    return make_backend(pid, role=role, database=database, app=app, **oids, **overrides)
+    fields: BackendFields = {
+        "role": role,
+        "role_oid": ROLE_OIDS.get(role, 25_000),
+        "database": database,
+        "database_oid": DATABASE_OIDS.get(database, 35_000),
+        "app": app,
+    }
+    return make_backend(pid, backend_start=backend_start, **(fields | overrides))
 
 
 def crowd() -> list[Backend]:
     """Sessions of all kinds: 40 idle ones of the first application, some busy ones of the second, one that blocks."""
     idle = [session(100 + n, ROLES[0], DATABASES[0], APPS[0], client=f"10.2.0.{n % 4}") for n in range(40)]
-    lock = {"wait_event_type": "Lock", "wait_event": "transactionid", "blocked_by": (300,)}
-    busy = [
-        session(200 + n, ROLES[1], DATABASES[1], APPS[1], state=ACTIVE, query_start=NOW - 40, **lock) for n in range(8)
-    ]
+    waiting: BackendFields = {
+        "state": ACTIVE,
+        "query_start": NOW - 40,
+        "wait_event_type": "Lock",
+        "wait_event": "transactionid",
+        "blocked_by": (300,),
+    }
+    busy = [session(200 + n, ROLES[1], DATABASES[1], APPS[1], **waiting) for n in range(8)]
     blocker = session(300, ROLES[2], DATABASES[0], "job", state=IN_TRANSACTION, xact_start=NOW - 900)
     holding = [session(400 + n, ROLES[0], DATABASES[0], APPS[0], state=IN_TRANSACTION) for n in range(3)]
     return [make_own(), *idle, *busy, blocker, *holding, make_walsender()]
@@ -48,7 +77,7 @@ def make_case(
     ram: int | None = None,
     roles: Sequence[Role] = (),
     databases: Mapping[int, Database] | None = None,
-    **server: Any,
+    **server: Unpack[ServerFields],
 ) -> Case:
     """One poll, observed; `server` overrides fields of the server."""
     rows = list(crowd() if backends is None else backends)
@@ -109,7 +138,7 @@ def texts(remedies: Iterable[Remedy]) -> str:
     return "\n".join(f"{one.kind} {one.text} [{one.takes_effect}] {one.why}" for one in remedies)
 
 
-def setting(name: str, value: str, **overrides: Any) -> ServerSetting:
+def setting(name: str, value: str, **overrides: Unpack[SettingFields]) -> ServerSetting:
     """A setting from the configuration file that any user may change."""
     made = ServerSetting(name, value, "", value, "user", "configuration file")
     return replace(made, **overrides)

@@ -6,9 +6,11 @@ Add a scene: one entry in SCENES, then `python -m tests.snapshots`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Unpack
 
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IN_TRANSACTION, Backend, Database, Snapshot
 from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot, make_walsender
+from tests.support.fields import BackendFields
 
 #: Polls before the last one, so that there are rates and a forecast.
 POLLS, EVERY_S = 12, 20.0
@@ -54,11 +56,14 @@ SCENES: tuple[Scene, ...] = (
 )
 
 
-def _session(pid: int, app: str, **overrides: object) -> Backend:
+def _session(
+    pid: int, app: str, /, *, backend_start: float | None = None, **overrides: Unpack[BackendFields]
+) -> Backend:
     role = app.partition("-")[0]
     oid = {"billing": 20_001, "web": 20_002, REPORTING: 20_003}.get(role, 20_004)
-    fields = {"app": app, "role": role, "role_oid": oid, "backend_start": NOW - 7200.0 + pid % 97}
-    return make_backend(pid, **(fields | overrides))
+    fields: BackendFields = {"app": app, "role": role, "role_oid": oid}
+    began = NOW - 7200.0 + pid % 97 if backend_start is None else backend_start
+    return make_backend(pid, backend_start=began, **(fields | overrides))
 
 
 def _billing(count: int) -> list[Backend]:
@@ -66,9 +71,17 @@ def _billing(count: int) -> list[Backend]:
     rows = []
     for number in range(count):
         since = NOW - 60.0 * (95 - number) - 900.0 if number < 90 else NOW - 2.0 * (count - number)
-        times = {"state_change": since, "query_start": since - 1.0, "backend_start": since - 30.0}
-        client = f"10.2.0.{17 + number % 3}"
-        rows.append(_session(4711 + number, BILLING, query=INVOICES, client=client, **times))
+        rows.append(
+            _session(
+                4711 + number,
+                BILLING,
+                backend_start=since - 30.0,
+                query=INVOICES,
+                query_start=since - 1.0,
+                state_change=since,
+                client=f"10.2.0.{17 + number % 3}",
+            )
+        )
     return rows
 
 
@@ -77,7 +90,7 @@ def _web(count: int) -> list[Backend]:
     rows = []
     for number in range(count):
         since = NOW - 1.5 * (number % 9)
-        fields: dict[str, object] = {"state_change": since, "query_start": since, "client": f"10.2.1.{number % 5 + 2}"}
+        fields: BackendFields = {"state_change": since, "query_start": since, "client": f"10.2.1.{number % 5 + 2}"}
         if number % 5 == 0:
             fields |= {"state": ACTIVE, "wait_event_type": "", "wait_event": ""}
         elif number % 7 == 0:
@@ -87,12 +100,26 @@ def _web(count: int) -> list[Backend]:
 
 
 def _reporting() -> list[Backend]:
-    stuck = {"wait_event_type": "Lock", "wait_event": "transactionid", "blocked_by": (6007,), "query": LOCKED}
-    old = {"state_change": NOW - 11_520.0, "query_start": NOW - 11_521.0, "backend_start": NOW - 12_000.0}
+    stuck: BackendFields = {
+        "state": ACTIVE,
+        "state_change": NOW - 61.0,
+        "query_start": NOW - 61.0,
+        "wait_event_type": "Lock",
+        "wait_event": "transactionid",
+        "blocked_by": (6007,),
+        "query": LOCKED,
+    }
+    old: BackendFields = {
+        "state": IN_TRANSACTION,
+        "state_change": NOW - 11_520.0,
+        "query_start": NOW - 11_521.0,
+        "xact_start": NOW - 11_521.0,
+        "holds_xmin": True,
+    }
     return [
         *(_session(7000 + n, REPORTING, client="10.2.3.4", state_change=NOW - 30.0 * n) for n in range(6)),
-        _session(7006, REPORTING, state=ACTIVE, state_change=NOW - 61.0, query_start=NOW - 61.0, **stuck),
-        _session(7007, REPORTING, state=IN_TRANSACTION, xact_start=NOW - 11_521.0, holds_xmin=True, **old),
+        _session(7006, REPORTING, **stuck),
+        _session(7007, REPORTING, backend_start=NOW - 12_000.0, **old),
         _session(7008, REPORTING, state=ABORTED, xact_start=NOW - 95.0, state_change=NOW - 90.0),
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import pytest
 
@@ -15,18 +15,20 @@ from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.free_slots import FreeSlots
 from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot, make_walsender
 from tests.support.fake_source import monitor, on_main, screen_text, toasts
+from tests.support.fields import BackendFields
 
 BILLING = make_role(500, "billing", connection_limit=40)
 
 
-def full(at: float = NOW, *, count: int = 30, without: tuple[int, ...] = (), **fields: Any) -> Snapshot:
+def full(
+    at: float = NOW, *, count: int = 30, without: tuple[int, ...] = (), **fields: Unpack[BackendFields]
+) -> Snapshot:
     """41 of 45 slots: 30 idle of a leaking worker (100 the longest), 10 that nobody may be freed of, and ours."""
-    worker = {"app": "billing-worker", "role": "billing", "role_oid": 500}
-    rows = [
-        make_backend(100 + n, state_change=NOW - 4000 + 100 * n, query_start=NOW - 4001 + 100 * n, **(worker | fields))
-        for n in range(count)
-        if 100 + n not in without
-    ]
+    worker: BackendFields = {"app": "billing-worker", "role": "billing", "role_oid": 500}
+    rows = []
+    for n in [n for n in range(count) if 100 + n not in without]:
+        times: BackendFields = {"state_change": NOW - 4000 + 100 * n, "query_start": NOW - 4001 + 100 * n}
+        rows.append(make_backend(100 + n, **(times | worker | fields)))
     busy = [make_backend(300 + n, state=(ACTIVE, IN_TRANSACTION)[n % 2]) for n in range(10)]
     return make_snapshot(
         [make_own(), *rows, *busy, make_walsender(7)],

@@ -261,7 +261,7 @@ async def test_the_short_help_fits_on_a_small_screen(read_only: bool) -> None:
 
 
 async def test_the_key_line_tells_what_makes_sense_for_a_group_and_a_session() -> None:
-    both = make_snapshot([make_own(), make_backend(1), make_backend(2, state=ACTIVE, wait_event_type=None)])
+    both = make_snapshot([make_own(), make_backend(1), make_backend(2, state=ACTIVE)])
     view = ViewState(expanded=frozenset({("web",), ("web", "idle"), ("web", "active")}))
     async with monitor(both, size=(160, 36), view=view) as (app, _, pilot):
         assert "x terminate group" in screen_text(app)[-1]

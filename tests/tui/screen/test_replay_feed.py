@@ -24,6 +24,7 @@ from pgtop_conn.tui.screen.replay_feed import ReplayFeed
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, toasts, until
+from tests.support.fields import BackendFields
 from tests.support.tapes import ListTape
 from tests.tui.screen.test_time_travel import POLLS, seen
 
@@ -167,9 +168,15 @@ def rich(index: int) -> Snapshot:
         state = "active" if busy else "idle"
         rows.append(make_backend(pid, app="web", state=state, query_start=at - 1.0, state_change=at - 1.0))
     if index % 9 < 5:
-        waits = {"wait_event_type": "Lock", "wait_event": "transactionid", "blocked_by": (500,)}
+        waits: BackendFields = {
+            "app": "web",
+            "state": "active",
+            "wait_event_type": "Lock",
+            "wait_event": "transactionid",
+            "blocked_by": (500,),
+        }
         rows.append(make_backend(500, app="etl", state="idle in transaction", xact_start=at - 90.0, wrote=True))
-        rows += [make_backend(pid, app="web", state="active", **waits) for pid in (501, 502)]
+        rows += [make_backend(pid, **waits) for pid in (501, 502)]
     return make_snapshot(
         rows,
         taken_at=at,

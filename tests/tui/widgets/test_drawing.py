@@ -19,6 +19,7 @@ from pgtop_conn.view.table.columns import Cell
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import FakeSource, monitor, screen_strips, screen_text
+from tests.support.fields import BackendFields
 
 HOSTILE = (
     "[/foo]",
@@ -42,9 +43,14 @@ WEB = ViewState(expanded=frozenset({("web",)}))
 def hostile() -> Snapshot:
     rows = [make_own()]
     for number, name in enumerate(HOSTILE):
-        fields = {"role": name, "database": name, "query": f"SELECT '{name}' FROM\n\t{name}", "client": "10.0.0.1"}
-        rows.append(make_backend(10 + number, app=name, state=ABORTED, **fields))
-        rows.append(make_backend(40 + number, app="web", **fields))
+        fields: BackendFields = {
+            "role": name,
+            "database": name,
+            "query": f"SELECT '{name}' FROM\n\t{name}",
+            "client": "10.0.0.1",
+        }
+        rows.append(make_backend(10 + number, **(fields | {"app": name, "state": ABORTED})))
+        rows.append(make_backend(40 + number, **fields))
     return make_snapshot(rows)
 
 

@@ -58,8 +58,10 @@ def crowd(texts: Sequence[str] = HOSTILE) -> Snapshot:
     rows = [make_own()]
     for number, raw in enumerate(texts):
         text = clean(raw)
-        fields = {"role": text, "role_oid": 20_000 + number, "database": text, "app": text, "query": text}
-        rows.append(make_backend(100 + number, **fields, client=text[:40]))
+        oid = 20_000 + number
+        rows.append(
+            make_backend(100 + number, role=text, role_oid=oid, database=text, app=text, query=text, client=text[:40])
+        )
     return make_snapshot(rows)
 
 

@@ -9,6 +9,7 @@ from pgtop_conn.view.dialogs.blockers import link_line
 from pgtop_conn.view.table.columns import SESSION_COLUMNS
 from pgtop_conn.view.table.lines import Frame
 from tests.support.factories import NOW, make_backend, make_snapshot
+from tests.support.fields import BackendFields
 
 
 def test_a_prepared_transaction_is_called_that() -> None:
@@ -18,12 +19,10 @@ def test_a_prepared_transaction_is_called_that() -> None:
 
 
 def test_what_matters_is_within_a_narrow_window_whatever_the_names() -> None:
-    long = {"role": "a_role_with_a_long_name", "app": "an application with a name of its own"}
+    long: BackendFields = {"role": "a_role_with_a_long_name", "app": "an application with a name of its own"}
     holder = make_backend(1_234_567, **long)
-    waiters = [
-        make_backend(4_000_000 + n, blocked_by=(1_234_567,), wait_event_type="Lock", wait_event="x", **long)
-        for n in range(1, 4)
-    ]
+    lock: BackendFields = {"blocked_by": (1_234_567,), "wait_event_type": "Lock", "wait_event": "x"}
+    waiters = [make_backend(4_000_000 + n, **(long | lock)) for n in range(1, 4)]
     first, *others = (
         "".join(cell.text for cell in link_line(link, NOW)) for link in chains(make_snapshot([holder, *waiters]))
     )

@@ -8,6 +8,7 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.view.dialogs.counting import cautions
 from pgtop_conn.view.status.server_lines import Status, server_line
 from tests.support.factories import make_server, make_snapshot
+from tests.support.fields import ServerFields
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ from tests.support.factories import make_server, make_snapshot
         ({"tls": None}, "", "dim"),
     ],
 )
-def test_the_server_line(server: dict[str, str | None], shown: str, style: str) -> None:
+def test_the_server_line(server: ServerFields, shown: str, style: str) -> None:
     snapshot = make_snapshot(server=make_server(**server))
     cells = server_line(snapshot, SlotBudget.of(snapshot), Status(interval_s=2), 120)
     found = [cell for cell in cells if "TLS" in cell.text]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from pgtop_conn.model.filters.language import parse
 from pgtop_conn.view.table import empty
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.factories import make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, screen_text
+from tests.support.fields import BackendFields
 
 
-def said(view: ViewState, **fields: object) -> str:
+def said(view: ViewState, **fields: Unpack[BackendFields]) -> str:
     snapshot = make_snapshot([make_own(), make_backend(1, **fields)])
     return "\n".join("".join(cell.text for cell in row) for row in empty.rows(snapshot, view))
 
