@@ -135,7 +135,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                **self._surroundings(),
+                **self.surroundings(),
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._accepts_connections():
@@ -186,7 +186,7 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.destroy()
 
-    def _surroundings(self) -> dict[str, Any]:
+    def surroundings(self) -> dict[str, Any]:
         """What every program of the server is run with: another user when we are root, and none of our settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
         return {**self._identity, "cwd": self.folder, "env": {**kept, "LC_ALL": "C"}}
@@ -202,7 +202,7 @@ class Cluster:
                 stderr=log,
                 start_new_session=True,
                 check=False,
-                **self._surroundings(),
+                **self.surroundings(),
             )
         if done.returncode != 0:
             raise PgtopError(f"initdb of the embedded PostgreSQL failed: {self._last_words()}")
@@ -240,7 +240,7 @@ class Cluster:
         """The same programs, copied into our folder when the server's user cannot reach them where they are."""
         try:
             answer = subprocess.run(
-                [binaries.bin_dir / "postgres", "--version"], capture_output=True, check=False, **self._surroundings()
+                [binaries.bin_dir / "postgres", "--version"], capture_output=True, check=False, **self.surroundings()
             )
             if answer.returncode == 0:
                 return binaries

@@ -50,13 +50,17 @@ class Session:
         self._info = info
         #: Whether the walsender door may be taken when no slot is left.
         self._by_door = by_door
-        self._move_at = 0.0
-        self._link: Link | None = link
-        self._reader = Reader(link)
+        #: On monotonic()'s clock: the walsender door is left for a free slot no earlier.
+        self.move_at = 0.0
+        #: The connection; None from its loss until the next poll has made another.
+        self.link: Link | None = link
+        #: What that connection has read so far.
+        self.reader = Reader(link)
         self._turn = asyncio.Lock()
         self._connecting: asyncio.Task[Link] | None = None
         self._closed = False
-        self._unanswered: list[Unanswered] = []
+        #: Sessions of ours that gave no answer, and may hold their slots.
+        self.unanswered: list[Unanswered] = []
         #: The session that was lost last: the server may not know that it is.
         self._left: BackendKey | None = None
 
@@ -68,22 +72,22 @@ class Session:
     @property
     def pooled(self) -> bool:
         """Whether a pooler is between us and the server."""
-        return self._link is not None and self._link.pooled
+        return self.link is not None and self.link.pooled
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What the login came to besides what was asked for, such as a connection without TLS after all."""
-        notes = self._link.notes if self._link is not None else ()
+        notes = self.link.notes if self.link is not None else ()
         return tuple(note for note in notes if note not in self._info.notes)
 
     async def poll(self) -> Snapshot:
         """Read the server once, reconnecting first when the last poll found the connection lost."""
         async with self._turn:
-            link = self._link
+            link = self.link
             if link is None:
                 self._refuse_one_more()
-                link = self._link = await self._enter()
-                self._reader = Reader(link)
+                link = self.link = await self._enter()
+                self.reader = Reader(link)
             try:
                 if link.lost:
                     raise SourceLost(link.why_lost)
@@ -98,14 +102,14 @@ class Session:
         """One poll; from the beginning where a pooler has led us to another server since the last one."""
         for _ in range(READ_ANEW):
             try:
-                return await self._reader.read()
+                return await self.reader.read()
             except AnotherServer:
-                self._reader = Reader(link)
-        return await self._reader.read()
+                self.reader = Reader(link)
+        return await self.reader.read()
 
     async def signal(self, action: Action, targets: Sequence[Target]) -> list[Outcome]:
         """One statement for each target, in order; see signal_backend.py for what the server re-checks."""
-        return await signal_each(self._link, action, targets, self._reader.raw_names)
+        return await signal_each(self.link, action, targets, self.reader.raw_names)
 
     def settle(self, action: Action, outcome: Outcome) -> None:
         """Nobody here needs to know."""
@@ -118,7 +122,7 @@ class Session:
         # With the reading of logs 6 ms of every start, and only a diagnosis wants it.
         from pgtop_conn.postgres.facts.facts import read_facts
 
-        link = self._link
+        link = self.link
         if link is None:
             raise SourceLost("there is no connection to the server at the moment")
 
@@ -127,7 +131,7 @@ class Session:
                 try:
                     return await link.read(text, *arguments)
                 except NotPermitted as error:
-                    raise await self._reader.asker.explained(error, text) from None
+                    raise await self.reader.asker.explained(error, text) from None
                 except SourceLost as error:
                     raise self._lost(link, error) from None
 
@@ -139,8 +143,8 @@ class Session:
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait({self._connecting})
-        link, self._link = self._link, None
-        for one in self._unanswered:
+        link, self.link = self.link, None
+        for one in self.unanswered:
             one.close()
         if link is not None:
             await link.close()
@@ -148,15 +152,15 @@ class Session:
     def _lost(self, link: Link, error: SourceLost) -> SourceLost:
         """Give this connection up; what to tell of it."""
         link.cut(str(error))
-        if self._link is link:
-            self._link, self._left = None, self._reader.own_key
+        if self.link is link:
+            self.link, self._left = None, self.reader.own_key
         if not self._gave_no_answer(link):
             return error
         return SourceLost(f"{error}; our session {link.announced_pid} may hold its slot meanwhile")
 
     def _may_move(self, link: Link, snapshot: Snapshot) -> bool:
         """Whether we came in by the door and a slot has become free for our role meanwhile."""
-        if not link.door or monotonic() < self._move_at:
+        if not link.door or monotonic() < self.move_at:
             return False
         own = next((role for role in snapshot.roles.values() if role.name == snapshot.server.role), None)
         database = next((one for one in snapshot.databases.values() if one.name == snapshot.server.database), None)
@@ -164,39 +168,39 @@ class Session:
 
     async def _in_a_slot(self) -> Snapshot:
         """Take the free slot, and only then leave the door: for an instant both are ours. Else look on from there."""
-        self._move_at = monotonic() + MOVE_EVERY_S
-        before = self._link
+        self.move_at = monotonic() + MOVE_EVERY_S
+        before = self.link
         try:
             link = await self._reconnect(Link)
         except ConnectError:
-            return await self._reader.read()
-        self._link, self._reader = link, Reader(link)
+            return await self.reader.read()
+        self.link, self.reader = link, Reader(link)
         if before is not None:
             await before.close()
-        return await self._reader.read()
+        return await self.reader.read()
 
     def _gave_no_answer(self, link: Link) -> bool:
         """Whether this is how the connection was lost; its session is remembered then."""
         witness = link.take_witness()
         if witness is None:
             return False
-        one = Unanswered(witness, link.host, link.announced_pid, self._reader.own_key, self._reader.place)
+        one = Unanswered(witness, link.host, link.announced_pid, self.reader.own_key, self.reader.place)
         if self._closed:
             one.close()
         else:
-            self._unanswered.append(one)
+            self.unanswered.append(one)
         return True
 
     def _refuse_one_more(self) -> None:
-        self._unanswered = [one for one in self._unanswered if not one.ended]
-        if len(self._unanswered) >= MOST_AT_ONCE:
-            pids = ", ".join(str(one.pid) for one in self._unanswered)
+        self.unanswered = [one for one in self.unanswered if not one.ended]
+        if len(self.unanswered) >= MOST_AT_ONCE:
+            pids = ", ".join(str(one.pid) for one in self.unanswered)
             raise SourceLost(f"our sessions {pids} give no answer and may hold their slots: no further one is opened")
 
     async def _end_earlier(self, link: Link) -> None:
         """Tell the server once to end what was lost before; a stopped session ends as soon as it runs again."""
         left, self._left = self._left, None
-        for one in self._unanswered:
+        for one in self.unanswered:
             if one.key is not None and one.host == link.host and not one.told and not one.ended:
                 one.told = True
                 await _end(link, one.key)
@@ -207,11 +211,11 @@ class Session:
 
     def _forget_ended(self, link: Link, snapshot: Snapshot) -> None:
         """Those that the same server was told to end, and lists no more."""
-        for one in self._unanswered:
+        for one in self.unanswered:
             here = one.place is not None and one.place.relation(snapshot).tells
             if one.told and one.host == link.host and here and one.key not in snapshot.by_key:
                 one.close()
-        self._unanswered = [one for one in self._unanswered if not one.ended]
+        self.unanswered = [one for one in self.unanswered if not one.ended]
 
     async def _enter(self) -> Link:
         """An ordinary slot, or the door where that is allowed and no slot is left."""

@@ -36,7 +36,7 @@ _RECOVERY = "pg_catalog.pg_is_in_recovery()"
 _NONE = "SELECT WHERE false"
 _BY_OID, _BY_NAME = "pg_catalog.pg_has_role(oid,text)", "pg_catalog.pg_has_role(name,text)"
 #: What may have been revoked: the text in any statement that needs it, and what stands in for that.
-_WITHOUT = MappingProxyType(
+WITHOUT = MappingProxyType(
     {
         _SENDERS: (
             (f"a.pid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT w.pid FROM {_SENDERS} AS w))", "false"),
@@ -75,7 +75,7 @@ _WITHOUT = MappingProxyType(
     }
 )
 #: The statement that is asked instead of another one, where it needs what may have been revoked.
-_INSTEAD = MappingProxyType(
+INSTEAD = MappingProxyType(
     {
         ("roles", "pg_catalog.pg_auth_members"): "roles_by_function",
         ("roles", "pg_catalog.pg_database"): "roles_by_function",
@@ -125,10 +125,10 @@ def versioned(name: str, version_num: int) -> str:
 def without(name: str, version_num: int, missing: frozenset[str]) -> str:
     """versioned(name) for a role that may not use what is `missing` (named as in privileges.MISSED)."""
     for _ in missing:
-        name = next((_INSTEAD[name, one] for one in sorted(missing) if (name, one) in _INSTEAD), name)
+        name = next((INSTEAD[name, one] for one in sorted(missing) if (name, one) in INSTEAD), name)
     text = versioned(name, version_num)
     for one in missing:
-        for needs, substitute in _WITHOUT.get(one, ()):
+        for needs, substitute in WITHOUT.get(one, ()):
             text = text.replace(needs, substitute)
     return text
 

@@ -85,7 +85,7 @@ async def test_connections_that_a_firewall_forgets_never_stop_us(
         await poll_again(session)
         await session.poll()
     await session.poll()
-    assert session._unanswered == []
+    assert session.unanswered == []
     assert len(await own_pids(cluster)) == 1
     await session.close()
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pgtop_conn.demo.server import Cluster
 from tests.matrix.conftest import OpenMonitors
 from tests.support.matrix.judge import Tally
 from tests.support.matrix.slot_fillers import Filling
 from tests.support.matrix.stage import APP, LIMITED_IN_SMALL, MONITORS, PHYSICAL, SUPERUSER, Layout, Stage, count_logins
+from tests.support.matrix.standby import SLOT_SYNC_SINCE, copy_primary
 from tests.support.servers import Servers
 
 LAYOUT = Layout(14, superuser_reserved=2, reserved=2, role_limit=3, database_limit=4)
-SLOT_SYNC_SINCE = 17
 
 
 @contextmanager
@@ -27,34 +24,12 @@ def standby_of(stage: Stage, servers: Servers) -> Iterator[Stage]:
         with stage.superuser() as admin:
             admin.ask("SELECT pg_create_physical_replication_slot('standby')")
         stage.cluster.stop()
-        _copy(stage.cluster, cluster)
+        copy_primary(stage.cluster, cluster)
         stage.cluster.start()
         cluster.start()
         yield Stage(cluster, stage.layout)
     finally:
         cluster.destroy()
-
-
-def _copy(primary: Cluster, standby: Cluster) -> None:
-    owner = standby.data_dir.stat()
-    shutil.rmtree(standby.data_dir)
-    shutil.copytree(primary.data_dir, standby.data_dir, symlinks=True)
-    settings = {
-        "port": str(standby.port),
-        "listen_addresses": "",
-        "unix_socket_directories": str(standby.socket_dir),
-        "primary_conninfo": f"host={primary.socket_dir} port={primary.port} user=postgres dbname=postgres",
-        "primary_slot_name": "standby",
-        "hot_standby_feedback": "on",
-    }
-    if standby.major >= SLOT_SYNC_SINCE:
-        settings["sync_replication_slots"] = "on"
-    with (standby.data_dir / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
-        file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
-    (standby.data_dir / "standby.signal").touch()
-    for folder, _, names in os.walk(standby.data_dir):
-        for name in ("", *names):
-            os.chown(Path(folder) / name, owner.st_uid, owner.st_gid)
 
 
 async def test_a_standby_and_its_primary(stage: Stage, servers: Servers, monitors: OpenMonitors, tally: Tally) -> None:

@@ -12,6 +12,7 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
+from tests.support.postgres.poll_clock import PollClock
 from tests.support.servers import Connection
 from tests.support.waits import HANG_S
 
@@ -31,6 +32,12 @@ async def sessions() -> AsyncIterator[OpenSession]:
     yield open_session
     for session in opened:
         await session.close()
+
+
+@pytest.fixture
+def poll_clock(monkeypatch: pytest.MonkeyPatch) -> PollClock:
+    """The clock of every poll in the test."""
+    return PollClock(monkeypatch)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pgtop_conn.postgres.connection.link import Rows
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import signalling, statement
 from tests.postgres.conftest import OpenSession
-from tests.support.postgres.statement_recorder import Recorder, until, until_true
+from tests.support.postgres.statement_recorder import Answer, Recorder, until, until_true
 from tests.support.servers import Clients, Connection
 
 
@@ -372,14 +372,13 @@ async def test_connection_lost_while_it_is_asked_why_nothing_was_sent(
     session = await sessions(cluster)
     snapshot = await session.poll()
     recorder = Recorder(session)
-    answered = recorder.link._ask
 
-    async def lose(text: str, arguments: Sequence[object]) -> Rows:
+    async def lose(answer: Answer, text: str, arguments: Sequence[object]) -> Rows:
         if text == statement("still_there"):
             await admin.execute("SELECT pg_terminate_backend($1)", snapshot.server.own_pid)
-        return await answered(text, arguments)
+        return await answer(text, arguments)
 
-    recorder.link._ask = lose  # type: ignore[method-assign]
+    recorder.stand_between(lose)
     (outcome,) = await terminate(session, target_of(snapshot, "victim", state=ACTIVE))
     assert (outcome.status, outcome.detail) == (Status.NOT_SENT, "no longer as it was chosen; connection lost")
 

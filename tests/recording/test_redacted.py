@@ -12,22 +12,25 @@ import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.recording.recording import Recording
+from pgtop_conn.recording.codec.framing import TIME, Frame, Kind, frames
 from tests.support.secret_statements import ASKED_FOR, MAY_HOLD
 from tests.support.servers import Clients
 
 
 def unpacked(path: Path) -> bytes:
-    """All that the file holds: as it is, each item of each block, and the totals."""
-    with Recording.open(path) as recording:
-        items = [item for block in range(len(recording._blocks)) for _, item in recording._items_of(block)]
-        raw = path.read_bytes()
-        totals = [
-            zlib.decompress(raw[at + 2 : at + length])
-            for _count, at, length in recording._packed.values()
-            if length > 2
-        ]
-    return b"\n".join([raw, *items, *totals])
+    """All that the file holds: as it is, each item of each block, and the totals; not a byte of it is damaged."""
+    raw = path.read_bytes()
+    pieces, unpacker = [raw], zlib.decompressobj(-15)
+    with path.open("rb") as file:
+        for found in frames(file, raw.index(b"\n") + 1, len(raw)):
+            assert isinstance(found, Frame)
+            if found.kind is Kind.BLOCK:
+                unpacker = zlib.decompressobj(-15)
+            elif found.kind is Kind.MOMENT:
+                pieces.append(unpacker.decompress(found.payload[TIME.size :]))
+            elif found.kind is Kind.TOTALS and len(found.payload) > 2:
+                pieces.append(zlib.decompress(found.payload[2:]))
+    return b"\n".join(pieces)
 
 
 @pytest.mark.parametrize("redact", [True, False])

@@ -146,11 +146,11 @@ class History:
         if self._peak is None:
             return None
         points = list(self._used)
-        rate, trending = _slope(_thinned(points))
+        rate, trending = slope(_thinned(points))
         seconds = None
         if rate is not None and rate >= FLAT_PER_MINUTE and trending and budget.ordinary_free > 0:
             seconds = 60.0 * budget.ordinary_free / rate
-        return Trend(_current(points), seconds, *self._peak)
+        return Trend(current_rate(points), seconds, *self._peak)
 
     def per_minute(self, group: Hashable) -> float | None:
         """Sessions per minute of one group of the counts; None while there is too little history."""
@@ -159,7 +159,7 @@ class History:
             for at, changed in self._groups:
                 count = changed.get(group, count)
                 points.append((at, count))
-            self._rates[group] = _current(points)
+            self._rates[group] = current_rate(points)
         return self._rates[group]
 
     def churn(self) -> Churn | None:
@@ -189,7 +189,7 @@ class History:
         points = [point for point in self._counters if point.at >= self._counters[-1].at - RATE_WINDOW_S]
         if len(points) < 3 or points[-1].at - points[0].at < LEAK_NEEDS_S:
             return False
-        rate, trending = _slope(_thinned(list(self._used)))
+        rate, trending = slope(_thinned(list(self._used)))
         if rate is None or rate < FLAT_PER_MINUTE or not trending:
             return False
         middle = points[len(points) // 2]
@@ -198,11 +198,11 @@ class History:
         return after <= before * (1 + FLAT_TRANSACTIONS) + 0.5
 
 
-def _current(points: Sequence[tuple[float, float]]) -> float | None:
+def current_rate(points: Sequence[tuple[float, float]]) -> float | None:
     """The rate of the window, or of its last half minute where that is clearly another: after a kill, or when full."""
-    rate, _ = _slope(_thinned(points))
+    rate, _ = slope(_thinned(points))
     series = _thinned(points, RECENT_S)
-    recent, trending = _slope(series)
+    recent, trending = slope(series)
     if rate is None or recent is None:
         return rate
     if abs(recent - rate) < max(APART_PER_MINUTE, APART_SHARE * max(abs(recent), abs(rate))):
@@ -222,7 +222,7 @@ def _thinned(points: Sequence[tuple[float, float]], window_s: float = RATE_WINDO
     return recent[::-1][::step][::-1]
 
 
-def _slope(series: Series) -> tuple[float | None, bool]:
+def slope(series: Series) -> tuple[float | None, bool]:
     """Theil-Sen slope per minute (None: too little history), and whether it is a trend and not noise."""
     if not series or series[-1][0] - series[0][0] < RATE_NEEDS_S:
         return None, False

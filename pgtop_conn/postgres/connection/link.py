@@ -149,7 +149,7 @@ class Link:
             await self._settle()
             if self.lost:
                 raise SourceLost(self.why_lost)
-            task = self._running = asyncio.create_task(self._ask(text, arguments))
+            task = self._running = asyncio.create_task(self.ask(text, arguments))
             task.add_done_callback(_seen)
             await self._settle()
         try:
@@ -188,7 +188,8 @@ class Link:
         """The driver needs no notices, and debug output may be long."""
         await insist(self.settings, "SET client_min_messages = warning")
 
-    async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
+    async def ask(self, text: str, arguments: Sequence[Any]) -> Rows:
+        """What the server answers to one statement, asked at once; fetch() calls it when it is the statement's turn."""
         if self.pooled:
             ask = self._ask_in_transaction if self.transactions else self._ask_unnamed
             return await ask(text, arguments)

@@ -93,7 +93,7 @@ class WalsenderLink(Link):
         tables = await self._simple.query(written(text, arguments))
         return [_row(*values) for table in tables for values in table.rows]
 
-    async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
+    async def ask(self, text: str, arguments: Sequence[Any]) -> Rows:
         """The simple protocol names no statement."""
         ask = self._ask_in_transaction if self.pooled else self._ask_unnamed
         return await ask(text, arguments)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-_PROC = Path("/proc")
+PROC = Path("/proc")
 #: Longer than any lock file, or set of options, of a server.
 _MOST_BYTES = 65536
 #: What the program of a server is called, by the kernel.
@@ -70,8 +70,8 @@ def look(pid: int) -> Process | None:
     if fields is None:
         return None
     try:
-        title = (_PROC / str(pid) / "cmdline").read_bytes()
-        status = (_PROC / str(pid) / "status").read_bytes()
+        title = (PROC / str(pid) / "cmdline").read_bytes()
+        status = (PROC / str(pid) / "status").read_bytes()
     except OSError:
         return None
     if not title:
@@ -96,7 +96,7 @@ def look(pid: int) -> Process | None:
 
 def _inode(pid: int, link: str) -> tuple[int, int] | None:
     try:
-        found = (_PROC / str(pid) / link).stat()
+        found = (PROC / str(pid) / link).stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -130,14 +130,14 @@ def is_of(process: Process, first: Process, owner: int) -> bool | None:
 def _stat(pid: int) -> list[bytes] | None:
     """The fields behind the name, which may hold anything, parentheses too."""
     try:
-        fields = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
     return fields if len(fields) > _STARTED else None
 
 
 def _pids() -> Iterator[int]:
-    for entry in os.scandir(_PROC):
+    for entry in os.scandir(PROC):
         if entry.name.isdigit():
             yield int(entry.name)
 
@@ -154,7 +154,7 @@ def children(parent: int) -> Iterator[Process]:
 
 def boot_time() -> float:
     """When the machine was started, seconds since the epoch."""
-    for line in (_PROC / "stat").read_text("ascii", "replace").splitlines():
+    for line in (PROC / "stat").read_text("ascii", "replace").splitlines():
         if line.startswith("btime "):
             return float(line.split()[1])
     return 0.0
@@ -218,7 +218,7 @@ def others() -> list[str]:
 def owner_of(pid: int) -> int:
     """The number of a process's OS user; nobody's number, -1, when it has just ended."""
     try:
-        return (_PROC / str(pid)).stat().st_uid
+        return (PROC / str(pid)).stat().st_uid
     except OSError:
         return -1
 
@@ -228,7 +228,7 @@ def _postmaster(pid: int, told: Path | None = None) -> Postmaster | None:
 
     `told` is where another file of its owner says that it works.
     """
-    folder = told or _PROC / str(pid) / "cwd"
+    folder = told or PROC / str(pid) / "cwd"
     lines, owner = lines_of(folder / "postmaster.pid")
     process = look(pid) if lines[:1] == [str(pid)] and len(lines) >= 6 else None
     if process is None or owner != owner_of(pid) or not lines[3].strip().isdigit():
@@ -261,7 +261,7 @@ def lines_of(path: Path) -> tuple[list[str], int]:
 
 def _name(pid: int) -> str:
     try:
-        return (_PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()
+        return (PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()
     except OSError:
         return ""
 
@@ -269,7 +269,7 @@ def _name(pid: int) -> str:
 def _inner_pid(pid: int) -> int:
     """What the process itself takes for its pid; another one in a container."""
     try:
-        lines = (_PROC / str(pid) / "status").read_text("utf-8", "replace").splitlines()
+        lines = (PROC / str(pid) / "status").read_text("utf-8", "replace").splitlines()
     except OSError:
         return pid
     return next((int(line.split()[-1]) for line in lines if line.startswith("NSpid:")), pid)

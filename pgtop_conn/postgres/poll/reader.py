@@ -72,8 +72,9 @@ class Reader:
         #: When the oldest process of the server began, as far as we may see: younger ones are those of a restarted one.
         self._oldest_start = 0.0
         #: Texts of queries that began since are in the next reading; at first all of them.
-        self._texts_since = 0.0
-        self._kept = Kept()
+        self.texts_since = 0.0
+        #: What the last poll came to.
+        self.kept = Kept()
         self._clients: frozenset[int] | None = None
         self._clients_due = 0.0
         self._counters: Counters | None = None
@@ -87,7 +88,7 @@ class Reader:
     @property
     def own_key(self) -> BackendKey | None:
         """Our own session as the last poll saw it; None before the first, and behind a pooler, where it is shared."""
-        known = self._kept.backends.get(self._server.own_pid) if self._server is not None else None
+        known = self.kept.backends.get(self._server.own_pid) if self._server is not None else None
         return known.key if known is not None and not self._link.pooled else None
 
     def raw_names(self, role: str) -> Sequence[bytes]:
@@ -97,7 +98,7 @@ class Reader:
     async def read(self) -> Snapshot:
         """One poll: one statement, and others only when due. What it found is kept when it has all been read."""
         began = time.monotonic()
-        reading = Reading(await self.asker.ask("activity", self._texts_since), self._kept.rows)
+        reading = Reading(await self.asker.ask("activity", self.texts_since), self.kept.rows)
         own = _own(reading)
         if self._server is not None and own.server_start != self._server.started_at:
             raise AnotherServer
@@ -111,26 +112,26 @@ class Reader:
         texts, untold = await self._read_texts(changed)
         blocked = await self._read_blocked(reading, began)
         self._clients = clients
-        self._kept.take(reading, self._backends(changed, clients, texts, blocked), untold)
-        self._texts_since = (own.taken_at or 0.0) - TEXTS_OVERLAP_S
-        authenticating = await self._authenticating.without_row(frozenset(reading.pids), self._kept.used, server)
+        self.kept.take(reading, self._backends(changed, clients, texts, blocked), untold)
+        self.texts_since = (own.taken_at or 0.0) - TEXTS_OVERLAP_S
+        authenticating = await self._authenticating.without_row(frozenset(reading.pids), self.kept.used, server)
         await self._read_counters(began, reading)
         await self._read_locks(began)
         server = self._server = self._with_missing(server)
         return Snapshot(
             taken_at=within_calendar(own.taken_at or 0.0),
             server=server,
-            backends=tuple(map(self._kept.backends.__getitem__, reading.pids)),
+            backends=tuple(map(self.kept.backends.__getitem__, reading.pids)),
             roles=self._names.roles,
             databases=self._names.databases,
             authenticating=authenticating,
-            counted_used=None if clients is None else self._kept.used,
+            counted_used=None if clients is None else self.kept.used,
             # Before, nothing tells a walsender that authenticates from a client.
             counted_exact=self._is_exact(clients, authenticating),
             counters=self._counters,
             locks=self._locks,
             poll_s=time.monotonic() - began,
-            index=self._kept.by_key,
+            index=self.kept.by_key,
         )
 
     async def _refresh_facts(self, reading: Reading, now: float) -> Server:
@@ -156,7 +157,7 @@ class Reader:
             self._facts_blocked_until = now + FACTS_RETRY_S
             return old
         if self._names.learn(roles, databases, zip(reading.column("usesysid"), reading.column("datid"), strict=True)):
-            self._kept.forget_rows()
+            self.kept.forget_rows()
             reading.change_all()
         self._nameless = False
         self._facts_due, self._facts_read_at = now + FACTS_EVERY_S, now
@@ -207,14 +208,14 @@ class Reader:
         texts: _Texts = {}
         wanted: dict[int, float | None] = {}
         for row in changed:
-            before = self._kept.backends.get(row.pid)
+            before = self.kept.backends.get(row.pid)
             if row.taken_at is not None:
                 texts[row.pid] = _shown(self.asker.text("activity"))
             elif row.query is not None:
                 texts[row.pid] = text_of(row.query, before.query if before is not None else "")
             elif row.query_start is None:
                 texts[row.pid] = ""
-            elif before is not None and _same_query(row, before) and row.pid not in self._kept.untold:
+            elif before is not None and _same_query(row, before) and row.pid not in self.kept.untold:
                 texts[row.pid] = before.query
             else:
                 wanted[row.pid] = row.backend_start
@@ -233,7 +234,7 @@ class Reader:
         blocked: Mapping[int, tuple[int, ...]],
     ) -> dict[int, Backend]:
         """The sessions that are new or differ; the others keep their object."""
-        rows, before, backends = self._kept.rows, self._kept.backends, {}
+        rows, before, backends = self.kept.rows, self.kept.backends, {}
         for row in changed:
             pid = row.pid
             kind, query, blocked_by = self._kind(row, clients), texts.get(pid, ""), blocked.get(pid, ())

@@ -66,7 +66,7 @@ def _title(about: Report) -> list[str]:
     pooled = ", through a pooler" if server.pooled else ""
     provider = f", {prose(server.provider)}" if server.provider else ""
     return [
-        f"# Connections of {code(server_name(snapshot))}, {_when(snapshot.taken_at)}",
+        f"# Connections of {code(server_name(snapshot))}, {utc(snapshot.taken_at)}",
         "",
         f"PostgreSQL {prose(server.version)}, {kind}{pooled}{provider}; database {code(server.database)},"
         f" seen as role {code(server.role)}.",
@@ -96,7 +96,7 @@ def _numbers(about: Report) -> list[str]:
         rate = "not known" if trend.per_minute is None else f"{trend.per_minute:+.1f} a minute"
         full = "" if trend.seconds_to_full is None else f"; full in about {format.duration(trend.seconds_to_full)}"
         rows.append(("Growth", rate + full))
-        rows.append(("Peak while watched", f"{trend.peak} at {_when(trend.peak_at)}"))
+        rows.append(("Peak while watched", f"{trend.peak} at {utc(trend.peak_at)}"))
     rows.append(("States", ", ".join(f"{count} {prose(state)}" for state, count in budget.states.items()) or "–"))
     rows.append(("Logging in", str(budget.authenticating)))
     rows.append(("Walsenders", f"{budget.walsenders_used} of {budget.walsenders_max}"))
@@ -257,7 +257,7 @@ def _refused(about: Report) -> list[str]:
         lines += [f"None in the last 24 hours, says {prose(facts.refused_source) or 'the server log'}.", ""]
     else:
         ordered = sorted(facts.refused, key=lambda one: (one.hour, one.kind))
-        rows = [(_hour(one.hour), prose(f"{REFUSALS.get(one.kind, one.kind)} …"), str(one.count)) for one in ordered]
+        rows = [(hour(one.hour), prose(f"{REFUSALS.get(one.kind, one.kind)} …"), str(one.count)) for one in ordered]
         lines += [f"Counted in {prose(facts.refused_source) or 'the server log'}.", ""]
         lines += table(("Hour (UTC)", "Text (53300)", "Logins"), rows, frozenset({2}))
     if counters is not None and counters.fatal is not None:
@@ -342,9 +342,6 @@ def _words(found: Finding) -> str:
     return str(found.cause).replace("_", " ")
 
 
-def _when(at: float) -> str:
-    return utc(at)
-
-
-def _hour(at: float) -> str:
+def hour(at: float) -> str:
+    """An instant to its hour, in UTC; the whole of it where no calendar has it."""
     return utc(at).removesuffix(" UTC").rpartition(":")[0] or utc(at)

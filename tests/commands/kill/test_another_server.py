@@ -25,11 +25,11 @@ from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.sources.journaled import Journaled
 from tests.conftest import VERSIONS, MakeCluster
-from tests.matrix.test_standby import _copy
 from tests.program.test_cli import run
 from tests.support.faults.network import Proxy
 from tests.support.kill.choices import FAST
 from tests.support.kill.crowds import POLICY, crowd, plan_for, statuses
+from tests.support.matrix.standby import SLOT_SYNC_SINCE, copy_primary
 from tests.support.pgbouncer import configure, end, free_port, needed_program, start
 from tests.support.servers import Clients
 from tests.support.waits import wait_until
@@ -111,10 +111,10 @@ def standby_of(primary: Cluster, make_cluster: MakeCluster) -> Cluster:
     standby = make_cluster(major=primary.major, tcp=True)
     standby.stop()
     primary.stop()
-    _copy(primary, standby)
+    copy_primary(primary, standby)
     with (standby.data_dir / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
         file.write("primary_slot_name = ''\nlisten_addresses = '127.0.0.1'\nsync_replication_slots = off\n")
-    if standby.major < 17:
+    if standby.major < SLOT_SYNC_SINCE:
         path = standby.data_dir / "postgresql.auto.conf"
         path.write_text(path.read_text().replace("sync_replication_slots = off\n", ""))
     standby.start()

@@ -20,8 +20,8 @@ from pgtop_conn.model.history.trend import (
     TREND_TAU,
     History,
     Trend,
-    _current,
-    _slope,
+    current_rate,
+    slope,
 )
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Counters
@@ -230,7 +230,7 @@ def test_rates_of_groups_are_those_of_all_counts_of_the_window(
         history.add(at, 1, partial(dict, counts), started_at=started)
     for group in "abcd":
         points = [(at, counts.get(group, 0)) for at, counts in kept[-GROUPS_KEPT:]]
-        assert history.per_minute(group) == _current(points)
+        assert history.per_minute(group) == current_rate(points)
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 30), st.integers(0, 5)), min_size=2, max_size=24))
@@ -240,11 +240,11 @@ def test_a_slope_is_the_median_of_all_pairs(steps: list[tuple[float, int]]) -> N
     for step, value in steps:
         series.append((at := at + step, value))
     if series[-1][0] - series[0][0] < RATE_NEEDS_S:
-        assert _slope(series) == (None, False)
+        assert slope(series) == (None, False)
         return
     pairs = [(one, other) for index, one in enumerate(series) for other in series[index + 1 :]]
     slopes = [(other[1] - one[1]) / (other[0] - one[0]) for one, other in pairs]
     agreed = abs(sum(slope > 0 for slope in slopes) - sum(slope < 0 for slope in slopes)) / len(slopes)
     count = len(series)
     spread = math.sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)))
-    assert _slope(series) == (60.0 * statistics.median(slopes), agreed >= min(TREND_TAU, TREND_SIGMAS * spread))
+    assert slope(series) == (60.0 * statistics.median(slopes), agreed >= min(TREND_TAU, TREND_SIGMAS * spread))

@@ -85,8 +85,8 @@ async def test_a_dead_address_does_not_use_up_the_time_of_the_next(
     with dead("127.0.0.2", served.port), dead("127.0.0.3", served.port):
         words = f"host={NAME} port={served.port} user=postgres dbname=postgres connect_timeout=2"
         session = await Session.open(resolve(words, environ={}))
-        assert session._link is not None
-        assert session._link.host.name == NAME
+        assert session.link is not None
+        assert session.link.host.name == NAME
         await session.close()
 
 

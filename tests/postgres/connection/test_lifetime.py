@@ -20,7 +20,8 @@ from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import versioned
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession, own_pids
-from tests.support.postgres.statement_recorder import Recorder, until, until_true
+from tests.support.postgres.poll_clock import PollClock
+from tests.support.postgres.statement_recorder import Answer, Recorder, until, until_true
 from tests.support.servers import Clients, Connection
 
 
@@ -62,12 +63,12 @@ async def gone(connection: Connection, pid: int) -> bool:
 
 
 async def test_the_servers_own_words_when_it_ends_a_running_statement(
-    cluster: Cluster, clients: Clients, sessions: OpenSession
+    cluster: Cluster, clients: Clients, sessions: OpenSession, poll_clock: PollClock
 ) -> None:
     session = await sessions(cluster)
     own = (await session.poll()).server.own_pid
     lock = await locked_catalog(clients, cluster)
-    session._reader._facts_due = 0.0
+    poll_clock.forward()
     polling = asyncio.create_task(session.poll())
     await until_true(lambda: waits(lock, own))
     await lock.execute("SELECT pg_terminate_backend($1)", own)
@@ -88,14 +89,14 @@ async def waits(connection: Connection, pid: int) -> bool:
 
 
 async def test_a_locked_catalog_stops_the_first_poll_and_no_later_one(
-    cluster: Cluster, clients: Clients, sessions: OpenSession
+    cluster: Cluster, clients: Clients, sessions: OpenSession, poll_clock: PollClock
 ) -> None:
     session, fresh = await sessions(cluster), await sessions(cluster)
     names = (await session.poll()).roles
     lock = await locked_catalog(clients, cluster)
     with pytest.raises(PollFailed, match="a lock on a system catalog"):
         await fresh.poll()
-    session._reader._facts_due = 0.0
+    poll_clock.forward()
     assert (await session.poll()).roles is names
     recorder = Recorder(session)
     await session.poll()
@@ -105,15 +106,14 @@ async def test_a_locked_catalog_stops_the_first_poll_and_no_later_one(
 
 
 async def test_a_locked_catalog_never_fails_what_only_adds_to_the_picture(
-    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession, poll_clock: PollClock
 ) -> None:
     session = await sessions(every_cluster)
     before = await session.poll()
     assert before.counters is not None
     lock = await clients(every_cluster)
     await lock.execute("BEGIN; LOCK pg_database IN ACCESS EXCLUSIVE MODE")
-    session._reader._facts_due = 0.0
-    session._reader._due.clear()
+    poll_clock.forward()
     recorder = Recorder(session)
     assert (await session.poll()).counters is before.counters
     assert "counters" in recorder.taken()
@@ -121,12 +121,12 @@ async def test_a_locked_catalog_never_fails_what_only_adds_to_the_picture(
         assert (await session.poll()).backends
     assert "counters" not in recorder.taken()
     await lock.execute("ROLLBACK")
-    session._reader._due.clear()
+    poll_clock.forward()
     assert (await session.poll()).counters is not before.counters
 
 
 async def test_statements_that_only_add_to_the_picture_may_fail(
-    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession, poll_clock: PollClock
 ) -> None:
     """A text that the server refuses stands for whatever may happen to each of them."""
     session = await sessions(every_cluster)
@@ -134,22 +134,19 @@ async def test_statements_that_only_add_to_the_picture_may_fail(
     await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(4712)")
     waiting = asyncio.create_task(waiter.execute("SELECT pg_advisory_xact_lock(4712)"))
     before = await until(session, lambda one: any(two.blocked_by for two in one.backends))
-    reader, link = session._reader, Recorder(session).link
-    answered = link._ask
+    recorder = Recorder(session)
     asked = []
 
-    async def refuse(text: str, arguments: Sequence[object]) -> Rows:
+    async def refuse(answer: Answer, text: str, arguments: Sequence[object]) -> Rows:
         names = ("counters", "locks", "blockers", "virtual_transactions")
-        name = next((one for one in names if versioned(one, link.version_num) == text), None)
+        name = next((one for one in names if versioned(one, recorder.link.version_num) == text), None)
         if name is not None:
             asked.append(name)
             text, arguments = "SELECT 1/0", ()
-        return await answered(text, arguments)
+        return await answer(text, arguments)
 
-    link._ask = refuse  # type: ignore[method-assign]
-    reader._due.clear()
-    reader._blocking._due = 0.0
-    reader._authenticating._looked_at = None
+    recorder.stand_between(refuse)
+    poll_clock.forward()
     for _ in range(2):
         after = await session.poll()
         assert (after.counters, after.locks) == (before.counters, before.locks)
@@ -173,12 +170,12 @@ async def test_a_statement_timeout_fails_the_poll_and_keeps_the_session(
 
 
 async def test_a_cancelled_poll_keeps_the_connection_and_opens_no_other(
-    cluster: Cluster, clients: Clients, sessions: OpenSession
+    cluster: Cluster, clients: Clients, sessions: OpenSession, poll_clock: PollClock
 ) -> None:
     session = await sessions(cluster)
     own = (await session.poll()).server.own_pid
     lock = await locked_catalog(clients, cluster)
-    session._reader._facts_due = 0.0
+    poll_clock.forward()
     polling = asyncio.create_task(session.poll())
     await until_true(lambda: waits(lock, own))
     polling.cancel()
@@ -218,9 +215,8 @@ async def test_logins_and_reconnects_cancelled_at_any_moment_leave_nothing(clust
             await (await opening).close()
     session = await Session.open(info)
     for step in range(30):
-        link = Recorder(session).link if session._link else None
-        if link is not None:
-            link.cut("by the test")
+        if session.link is not None:
+            session.link.cut("by the test")
             with pytest.raises(SourceLost):
                 await session.poll()
         polling = asyncio.create_task(session.poll())
@@ -237,12 +233,12 @@ async def nobody(cluster: Cluster) -> bool:
     return not await own_pids(cluster)
 
 
-async def test_close_is_quick_and_safe_at_any_time(cluster: Cluster, clients: Clients) -> None:
+async def test_close_is_quick_and_safe_at_any_time(cluster: Cluster, clients: Clients, poll_clock: PollClock) -> None:
     info = resolve(cluster.uri(), environ={})
     session = await Session.open(info)
     own = (await session.poll()).server.own_pid
     lock = await locked_catalog(clients, cluster)
-    session._reader._facts_due = 0.0
+    poll_clock.forward()
     polling = asyncio.create_task(session.poll())
     await until_true(lambda: waits(lock, own))
     # While the server still waits for the lock, which nobody gives up before.

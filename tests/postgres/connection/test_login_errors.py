@@ -68,15 +68,12 @@ async def test_what_require_auth_excludes_is_ours(cluster: Cluster) -> None:
     assert (await failing(f"{cluster.uri()}?require_auth=scram-sha-256")).failure is Failure.LOGIN
 
 
-async def test_as_many_rounds_as_are_computed_are_computed(make_cluster: MakeCluster) -> None:
+async def test_as_many_rounds_as_are_computed_are_computed(make_cluster: MakeCluster, clients: Clients) -> None:
     """A password of a million rounds would be computed by the server, too: a tenth shows the same."""
     cluster = make_cluster(major=16, hba=["local all slow scram-sha-256"])
-    session = await Session.open(resolve(cluster.uri(), environ={}))
-    assert session._link is not None
-    await session._link.fetch(f"SET scram_iterations = {MOST_ROUNDS // 10}")
-    await session._link.fetch("SET default_transaction_read_only = off")
-    await session._link.fetch("CREATE ROLE slow LOGIN PASSWORD 'hunter2'")
-    await session.close()
+    admin = await clients(cluster)
+    await admin.execute(f"SET scram_iterations = {MOST_ROUNDS // 10}")
+    await admin.execute("CREATE ROLE slow LOGIN PASSWORD 'hunter2'")
     slow = resolve(cluster.uri(user="slow"), environ={}).with_password("hunter2")
     await (await Session.open(slow)).close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -18,8 +18,9 @@ from pgtop_conn.postgres.connection.privileges import MISSED
 from pgtop_conn.postgres.connection.walsender import WalsenderLink
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
-from pgtop_conn.postgres.statements import _INSTEAD, _WITHOUT, statement, versioned, without
+from pgtop_conn.postgres.statements import INSTEAD, WITHOUT, statement, versioned, without
 from tests.conftest import VERSIONS, MakeCluster
+from tests.support.postgres.poll_clock import PollClock
 from tests.support.postgres.traps import SQL_NAMES
 from tests.support.servers import Clients, Connection
 
@@ -164,9 +165,7 @@ async def test_the_door_names_the_grant_it_stays_shut_for(strict: Cluster, peopl
             await look(strict, "seeing", WalsenderLink)
 
 
-async def test_what_is_granted_again_is_read_again(
-    strict: Cluster, people: Connection, expire: Callable[[Session], None]
-) -> None:
+async def test_what_is_granted_again_is_read_again(strict: Cluster, people: Connection, poll_clock: PollClock) -> None:
     info = resolve(strict.uri(user="seeing"), environ={})
     session = Session(info, await connect(info))
     try:
@@ -174,7 +173,7 @@ async def test_what_is_granted_again_is_read_again(
             before = await session.poll()
             assert not before.roles
             assert any("GRANT SELECT ON pg_catalog.pg_roles TO seeing" in line for line in before.server.missing)
-        expire(session)
+        poll_clock.forward()
         after = await session.poll()
         assert after.roles
         assert after.server.missing == ()
@@ -182,25 +181,17 @@ async def test_what_is_granted_again_is_read_again(
         await session.close()
 
 
-@pytest.fixture
-def expire() -> Callable[[Session], None]:
-    def expired(session: Session) -> None:
-        session._reader._facts_due = 0.0
-
-    return expired
-
-
 def test_each_thing_is_asked_for() -> None:
     assert set(re.findall(r"\('(pg_catalog[^']+)'\)", statement("privileges"))) == set(MISSED)
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in _INSTEAD}))
+@pytest.mark.parametrize("name", sorted({name for name, _ in INSTEAD}))
 def test_what_stands_in_is_another_statement(name: str) -> None:
     assert without(name, 180000, frozenset(MISSED)) != statement(name)
 
 
-@pytest.mark.parametrize("thing", sorted(_WITHOUT))
+@pytest.mark.parametrize("thing", sorted(WITHOUT))
 def test_what_is_gone_without_is_in_a_statement(thing: str) -> None:
     """Each text that is replaced is there, or the statement would still ask for it."""
     texts = [versioned(name, 180000) for name in SQL_NAMES]
-    assert all(any(needs in text for text in texts) for needs, _ in _WITHOUT[thing])
+    assert all(any(needs in text for text in texts) for needs, _ in WITHOUT[thing])

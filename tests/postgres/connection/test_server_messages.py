@@ -48,7 +48,7 @@ def test_each_message_arrives_once_and_its_text_is_utf8(
 ) -> None:
     stream, heard, pieces = b"".join(message(*one) for one in sent), b"", Messages()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_messages, "_KEPT", kept)
+        patch.setattr(server_messages, "WHOLE_MOST", kept)
         for size in cuts:
             heard += pieces.feed(stream[:size])
             stream = stream[size:]

@@ -140,7 +140,7 @@ async def test_nothing_of_what_others_ask_goes_into_the_server_s_log(
     await other.fetchval("SELECT 'swordfish'")
     for user in ("postgres", "replicator"):
         session = await through_the_door(cluster, doors, user)
-        session._move_at = math.inf
+        session.move_at = math.inf
         texts = [one.query for one in (await session.poll()).backends if one.app == "swordfish-app"]
         assert texts == ["SELECT 'swordfish'"]
         await session.facts()
@@ -179,7 +179,7 @@ async def test_with_tls_and_a_password(
         return True
 
     await wait_until(in_, "the server has TLS")
-    doors[-1]._move_at = math.inf
+    doors[-1].move_at = math.inf
     for _ in range(3):
         snapshot = await doors[-1].poll()
     assert snapshot.server.door == WALSENDER_DOOR

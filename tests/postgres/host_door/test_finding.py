@@ -163,7 +163,7 @@ async def test_the_server_s_own_user_needs_no_root(cluster: Cluster, clients: Cl
 
 
 async def test_without_proc_there_is_no_door(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_PROC", tmp_path / "proc")
+    monkeypatch.setattr(processes, "PROC", tmp_path / "proc")
     with pytest.raises(ConnectError, match="can't look at the processes of this host"):
         await HostDoor.open(info_of(cluster))
     # Nothing but our own processes to be seen, as with hidepid.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
@@ -89,7 +90,7 @@ async def test_nothing_slow_is_asked_more_often_than_it_has_to_be(
     await until(session, lambda one: any(two.blocked_by for two in one.backends))
     recorder = Recorder(session)
     # Whatever was asked before is long due.
-    now = session._reader._facts_due + 3600.0
+    now = time.monotonic() + 3600.0
     clock = SimpleNamespace(monotonic=lambda: now)
     monkeypatch.setattr(reader, "time", clock)
     monkeypatch.setattr(authenticating, "time", clock)
@@ -177,7 +178,7 @@ async def test_a_reader_that_looks_at_changes_tells_what_a_new_one_tells(
                 snapshot = await session.poll()
         assert sum(one.app.startswith(("web", "late", "renamed")) for one in snapshot.backends) == 6
         assert list(snapshot.by_key.values()) == list(snapshot.backends)
-        assert session._reader._kept.used == sum(one.is_client for one in snapshot.backends)
+        assert session.reader.kept.used == sum(one.is_client for one in snapshot.backends)
         again = await session.poll()
         assert all(again.by_key[one.key] is one for one in snapshot.backends if one.pid in _clients(snapshot))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -18,7 +18,8 @@ from pgtop_conn.postgres.poll.rows import ActivityRow
 from pgtop_conn.postgres.statements import statement, versioned
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession
-from tests.support.postgres.statement_recorder import Recorder, until
+from tests.support.postgres.poll_clock import PollClock
+from tests.support.postgres.statement_recorder import Answer, Recorder, until
 from tests.support.servers import Clients, Connection
 
 HOSTILE = 'ev\x1b[31mil\n"[/red]\u202e'
@@ -223,7 +224,7 @@ async def test_a_text_that_did_not_come_with_its_row_is_asked_for(
     before = await session.poll()
     recorder = Recorder(session)
     await first.execute("SELECT 'late'")
-    session._reader._texts_since = before.taken_at + 3600.0
+    session.reader.texts_since = before.taken_at + 3600.0
     after = await session.poll()
     assert recorder.taken() == ["activity", "queries"]
     assert recorder.last_arguments == ([str(first.get_server_pid())],)
@@ -241,30 +242,29 @@ async def test_a_text_that_could_not_be_had_is_asked_for_again(
     client = await clients(cluster, app="web")
     session = await sessions(cluster)
     before = await session.poll()
-    link = Recorder(session).link
-    answered, queries = link._ask, statement("queries")
+    recorder, queries = Recorder(session), statement("queries")
 
-    async def nothing(text: str, arguments: Any) -> Rows:
-        return [] if text == queries else await answered(text, arguments)
+    async def nothing(answer: Answer, text: str, arguments: Sequence[object]) -> Rows:
+        return [] if text == queries else await answer(text, arguments)
 
-    link._ask = nothing  # type: ignore[method-assign]
+    recorder.stand_between(nothing)
     await client.execute("SELECT 'late'")
-    session._reader._texts_since = before.taken_at + 3600.0
+    session.reader.texts_since = before.taken_at + 3600.0
     assert of_app(await session.poll(), "web").query == ""
-    session._reader._texts_since = before.taken_at + 3600.0
+    session.reader.texts_since = before.taken_at + 3600.0
     assert of_app(await session.poll(), "web").query == ""
-    link._ask = answered  # type: ignore[method-assign]
-    session._reader._texts_since = before.taken_at + 3600.0
+    recorder.stand_aside()
+    session.reader.texts_since = before.taken_at + 3600.0
     assert of_app(await session.poll(), "web").query == "SELECT 'late'"
 
 
 async def test_sessions_are_counted_by_database_as_the_server_counts_them(
-    every_cluster: Cluster, clients: Clients, sessions: OpenSession
+    every_cluster: Cluster, clients: Clients, sessions: OpenSession, poll_clock: PollClock
 ) -> None:
     admin = await clients(every_cluster)
     session = await sessions(every_cluster)
     await session.poll()
-    session._reader._due.clear()
+    poll_clock.forward()
     counters = (await session.poll()).counters
     assert counters is not None
     assert counters.numbackends == await admin.fetchval("SELECT sum(numbackends) FROM pg_stat_database")

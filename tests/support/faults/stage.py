@@ -176,7 +176,7 @@ def _take_base_backup(primary: Cluster, standby: Cluster) -> None:
     command = [str(program), "-D", str(standby.data_dir), "-h", str(primary.socket_dir), "-p", str(primary.port)]
     options = ["-U", "postgres", "-R", "-X", "stream", "--no-sync", "-c", "fast"]
     with standby.log_file.open("ab") as log:
-        subprocess.run([*command, *options], stdout=log, stderr=log, check=True, **standby._surroundings())
+        subprocess.run([*command, *options], stdout=log, stderr=log, check=True, **standby.surroundings())
     own = {"port": str(standby.port), "unix_socket_directories": str(standby.socket_dir)}
     with (standby.data_dir / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in own.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from pgtop_conn.model.snapshot import Snapshot
@@ -13,27 +13,42 @@ from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import files, signalling, versioned
 from tests.support.waits import HANG_S
 
+#: Asks the server one statement with its arguments.
+Answer = Callable[[str, Sequence[Any]], Awaitable[Rows]]
+#: Answers in the server's place, or asks it by the first argument.
+Between = Callable[[Answer, str, Sequence[Any]], Awaitable[Rows]]
+
 
 class Recorder:
     """Notes the name of each statement a session asks from now on."""
 
     def __init__(self, session: Session) -> None:
-        assert session._link is not None
-        self.link: Link = session._link
+        assert session.link is not None
+        self.link: Link = session.link
         self._names = {versioned("activity", self.link.version_num): "activity"}
         for name in files():
             self._names.setdefault(versioned(name, self.link.version_num), name)
         self._names |= {signalling(action): action.value for action in Action}
         self._asked: list[str] = []
         self.last_arguments: tuple[Any, ...] = ()
-        original = self.link._ask
+        self._answer: Answer = self.link.ask
+        self._between: Between | None = None
+        self.link.ask = self._ask  # type: ignore[method-assign]
 
-        async def ask(text: str, arguments: Any) -> Rows:
-            self._asked.append(self._names.get(text, text))
-            self.last_arguments = arguments
-            return await original(text, arguments)
+    async def _ask(self, text: str, arguments: Sequence[Any]) -> Rows:
+        self._asked.append(self._names.get(text, text))
+        self.last_arguments = tuple(arguments)
+        if self._between is None:
+            return await self._answer(text, arguments)
+        return await self._between(self._answer, text, arguments)
 
-        self.link._ask = ask  # type: ignore[method-assign]
+    def stand_between(self, between: Between) -> None:
+        """Give each statement to this function from now on, with what the server would be asked by."""
+        self._between = between
+
+    def stand_aside(self) -> None:
+        """Let the server answer again."""
+        self._between = None
 
     def taken(self) -> list[str]:
         """What was asked since the last call."""

@@ -14,6 +14,7 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.history.moments import Moment, Totals
+from pgtop_conn.model.instants import utc
 from pgtop_conn.model.quoting import timestamp
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import SlotBudget
@@ -24,7 +25,7 @@ from pgtop_conn.storage.report_files import stem_of
 from pgtop_conn.view.export.check import Checked, Thresholds, plugin_line
 from pgtop_conn.view.export.snapshot import csv_rows, document
 from pgtop_conn.view.format import iso
-from pgtop_conn.view.reports.incident import _hour, _when
+from pgtop_conn.view.reports.incident import hour
 from tests.support.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.servers import Clients
 
@@ -62,8 +63,8 @@ def test_json_csv_and_the_line_of_check_are_whole(snapshot: Snapshot) -> None:
     assert "nan" not in data
     assert stem_of(snapshot).isascii()
     for at in (snapshot.taken_at, *(one.key.backend_start or 0.0 for one in snapshot.backends)):
-        assert _when(at)
-        assert _hour(at)
+        assert utc(at)
+        assert hour(at)
 
 
 @given(snapshot=far_snapshots())

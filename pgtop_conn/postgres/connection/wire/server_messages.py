@@ -17,7 +17,7 @@ _TEXTS = {ord("E"): 0, ord("N"): 0, ord("S"): 0, ord("C"): 0, ord("A"): 4}
 #: The letter and the length of a message, which counts itself but not the letter.
 _HEADER = 5
 #: A text up to here is kept until it is whole; a longer one is handed on as it arrives.
-_KEPT = 1 << 16
+WHOLE_MOST = 1 << 16
 _LENGTH = struct.Struct("!I")
 
 
@@ -77,7 +77,7 @@ class Messages:
             size = _size(data, at)
             if size < _HEADER:
                 self._strange, at = True, len(data)
-            elif size > _KEPT:
+            elif size > WHOLE_MOST:
                 pieces.append(data[start : at + _HEADER])
                 self._left, self._long = size - _HEADER, _Decoder("pgtop_conn.as_long")
                 start = at = self._go_on(data, at + _HEADER, pieces)
