@@ -25,6 +25,7 @@ from pgtop_conn.tui.widgets.line_view import CellBlock, RowList
 from pgtop_conn.tui.widgets.pieces import OneLine, Row
 from pgtop_conn.tui.widgets.too_small import too_small
 from pgtop_conn.view.dialogs import plan as plans
+from pgtop_conn.view.dialogs.session_row import remarked
 from pgtop_conn.view.table.columns import Cell
 
 #: How a choice begins that "all but the newest" makes sense for; marks and the cursor were chosen one by one.
@@ -317,13 +318,8 @@ def _in_use(plan: Plan, snapshot: Snapshot) -> frozenset[BackendKey]:
 
 
 def _struck(item: Planned, why: Excluded | None) -> Row:
-    target = item.target
-    reason = "; ".join(why.reasons) if why else "no longer planned"
-    who = f"{one_line(target.role)}  {one_line(target.app)}  {target.client}"
-    return [Cell(f"{target.key.pid:>8}  {who}", "struck"), Cell(f"  {reason}", "warning")]
+    return remarked(item.target, "struck", "; ".join(why.reasons) if why else "no longer planned", "warning")
 
 
 def _left_alone(item: Excluded) -> Row:
-    target = item.target
-    who = f"{one_line(target.role)}  {one_line(target.app)}  {target.client}"
-    return [Cell(f"{target.key.pid:>8}  {who}", "faint"), Cell(f"  left alone: {'; '.join(item.reasons)}", "protected")]
+    return remarked(item.target, "faint", f"left alone: {'; '.join(item.reasons)}", "protected")

@@ -25,6 +25,7 @@ from pgtop_conn.tui.widgets.line_view import CellBlock, LineView, RowList
 from pgtop_conn.tui.widgets.pieces import Row
 from pgtop_conn.view import format
 from pgtop_conn.view.dialogs import plan as plans
+from pgtop_conn.view.dialogs.session_row import pid_cell, remarked
 from pgtop_conn.view.table.columns import Cell
 
 #: How many slots may be asked for; what is not a digit is a key.
@@ -221,7 +222,7 @@ def _picked(pick: Pick, at: float) -> Row:
     """One pick: the reason comes before what a narrow window may cut off."""
     backend = pick.backend
     return [
-        Cell(f"{backend.pid:>8}  ", "count"),
+        pid_cell(backend.pid),
         Cell(f"{format.duration(backend.idle_s(at)):>6}  ", "idle"),
         Cell(f"{one_line(pick.why)}  "),
         Cell(f"{one_line(backend.role)}  {backend.client}  ", "dim"),
@@ -230,5 +231,4 @@ def _picked(pick: Pick, at: float) -> Row:
 
 
 def _struck(backend: Backend, there: bool) -> Row:
-    who = f"{one_line(backend.role)}  {one_line(backend.app)}  {backend.client}"
-    return [Cell(f"{backend.pid:>8}  {who}", "struck"), Cell("  struck out" if there else "  no longer listed", "dim")]
+    return remarked(backend, "struck", "struck out" if there else "no longer listed", "dim")

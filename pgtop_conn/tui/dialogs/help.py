@@ -44,7 +44,6 @@ DIALOGS = {
     "In the diagnosis (nothing is sent to the server)": diagnosis.KEYS,
     "In the history (nothing is sent to the server)": history.KEYS,
 }
-READ_ONLY = "Started with --read-only: no session can be cancelled or terminated."
 
 #: All of these are one line.
 PRESET = "preset_"

@@ -13,7 +13,6 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.monitor.poller import Asker, Poller
 from pgtop_conn.monitor.signal_queue import VERIFY_EVERY_S
 from pgtop_conn.monitor.state import MonitorState
-from pgtop_conn.tui.dialogs.help import READ_ONLY
 from pgtop_conn.tui.keys import monitor
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.screen.desk import Desk
@@ -24,6 +23,7 @@ log = logging.getLogger(__name__)
 
 #: Steps of the interval keys, in seconds.
 INTERVALS_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+READ_ONLY = "Started with --read-only: no session can be cancelled or terminated"
 LOOKING_BACK = "This is how it was: nothing is sent from here"
 
 
@@ -41,7 +41,7 @@ class LiveFeed:
         self.interval_s = options.interval_s
         read_only = state.terms.policy.read_only
         self.bindings = monitor.available(read_only)
-        self.remark = READ_ONLY if read_only else ""
+        self.remark = f"{READ_ONLY}." if read_only else ""
         self.poller: Asker = Poller(source, self.next_interval_s, desk.polled, self._failed)
 
     @property
@@ -59,7 +59,7 @@ class LiveFeed:
     @property
     def refusal(self) -> str:
         if self._state.terms.policy.read_only:
-            return READ_ONLY.rstrip(".")
+            return READ_ONLY
         if self._state.past is None:
             return ""
         return f"{LOOKING_BACK}; {self._desk.key_of('live')} goes back to live"

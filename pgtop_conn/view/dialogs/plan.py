@@ -12,6 +12,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.model.text import beginning, one_line
 from pgtop_conn.view import format
+from pgtop_conn.view.dialogs.session_row import pid_cell, who
 from pgtop_conn.view.table.columns import STATE_SHORT, Cell
 
 #: Values named in a break-down before the rest is summed up.
@@ -76,8 +77,8 @@ def session_line(item: Planned, at: float) -> list[Cell]:
     backend = item.backend
     state = STATE_SHORT.get(backend.state or "", backend.state or "")
     cells = [
-        Cell(f"{backend.pid:>8}  ", "count"),
-        Cell(f"{one_line(backend.role)}  {backend.app}  {backend.client}  "),
+        pid_cell(backend.pid),
+        Cell(f"{who(backend)}  "),
         Cell(f"{state} {format.duration(backend.state_s(at))}  ", "dim"),
         Cell(beginning(backend.query)[:120], "query"),
     ]
