@@ -21,6 +21,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 
 from pgtop_conn.model.errors import NotPermitted, PollFailed, SourceLost
 from pgtop_conn.model.text import clean, one_line
+from pgtop_conn.postgres.connection.handover import transport_of
 from pgtop_conn.postgres.connection.own_settings import Connection, Runner, begin, insist, settle
 from pgtop_conn.postgres.connection.tls import described
 from pgtop_conn.postgres.connection.wire.message_limits import Watched
@@ -67,7 +68,7 @@ def _seen(task: asyncio.Task[Rows]) -> None:
 
 def _second_handle(connection: Connection) -> socket.socket | None:
     """The connection's socket once more, which stays open when the driver closes its own."""
-    transport = getattr(connection, "_transport", None)
+    transport = transport_of(connection)
     handle = transport.get_extra_info("socket") if transport is not None else None
     return handle.dup() if handle is not None else None
 
@@ -124,13 +125,13 @@ class Link:
     @property
     def tls(self) -> str:
         """Version and cipher of our own connection; "" without TLS."""
-        transport = getattr(self._connection, "_transport", None)
+        transport = transport_of(self._connection)
         return described(transport.get_extra_info("ssl_object")) if transport is not None else ""
 
     @property
     def endpoint(self) -> socket.socket | None:
         """Our end of the connection, to ask the kernel who is at the other; not to be read or written."""
-        transport = getattr(self._connection, "_transport", None)
+        transport = transport_of(self._connection)
         return transport.get_extra_info("socket") if transport is not None else None
 
     @property

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 
@@ -15,10 +14,10 @@ from pgtop_conn.model.errors import ConnectError, Failure
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.connection import tls
+from pgtop_conn.postgres.connection.handover import HandedOver, connected, tls_arguments, unusable
 from pgtop_conn.postgres.connection.link import Link
 from pgtop_conn.postgres.connection.login_errors import explained, is_trouble
-from pgtop_conn.postgres.connection.own_settings import Connection
-from pgtop_conn.postgres.connection.socket import Address, HandedOver, NoTls, ask_for_tls, check_peer, dial
+from pgtop_conn.postgres.connection.socket import Address, NoTls, ask_for_tls, check_peer, dial
 from pgtop_conn.postgres.connection.wire.auth_filter import Gate
 from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.conninfo.tls_options import attempts
@@ -56,6 +55,8 @@ class _Login:
 
 async def login(info: ConnInfo, host: Host, address: Address, kind: type[Link]) -> Link:
     """Logged in at one address of the host, nothing asked yet. Raises ConnectError."""
+    if why := unusable():
+        raise ConnectError(why, failure=Failure.OURS)
     trying = _Login(info, host, address, kind, info.options)
     try:
         return await _try_each(trying)
@@ -118,8 +119,7 @@ async def _attempt(trying: _Login, with_tls: bool) -> Link:
             check_peer(handle, trying.info.require_peer)
         with_tls = with_tls and await _agreed(trying, handle)
         handed = _handed_over(trying, handle, with_tls)
-        connection: Connection = await asyncpg.connect(**_arguments(trying, with_tls), loop=cast("Any", handed))
-        connection._loop = asyncio.get_running_loop()  # type: ignore[attr-defined]
+        connection = await connected(handed, _arguments(trying, with_tls))
     except BaseException as error:
         _close(handed, handle)
         if handed is not None and handed.gate is not None and handed.gate.refusal is not None:
@@ -210,9 +210,7 @@ def _arguments(trying: _Login, with_tls: bool) -> dict[str, Any]:
         "user": info.user,
         "password": host.password or "",
         "database": info.database,
-        # Only to tell the driver not to ask for TLS itself: it takes the socket as it is handed over.
-        "ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if with_tls else False,
-        "direct_tls": with_tls,
+        **tls_arguments(with_tls),
         "target_session_attrs": "any",
         "krbsrvname": info.driver.get("krbsrvname", "postgres"),
         "gsslib": "gssapi",

@@ -1,6 +1,6 @@
 """A connected socket for one host, with all that libpq would see to before the login: addresses, keepalives, TLS.
 
-The driver dials for itself and offers none of this, so it gets the socket through HandedOver, in place of the loop.
+The driver dials for itself and offers none of this, so it gets the socket through handover.py, in place of the loop.
 """
 
 from __future__ import annotations
@@ -8,17 +8,15 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-import ssl
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pwd import getpwuid
 from typing import Any
 
 from pgtop_conn.model.errors import ConnectError, Failure
 from pgtop_conn.model.text import clean
-from pgtop_conn.postgres.connection.wire.auth_filter import Gate
 from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, Host
 
 _SSL_REQUEST = struct.pack("!II", 8, 80877103)
@@ -162,36 +160,3 @@ async def ask_for_tls(handle: socket.socket) -> None:
     else:
         strange = "what answers there is not PostgreSQL"
     raise ConnectError(strange, failure=Failure.UNREACHABLE)
-
-
-class HandedOver:
-    """The event loop as the driver sees it while it connects: where it would dial, it gets a socket and a gate.
-
-    `gate` is None until then.
-    """
-
-    def __init__(
-        self, handle: socket.socket, make_gate: Callable[[Any], Gate], context: ssl.SSLContext | None, name: str | None
-    ) -> None:
-        self.gate: Gate | None = None
-        self._loop = asyncio.get_running_loop()
-        self._handle = handle
-        self._make_gate = make_gate
-        self._tls: dict[str, Any] = {} if context is None else {"ssl": context, "server_hostname": name or ""}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
-
-    async def create_connection(self, factory: Callable[[], Any], *_: object, **__: object) -> tuple[Any, Any]:
-        """The driver's protocol behind the gate, on the socket that is connected already."""
-        return await self._hand_over(self._loop.create_connection, factory)
-
-    async def create_unix_connection(self, factory: Callable[[], Any], *_: object, **__: object) -> tuple[Any, Any]:
-        return await self._hand_over(self._loop.create_unix_connection, factory)
-
-    async def _hand_over(self, connect: Callable[..., Any], factory: Callable[[], Any]) -> tuple[Any, Any]:
-        gate = self.gate = self._make_gate(factory())
-        transport, _ = await connect(lambda: gate, sock=self._handle, **self._tls)
-        if gate.refusal is not None:
-            raise gate.refusal
-        return transport, gate.inner
