@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar, Unpack
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from pgtop_conn.demo.binaries import Binaries, find_binaries
 from pgtop_conn.demo.server import Cluster
 from tests.support import quiet_loop
+from tests.support.fields import ClusterFields
 from tests.support.servers import Clients, Servers, server_versions, versions_folder
 
 SCRUBBED = ("PG", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLORFGBG", "TEXTUAL", "PGTOP_CONN_")
@@ -64,7 +65,10 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return _without_skips((yield))
 
 
-MakeCluster = Callable[..., Cluster]
+class MakeCluster(Protocol):
+    """Starts a server of its own; skips the test where this version is not here."""
+
+    def __call__(self, *, major: int | None = None, **options: Unpack[ClusterFields]) -> Cluster: ...
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +113,7 @@ def every_cluster(servers: Servers, request: pytest.FixtureRequest) -> Cluster:
 
 
 def _maker(servers: Servers, newest_binaries: Binaries, made: list[Cluster]) -> MakeCluster:
-    def make(*, major: int | None = None, **options: Any) -> Cluster:
+    def make(*, major: int | None = None, **options: Unpack[ClusterFields]) -> Cluster:
         if major is not None and major not in servers.versions:
             pytest.skip(f"no PostgreSQL {major} here")
         made.append(servers.make(newest_binaries if major is None else servers.versions[major], **options))

@@ -13,7 +13,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from tests.conftest import MakeCluster
-from tests.program.test_cli import run
+from tests.support.command_line import run
 from tests.support.faults.kinds import stopped
 from tests.support.servers import Clients
 from tests.support.waits import wait_until

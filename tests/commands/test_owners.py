@@ -10,7 +10,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from tests.conftest import MakeCluster
-from tests.program.test_cli import run
+from tests.support.command_line import run
 from tests.support.servers import Clients
 
 LABELS = ("--labels", "Web shop=role:shop app:web;Nobody=client:10.0.0.0/8")

@@ -19,7 +19,7 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.recording.recording import Recording
 from tests.conftest import MakeCluster
-from tests.program.test_cli import run
+from tests.support.command_line import remark, run
 from tests.support.servers import Clients
 from tests.support.waits import HANG_S, wait_until
 
@@ -63,11 +63,6 @@ async def has_polls(path: Path, least: int) -> None:
         return polls(path) >= least
 
     await wait_until(enough, f"{least} polls can be read")
-
-
-async def line(process: asyncio.subprocess.Process) -> str:
-    assert process.stderr is not None
-    return (await asyncio.wait_for(process.stderr.readline(), HANG_S)).decode().rstrip("\n")
 
 
 async def test_it_records_for_so_long_and_says_what(cluster: Cluster, clients: Clients, tmp_path: Path) -> None:
@@ -118,7 +113,7 @@ async def test_it_goes_on_through_a_restart(make_cluster: MakeCluster, tmp_path:
     async with recording(cluster, path) as process:
         await has_polls(path, 2)
         cluster.restart()
-        assert (await line(process)).startswith("pgtop-conn: recording ")
+        assert (await remark(process)).startswith("pgtop-conn: recording ")
         before = polls(path)
         await has_polls(path, before + 2)
         process.send_signal(signal.SIGTERM)
@@ -136,8 +131,8 @@ async def test_a_full_disk_is_said_once_and_nothing_is_lost(cluster: Cluster, tm
         resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
 
     async with recording(cluster, path, limits=small) as process:
-        await line(process)
-        said = await line(process)
+        await remark(process)
+        said = await remark(process)
         assert said.startswith(f"pgtop-conn: {path}: not recorded: File too large; what was recorded before is whole")
         process.send_signal(signal.SIGINT)
         _, err = await asyncio.wait_for(process.communicate(), HANG_S)

@@ -30,7 +30,7 @@ from pgtop_conn.view.charts.history_svg import history_svg, hours_svg
 from pgtop_conn.view.reports.recording import Story
 from pgtop_conn.view.reports.recording_html import page
 from pgtop_conn.view.reports.recording_markdown import chronicle, hours
-from tests.program.test_cli import run
+from tests.support.command_line import run
 from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
 from tests.support.histories import histories, make_mark, make_totals, marks, series
 from tests.support.strategies import raw_text

@@ -15,7 +15,7 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.view.export.check import METRICS
 from pgtop_conn.view.export.snapshot import CSV_COLUMNS
 from tests.commands.test_check import DATUM, check
-from tests.program.test_cli import run, snapshot
+from tests.support.command_line import run, snapshot
 from tests.support.servers import PROJECT, Clients
 
 #: Maps whose keys are data.

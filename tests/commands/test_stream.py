@@ -17,7 +17,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from tests.conftest import MakeCluster
-from tests.program.test_cli import run
+from tests.support.command_line import remark, run
 from tests.support.servers import Clients
 from tests.support.waits import HANG_S, wait_until
 
@@ -52,11 +52,6 @@ async def line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     found = json.loads(await asyncio.wait_for(process.stdout.readline(), HANG_S))
     assert isinstance(found, dict)
     return found
-
-
-async def remark(process: asyncio.subprocess.Process) -> str:
-    assert process.stderr is not None
-    return (await asyncio.wait_for(process.stderr.readline(), HANG_S)).decode().rstrip("\n")
 
 
 async def none_of_ours(cluster: Cluster, clients: Clients) -> None:

@@ -12,14 +12,15 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
 from tests.conftest import VERSIONS, MakeCluster
-from tests.program.test_cli import run
+from tests.support.command_line import run
+from tests.support.fields import ClientFields
 from tests.support.refusing_server import refusing
 from tests.support.servers import Clients, Connection
 from tests.support.terminals import ENTER_ALTERNATE_SCREEN, Terminal
@@ -57,7 +58,7 @@ async def filled(cluster: Cluster, clients: Clients) -> Full:
     return Full(cluster, [*crowd, await patiently(clients, cluster, app="admin")])
 
 
-async def patiently(clients: Clients, cluster: Cluster, **who: Any) -> Connection:
+async def patiently(clients: Clients, cluster: Cluster, **who: Unpack[ClientFields]) -> Connection:
     """A session, as soon as the slot of whoever was here before is given back."""
     found: list[Connection] = []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Protocol, Unpack
 
 import asyncpg
 import pytest
@@ -12,12 +12,31 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
+from tests.conftest import VERSIONS, MakeCluster
+from tests.support.fields import AddressFields
 from tests.support.postgres.poll_clock import PollClock
 from tests.support.servers import Connection
 from tests.support.waits import HANG_S
 
-OpenSession = Callable[..., Awaitable[Session]]
 Look = Callable[[Cluster], Awaitable[Connection]]
+
+
+class OpenSession(Protocol):
+    """Opens a session of the program on a server."""
+
+    async def __call__(self, cluster: Cluster, **who: Unpack[AddressFields]) -> Session: ...
+
+
+@pytest.fixture(params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
+def small(make_cluster: MakeCluster, request: pytest.FixtureRequest) -> Cluster:
+    """A server of each version for this test alone, with the SETTINGS of the test's module."""
+    return make_cluster(major=request.param, settings=request.module.SETTINGS)
+
+
+@pytest.fixture(scope="module", params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
+def module_cluster(module_clusters: MakeCluster, request: pytest.FixtureRequest) -> Cluster:
+    """A server of each version for this module alone."""
+    return module_clusters(major=request.param)
 
 
 @pytest.fixture
@@ -25,7 +44,7 @@ async def sessions() -> AsyncIterator[OpenSession]:
     """`await sessions(cluster, user=…, database=…)` opens a Session that is closed at the end."""
     opened: list[Session] = []
 
-    async def open_session(cluster: Cluster, **who: Any) -> Session:
+    async def open_session(cluster: Cluster, **who: Unpack[AddressFields]) -> Session:
         opened.append(await Session.open(resolve(cluster.uri(**who), environ={})))
         return opened[-1]
 

@@ -20,7 +20,7 @@ from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import signalling, statement
 from tests.postgres.conftest import OpenSession
 from tests.support.postgres.statement_recorder import Answer, Recorder, until, until_true
-from tests.support.servers import Clients, Connection
+from tests.support.servers import Clients, Connection, answers, waits_on_lock
 
 
 def target_of(snapshot: Snapshot, app: str, **changes: object) -> Target:
@@ -30,13 +30,6 @@ def target_of(snapshot: Snapshot, app: str, **changes: object) -> Target:
 
 async def terminate(session: Session, *targets: Target) -> list[Outcome]:
     return await session.signal(Action.TERMINATE, targets)
-
-
-async def is_alive(connection: Connection) -> bool:
-    try:
-        return bool(await connection.fetchval("SELECT 1") == 1)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
-        return False
 
 
 async def test_terminate_ends_the_session_and_cancel_its_query(
@@ -55,8 +48,8 @@ async def test_terminate_ends_the_session_and_cancel_its_query(
     ended = await terminate(session, target_of(snapshot, "idle", allow_superuser=True, allow_replication=True))
     assert [outcome.status for outcome in ended] == [Status.SIGNALLED]
     await until(session, lambda one: not any(two.app == "idle" for two in one.backends))
-    assert await is_alive(busy)
-    assert not await is_alive(idle)
+    assert await answers(busy)
+    assert not await answers(idle)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +76,7 @@ async def test_who_is_no_longer_as_chosen_stays_alive(
     (outcome,) = await terminate(session, target_of(snapshot, "victim", **changes))
     assert outcome.status is status
     assert outcome.detail
-    assert await is_alive(victim)
+    assert await answers(victim)
 
 
 async def test_a_wrong_start_signals_nobody(every_cluster: Cluster, clients: Clients, sessions: OpenSession) -> None:
@@ -99,7 +92,7 @@ async def test_a_wrong_start_signals_nobody(every_cluster: Cluster, clients: Cli
     outcomes = await terminate(session, microsecond_off, unknown, nobody)
     assert [outcome.status for outcome in outcomes] == [Status.GONE, Status.DENIED, Status.GONE]
     assert recorder.taken() == ["terminate", "still_there", "terminate", "still_there"]
-    assert await is_alive(victim)
+    assert await answers(victim)
 
 
 async def test_a_new_query_of_the_same_session_is_not_the_one_chosen(
@@ -115,7 +108,7 @@ async def test_a_new_query_of_the_same_session_is_not_the_one_chosen(
     await victim.execute("BEGIN")
     (outcome,) = await terminate(session, target)
     assert (outcome.status, outcome.detail) == (Status.CHANGED, "now idle in transaction")
-    assert await is_alive(victim)
+    assert await answers(victim)
 
 
 async def test_the_server_side_guards_hold_even_when_asked(
@@ -149,8 +142,8 @@ async def test_the_server_side_guards_hold_even_when_asked(
     told = {outcome.target.app: outcome.detail for outcome in outcomes}
     assert {told[app] for app in ("root", "standby", "rds", "sender")} == {"left alone: it is guarded"}
     await until(session, lambda one: not any(two.app == "ordinary" for two in one.backends))
-    assert all([await is_alive(connection) for connection in alive])
-    assert not await is_alive(ordinary)
+    assert all([await answers(connection) for connection in alive])
+    assert not await answers(ordinary)
 
     snapshot = await session.poll()
     allowed = [
@@ -205,7 +198,7 @@ async def test_a_role_renamed_since_it_was_judged_is_left_alone(
         await admin.execute("ALTER ROLE rdsadmin RENAME TO signal_web")
     assert (outcome.status, outcome.detail) == (Status.CHANGED, "its role is now called rdsadmin")
     assert (await terminate(session, target))[0].status is Status.SIGNALLED
-    assert not await is_alive(victim)
+    assert not await answers(victim)
 
 
 async def test_a_role_with_a_hostile_name_is_the_one_judged(
@@ -236,7 +229,7 @@ async def test_a_session_whose_role_was_dropped_is_ended_only_when_it_was_asked_
     (row,) = (one for one in seen.backends if one.app == "victim")
     cares = [judge(row, seen, Policy(allow_superuser=True), bulk=bulk).care for bulk in (False, True)]
     assert cares == [Care.CONFIRM, Care.REFUSE]
-    assert await is_alive(victim)
+    assert await answers(victim)
     # Asked about and answered, it is ended: one session, by its identity.
     seen = await unknown.poll()
     (row,) = (one for one in seen.backends if one.app == "victim")
@@ -262,7 +255,7 @@ async def test_what_calls_itself_pgtop_conn_is_ended_alone_and_on_purpose(
         assert (outcome.status, outcome.detail) == (Status.DENIED, "left alone: it is guarded")
         (target,) = make_plan(Action.TERMINATE, [Target.of(row)], seen, Policy()).targets
         assert (await terminate(session, target))[0].status is Status.SIGNALLED
-        assert not await is_alive(disguised)
+        assert not await answers(disguised)
 
 
 async def test_the_next_owner_of_a_pid_is_not_the_session_that_was_chosen(
@@ -279,7 +272,7 @@ async def test_the_next_owner_of_a_pid_is_not_the_session_that_was_chosen(
     recycled = replace(target, key=BackendKey(heir.get_server_pid(), target.key.backend_start))
     (outcome,) = await terminate(session, recycled)
     assert outcome.status is Status.GONE
-    assert await is_alive(heir)
+    assert await answers(heir)
 
 
 async def heir_of(pid: int, cluster: Cluster, clients: Clients) -> Connection:
@@ -327,7 +320,7 @@ async def test_a_refusal_in_the_middle_stops_no_other(
     assert "terminate" in outcomes[1].detail
     assert outcomes[1].detail.isprintable()
     await until(session, lambda one: sum(two.app.startswith("batch") for two in one.backends) == 1)
-    assert [await is_alive(connection) for connection in opened] == [False, True, False]
+    assert [await answers(connection) for connection in opened] == [False, True, False]
 
 
 async def test_no_connection_means_nothing_is_sent(cluster: Cluster, clients: Clients, sessions: OpenSession) -> None:
@@ -338,7 +331,7 @@ async def test_no_connection_means_nothing_is_sent(cluster: Cluster, clients: Cl
     await session.close()
     outcomes = await terminate(session, target, target)
     assert {(one.status, one.detail) for one in outcomes} == {(Status.NOT_SENT, "connection lost")}
-    assert await is_alive(victim)
+    assert await answers(victim)
 
 
 async def test_connection_lost_in_the_middle(
@@ -361,7 +354,7 @@ async def test_connection_lost_in_the_middle(
     assert outcomes[0].note.startswith("the connection was lost while one was signalled")
     assert outcomes[1].detail == "connection lost"
     await lock.execute("ROLLBACK")
-    assert all([await is_alive(one) for one in victims])
+    assert all([await answers(one) for one in victims])
 
 
 async def test_connection_lost_while_it_is_asked_why_nothing_was_sent(
@@ -383,10 +376,6 @@ async def test_connection_lost_while_it_is_asked_why_nothing_was_sent(
     assert (outcome.status, outcome.detail) == (Status.NOT_SENT, "no longer as it was chosen; connection lost")
 
 
-async def waits_on_lock(connection: Connection, pid: int) -> bool:
-    return bool(await connection.fetchval("SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity($1::int)", pid))
-
-
 async def test_signals_and_polls_share_the_connection(
     cluster: Cluster, clients: Clients, sessions: OpenSession
 ) -> None:
@@ -400,7 +389,7 @@ async def test_signals_and_polls_share_the_connection(
     outcomes = await signalling
     assert [one.status for one in outcomes] == [Status.SIGNALLED] * 10
     await until(session, lambda one: not any(two.app == "crowd" for two in one.backends))
-    assert not any([await is_alive(one) for one in victims])
+    assert not any([await answers(one) for one in victims])
 
 
 def test_both_statements_guard_alike() -> None:

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
 
 import pytest
 
 from pgtop_conn import __version__
 from pgtop_conn.demo.server import Cluster
 from tests.conftest import MakeCluster
+from tests.support.command_line import run, snapshot
 from tests.support.servers import Clients
 from tests.support.waits import wait_until
-
-
-async def run(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:
-    """pgtop-conn with these arguments, without a terminal: exit code, stdout, stderr."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "pgtop_conn",
-        *arguments,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **(environ or {})},
-        start_new_session=True,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
-
-
-async def snapshot(cluster: Cluster, *arguments: str) -> dict[str, object]:
-    code, out, err = await run("snapshot", "--json", *arguments, cluster.uri())
-    assert (code, err) == (0, "")
-    found = json.loads(out)
-    assert isinstance(found, dict)
-    return found
 
 
 async def test_version_and_help_need_no_server() -> None:

@@ -208,3 +208,12 @@ def make_snapshot(
         databases = {row.database_oid: Database(row.database_oid, row.database, -1) for row in rows if row.database_oid}
     made = Snapshot(taken_at=NOW, server=server or make_server(), backends=rows, roles=made_roles, databases=databases)
     return replace(made, **overrides)
+
+
+#: Room for any crowd.
+ROOMY = make_server(max_connections=3000)
+
+
+def poll(rows: Iterable[Backend], after_s: float = 0.0, server: Server = ROOMY) -> Snapshot:
+    """Our own session and these, so many seconds after NOW."""
+    return make_snapshot([make_own(), *rows], server=server, taken_at=NOW + after_s)

@@ -5,7 +5,8 @@ A new field of a dataclass: one line in its class here. What a factory derives b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TypedDict
 
 from pgtop_conn.model.locks import Locks
@@ -132,3 +133,29 @@ class SettingFields(TypedDict, total=False):
     context: str
     source: str
     pending_restart: bool
+
+
+class ClusterFields(TypedDict, total=False):
+    """Of `Cluster`, without its binaries."""
+
+    settings: Mapping[str, str]
+    hba: Sequence[str]
+    tcp: bool
+    folder: Path
+
+
+class AddressFields(TypedDict, total=False):
+    """Of `Cluster.uri()`: who comes to which database, and over what."""
+
+    user: str
+    database: str
+    tcp: bool
+
+
+class ClientFields(TypedDict, total=False):
+    """Of `Clients`: one session of an application."""
+
+    role: str
+    app: str
+    database: str
+    tcp: bool

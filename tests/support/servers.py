@@ -6,12 +6,13 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias, Unpack
 
 import asyncpg
 
 from pgtop_conn.demo.binaries import Binaries, binaries_in, embedded_binaries, newest
 from pgtop_conn.demo.server import Cluster
+from tests.support.fields import ClientFields, ClusterFields
 from tests.support.waits import HANG_S, wait_until
 
 #: Located without being imported.
@@ -69,7 +70,7 @@ class Servers:
             self._shared[major] = self.make(self.versions[major])
         return self._shared[major]
 
-    def make(self, binaries: Binaries, **options: Any) -> Cluster:
+    def make(self, binaries: Binaries, **options: Unpack[ClusterFields]) -> Cluster:
         """A started server of its own; options as for Cluster. It ends with the run at the latest."""
         cluster = Cluster(binaries, **options)
         self._every.append(cluster)
@@ -113,6 +114,19 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+async def answers(connection: Connection) -> bool:
+    """Whether the session is still there to run a statement."""
+    try:
+        return bool(await connection.fetchval("SELECT 1") == 1)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        return False
+
+
+async def waits_on_lock(connection: Connection, pid: int) -> bool:
+    """Whether the session of this pid waits for a lock; seen from another one."""
+    return bool(await connection.fetchval("SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity($1::int)", pid))
+
+
 class Clients:
     """Opens sessions on a server as an application would; at the end it closes them all and drops its roles."""
 
@@ -129,7 +143,7 @@ class Clients:
         self._opened.append((cluster, connection, connection.get_server_pid()))
         return connection
 
-    async def many(self, count: int, cluster: Cluster, **options: Any) -> list[Connection]:
+    async def many(self, count: int, cluster: Cluster, **options: Unpack[ClientFields]) -> list[Connection]:
         """Several sessions alike; options as for one."""
         return [await self(cluster, **options) for _ in range(count)]
 

@@ -25,7 +25,7 @@ from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.sources.journaled import Journaled
 from tests.conftest import VERSIONS, MakeCluster
-from tests.program.test_cli import run
+from tests.support.command_line import run
 from tests.support.faults.network import Proxy
 from tests.support.kill.choices import FAST
 from tests.support.kill.crowds import POLICY, crowd, plan_for, statuses

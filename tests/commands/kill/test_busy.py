@@ -18,7 +18,7 @@ from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.monitor.campaign import Campaign
 from tests.postgres.conftest import OpenSession
 from tests.postgres.test_signal import target_of, terminate
-from tests.program.test_cli import run
+from tests.support.command_line import run
 from tests.support.kill.crowds import statuses
 from tests.support.servers import Clients, Connection
 

@@ -13,8 +13,8 @@ from pgtop_conn.model.source import Status
 from pgtop_conn.monitor.campaign import Campaign, Phase, Progress
 from tests.postgres.conftest import OpenSession
 from tests.support.kill.choices import FAST
-from tests.support.kill.crowds import POLICY, alive, answers, crowd, plan_for, seen, soon, statuses
-from tests.support.servers import Clients
+from tests.support.kill.crowds import POLICY, alive, crowd, plan_for, seen, soon, statuses
+from tests.support.servers import Clients, answers
 
 
 async def test_each_target_ends_as_gone_in_the_order_of_the_plan(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Any
 
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from tests.program.test_cli import run
+from tests.support.command_line import kill
 from tests.support.kill.cast import SLEEP
 from tests.support.servers import Clients, Connection
 from tests.support.waits import wait_until
@@ -27,11 +25,6 @@ async def owner(every_cluster: Cluster, clients: Clients) -> Connection:
     )
     await admin.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO careful")
     return admin
-
-
-async def kill(cluster: Cluster, *arguments: str) -> tuple[int, dict[str, Any], str]:
-    code, out, err = await run("kill", *arguments, "--json", cluster.uri())
-    return code, json.loads(out), err
 
 
 async def careful(cluster: Cluster, clients: Clients, app: str, *texts: str) -> Connection:

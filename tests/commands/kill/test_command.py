@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
@@ -18,8 +17,8 @@ from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.signalling.guards import Policy
 from tests.postgres.conftest import OpenSession
-from tests.program.test_cli import run
 from tests.program.test_imports import HEAVY, loaded
+from tests.support.command_line import kill, run
 from tests.support.servers import Clients, Connection
 from tests.support.waits import wait_until
 
@@ -37,11 +36,6 @@ async def admin(cluster: Cluster, clients: Clients) -> Connection:
 async def left(admin: Connection, app: str = "web") -> set[int]:
     rows = await admin.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = $1", app)
     return {row["pid"] for row in rows}
-
-
-async def kill(cluster: Cluster, *arguments: str) -> tuple[int, dict[str, Any], str]:
-    code, out, err = await run("kill", *arguments, "--json", cluster.uri())
-    return code, json.loads(out), err
 
 
 async def test_a_dry_run_is_the_plan_and_sends_nothing(cluster: Cluster, clients: Clients, admin: Connection) -> None:

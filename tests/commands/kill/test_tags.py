@@ -21,7 +21,7 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import IDLE, Snapshot
 from tests.postgres.conftest import OpenSession
-from tests.program.test_cli import run
+from tests.support.command_line import run
 from tests.support.servers import Clients, Connection
 from tests.support.waits import wait_until
 

@@ -14,14 +14,8 @@ from pgtop_conn.model.filters.language import KEYS, Filter, Tags, parse
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Backend
 from pgtop_conn.model.text import clean, clean_query
 from tests.support.factories import NOW
+from tests.support.filter_matches import DURATION_KEYS, TAGS, matches
 from tests.support.strategies import CLIENTS, NAMES, QUERIES, backends, client_backends
-
-DURATION_KEYS = ("idle", "unused", "age", "xact", "query_age", "state_age")
-TAGS = Tags(source=lambda backend: {16_384: "aws", 16_385: "supabase"}.get(backend.role_oid, ""))
-
-
-def matches(text: str, backend: Backend, tags: Tags = TAGS) -> bool:
-    return parse(text).matches(backend, NOW, tags)
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,10 @@ import pytest
 
 from pgtop_conn.model.errors import FilterError
 from pgtop_conn.model.filters.language import HELP, KEYS, Tags, parse
-from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Backend, BackendKey
+from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, BackendKey
 from pgtop_conn.model.text import clean
 from tests.support.factories import NOW, make_backend, make_background, make_hidden, make_walsender
-
-DURATION_KEYS = ("idle", "unused", "age", "xact", "query_age", "state_age")
-TAGS = Tags(
-    source=lambda backend: {16_384: "aws", 16_385: "supabase"}.get(backend.role_oid, ""),
-    leak={make_backend().key: "58 idle for more than 20 min"},
-)
-
-
-def matches(text: str, backend: Backend, tags: Tags = TAGS) -> bool:
-    return parse(text).matches(backend, NOW, tags)
+from tests.support.filter_matches import DURATION_KEYS, TAGS, matches
 
 
 @pytest.mark.parametrize(

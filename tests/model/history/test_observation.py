@@ -15,9 +15,8 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, Backend, BackendKey, Snapshot
 from pgtop_conn.view.table.groups import group_counts
-from tests.support.factories import NOW, make_backend, make_own, make_server, make_snapshot
+from tests.support.factories import NOW, ROOMY, make_backend, poll
 
-ROOMY = make_server(max_connections=3000)
 Told = list[tuple[str, set[BackendKey]]]
 
 
@@ -30,10 +29,6 @@ def lost(pid: int) -> Backend:
 
 
 LOST = [lost(pid) for pid in range(1, 41)]
-
-
-def poll(rows: list[Backend], after_s: float, **server: object) -> Snapshot:
-    return make_snapshot([make_own(), *rows], taken_at=NOW + after_s, server=replace(ROOMY, **server))  # type: ignore[arg-type]
 
 
 def told(leaks: tuple[Leak, ...]) -> Told:
@@ -88,10 +83,11 @@ def test_leaks_are_found_every_few_seconds_of_the_server(finds: list[float]) -> 
     [
         pytest.param(poll(LOST[:9] + LOST[10:], 1.0), id="a session has ended"),
         pytest.param(
-            poll([replace(LOST[9], state=ACTIVE, state_change=NOW + 0.5), *LOST[:9], *LOST[10:]], 1.0), id="one is used"
+            poll([replace(LOST[9], state=ACTIVE, state_change=NOW + 0.5), *LOST[:9], *LOST[10:]], 1.0),
+            id="one is used",
         ),
         pytest.param(poll([replace(LOST[9], state_change=NOW + 0.5), *LOST[:9], *LOST[10:]], 1.0), id="one was used"),
-        pytest.param(poll(LOST, 1.0, started_at=NOW), id="the server was started anew"),
+        pytest.param(poll(LOST, 1.0, replace(ROOMY, started_at=NOW)), id="the server was started anew"),
         pytest.param(poll(LOST, -1.0), id="the clock was set back"),
     ],
 )

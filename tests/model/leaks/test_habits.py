@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
-from typing import Unpack
 
 import pytest
 from hypothesis import given
@@ -14,14 +12,16 @@ from hypothesis import strategies as st
 from pgtop_conn.model.leaks import habits as module
 from pgtop_conn.model.leaks.habits import NO_HABIT, Habit, Habits, Pool
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, IN_TRANSACTION, Backend, Snapshot
-from tests.support.factories import NOW, make_backend, make_hidden, make_own, make_server, make_snapshot, make_walsender
-from tests.support.fields import ServerFields
+from tests.support.factories import (
+    NOW,
+    make_backend,
+    make_hidden,
+    make_server,
+    make_walsender,
+    poll,
+)
 
 WEB = Pool("web", "app", "shop")
-
-
-def poll(rows: Iterable[Backend], after_s: float = 0.0, **server: Unpack[ServerFields]) -> Snapshot:
-    return make_snapshot([make_own(), *rows], taken_at=NOW + after_s, server=make_server(**server))
 
 
 def watch(*polls: Snapshot) -> Habits:
@@ -68,7 +68,12 @@ def test_a_transaction_in_which_nothing_runs_is_not_busy_for_long() -> None:
 
 def test_a_session_taken_up_again_shows_how_long_it_was_idle() -> None:
     one = make_backend(1, state_change=NOW)
-    polls = [poll([one]), poll([used(one, 4)], 5), poll([used(one, 4)], 6), poll([used(one, 10.01, ACTIVE)], 11)]
+    polls = [
+        poll([one]),
+        poll([used(one, 4)], 5),
+        poll([used(one, 4)], 6),
+        poll([used(one, 10.01, ACTIVE)], 11),
+    ]
     habit = watch(*polls).of(WEB)
     assert habit.reuses == 2
     assert habit.gap_s == pytest.approx(5.0)
@@ -85,7 +90,7 @@ def test_a_second_statement_in_a_transaction_is_no_reuse() -> None:
 
 
 def test_a_restart_begins_anew_and_so_does_going_back() -> None:
-    for later in (poll([make_backend(3)], 4, started_at=NOW), poll([make_backend(3)], -1)):
+    for later in (poll([make_backend(3)], 4, make_server(started_at=NOW)), poll([make_backend(3)], -1)):
         habit = watch(poll([make_backend(1)]), poll([make_backend(2)], 2), later).of(WEB)
         assert habit == Habit(peak=1, since=later.taken_at)
 

@@ -6,7 +6,6 @@ import json
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Unpack
 
 import pytest
 from hypothesis import given, settings
@@ -17,31 +16,24 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, DISABLED, IDLE, IN_TRANSACTION, Backend, Server, Snapshot
 from pgtop_conn.view.table.groups import group_counts
-from tests.support.factories import NOW, make_backend, make_hidden, make_own, make_server, make_snapshot, make_walsender
-from tests.support.fields import BackendFields
-
-LEAKED = "SELECT id, total FROM invoices WHERE status = 'open' AND customer = 4711"
-ROOMY = make_server(max_connections=3000)
+from tests.support.factories import (
+    NOW,
+    ROOMY,
+    make_backend,
+    make_hidden,
+    make_server,
+    make_walsender,
+    poll,
+)
+from tests.support.leaked_sessions import LEAKED, lost, session
 
 #: All sessions at so many seconds after NOW.
 Play = Callable[[float], list[Backend]]
 
 
-def session(pid: int, began_s: float, *, last_s: float | None = None, **overrides: Unpack[BackendFields]) -> Backend:
-    """Began so many seconds after NOW, and ran its last statement then, or at its beginning."""
-    start = NOW + began_s
-    last = start + 0.01 if last_s is None else NOW + last_s
-    fields: BackendFields = {"query_start": last, "state_change": last + 0.01, "query": LEAKED}
-    return make_backend(pid, backend_start=start, **(fields | overrides))
-
-
 def silent(pid: int, began_s: float) -> Backend:
     """Never ran anything."""
     return session(pid, began_s, query_start=None, query="", state_change=NOW + began_s)
-
-
-def poll(rows: Iterable[Backend], after_s: float = 0.0, server: Server = ROOMY) -> Snapshot:
-    return make_snapshot([make_own(), *rows], taken_at=NOW + after_s, server=server)
 
 
 def seen_once(rows: Iterable[Backend], server: Server = ROOMY) -> tuple[Observation, Snapshot]:
@@ -86,11 +78,6 @@ def _same(before: Backend | None, row: Backend) -> Backend:
 def losing(every_s: float, make: Callable[[int, float], Backend] = session) -> Play:
     """One more session every so often, the first at NOW."""
     return lambda now_s: [make(pid, pid * every_s) for pid in range(1, int(now_s / every_s) + 1)]
-
-
-def lost(count: int, every_s: float, **overrides: Unpack[BackendFields]) -> list[Backend]:
-    """Lost one after the other until now."""
-    return [session(pid, -every_s * pid, **overrides) for pid in range(1, count + 1)]
 
 
 # What is a leak.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Unpack
 
 import pytest
 from hypothesis import given
@@ -17,19 +16,10 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, Backend, BackendKey, Server, Snapshot
 from pgtop_conn.view.table.groups import group_counts
-from tests.support.factories import NOW, make_backend, make_own, make_server, make_snapshot
-from tests.support.fields import BackendFields
+from tests.support.factories import NOW, make_own, make_server, make_snapshot
+from tests.support.leaked_sessions import lost, session
 
-APP_SQL = "SELECT id FROM invoices WHERE status = 'open'"
 SYNC_S = 2.0
-
-
-def session(pid: int, began_s: float, used_s: float | None = None, **overrides: Unpack[BackendFields]) -> Backend:
-    """Began so many seconds after NOW, last used then or at its beginning."""
-    start = NOW + began_s
-    used = start + 0.02 if used_s is None else NOW + used_s
-    fields: BackendFields = {"query_start": used, "state_change": used + 0.01, "query": APP_SQL}
-    return make_backend(pid, backend_start=start, **(fields | overrides))
 
 
 class Watcher:
@@ -52,11 +42,6 @@ class Watcher:
         self.observation.refresh(snapshot)
         self.last = snapshot
         return self.observation.leaks(snapshot)
-
-
-def lost(count: int, every_s: float = 1.0, **overrides: Unpack[BackendFields]) -> list[Backend]:
-    """One after the other, the last one at NOW."""
-    return [session(pid, every_s * (pid - count), **overrides) for pid in range(1, count + 1)]
 
 
 def keys_of(leaks: Sequence[Leak]) -> set[BackendKey]:

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.model.errors import ConnectError, Failure
+from pgtop_conn.model.errors import Failure
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
+from tests.support.postgres.logins import failing
 from tests.support.scripted_source import error, scripted
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have 127.0.0.1 alone")
@@ -69,12 +70,6 @@ def black_hole(address: str, port: int) -> Iterator[None]:
             except TimeoutError:
                 break
         yield
-
-
-async def failing(conninfo: str) -> ConnectError:
-    with pytest.raises(ConnectError) as caught:
-        await (await Session.open(resolve(conninfo, environ={}))).close()
-    return caught.value
 
 
 @pytest.mark.parametrize("dead", [silent, black_hole])

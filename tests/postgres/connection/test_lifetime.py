@@ -22,7 +22,7 @@ from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession, own_pids
 from tests.support.postgres.poll_clock import PollClock
 from tests.support.postgres.statement_recorder import Answer, Recorder, until, until_true
-from tests.support.servers import Clients, Connection
+from tests.support.servers import Clients, Connection, waits_on_lock
 
 
 async def test_one_connection_before_and_after_a_restart(make_cluster: MakeCluster, sessions: OpenSession) -> None:
@@ -70,7 +70,7 @@ async def test_the_servers_own_words_when_it_ends_a_running_statement(
     lock = await locked_catalog(clients, cluster)
     poll_clock.forward()
     polling = asyncio.create_task(session.poll())
-    await until_true(lambda: waits(lock, own))
+    await until_true(lambda: waits_on_lock(lock, own))
     await lock.execute("SELECT pg_terminate_backend($1)", own)
     with pytest.raises(SourceLost, match="terminating connection due to administrator command"):
         await polling
@@ -82,10 +82,6 @@ async def locked_catalog(clients: Clients, cluster: Cluster) -> Connection:
     lock = await clients(cluster)
     await lock.execute("BEGIN; LOCK pg_authid IN ACCESS EXCLUSIVE MODE")
     return lock
-
-
-async def waits(connection: Connection, pid: int) -> bool:
-    return bool(await connection.fetchval("SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity($1::int)", pid))
 
 
 async def test_a_locked_catalog_stops_the_first_poll_and_no_later_one(
@@ -177,12 +173,12 @@ async def test_a_cancelled_poll_keeps_the_connection_and_opens_no_other(
     lock = await locked_catalog(clients, cluster)
     poll_clock.forward()
     polling = asyncio.create_task(session.poll())
-    await until_true(lambda: waits(lock, own))
+    await until_true(lambda: waits_on_lock(lock, own))
     polling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await polling
     # The driver would have asked for a cancel of the statement over a second connection.
-    assert await waits(lock, own)
+    assert await waits_on_lock(lock, own)
     await lock.execute("ROLLBACK")
     assert (await session.poll()).server.own_pid == own
     assert await own_pids(cluster) == [own]
@@ -240,7 +236,7 @@ async def test_close_is_quick_and_safe_at_any_time(cluster: Cluster, clients: Cl
     lock = await locked_catalog(clients, cluster)
     poll_clock.forward()
     polling = asyncio.create_task(session.poll())
-    await until_true(lambda: waits(lock, own))
+    await until_true(lambda: waits_on_lock(lock, own))
     # While the server still waits for the lock, which nobody gives up before.
     await session.close()
     await session.close()

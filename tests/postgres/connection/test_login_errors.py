@@ -18,15 +18,9 @@ from pgtop_conn.postgres.conninfo.auth_methods import MOST_ROUNDS
 from pgtop_conn.postgres.conninfo.conninfo import Host, resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
+from tests.support.postgres.logins import failing
 from tests.support.scripted_source import SCRAM, WELCOME, Part, error, message, request, scripted, server_first
 from tests.support.servers import Clients
-
-
-async def failing(conninfo: str) -> ConnectError:
-    with pytest.raises(ConnectError) as caught:
-        await (await Session.open(resolve(conninfo, environ={}))).close()
-    assert str(caught.value).isprintable()
-    return caught.value
 
 
 async def answered(*parts: Part, words: str = "") -> ConnectError:

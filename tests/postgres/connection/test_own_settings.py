@@ -71,21 +71,16 @@ async def worst_settings(connection: Connection, largest: bool) -> dict[str, str
     return found
 
 
-@pytest.fixture(scope="module", params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
-def unfriendly(module_clusters: MakeCluster, request: pytest.FixtureRequest) -> Cluster:
-    return module_clusters(major=request.param)
-
-
 @pytest.fixture(params=["smallest", "largest"])
-async def badly_set(unfriendly: Cluster, clients: Clients, request: pytest.FixtureRequest) -> Cluster:
+async def badly_set(module_cluster: Cluster, clients: Clients, request: pytest.FixtureRequest) -> Cluster:
     """A server with a role `badly` on which all is set badly, and one `plain`."""
-    await clients.role(unfriendly, "badly", "LOGIN REPLICATION IN ROLE pg_monitor, pg_signal_backend")
-    await clients.role(unfriendly, "plain", "LOGIN REPLICATION IN ROLE pg_monitor, pg_signal_backend")
-    await clients.role(unfriendly, "web", "LOGIN")
-    admin = await clients(unfriendly)
+    await clients.role(module_cluster, "badly", "LOGIN REPLICATION IN ROLE pg_monitor, pg_signal_backend")
+    await clients.role(module_cluster, "plain", "LOGIN REPLICATION IN ROLE pg_monitor, pg_signal_backend")
+    await clients.role(module_cluster, "web", "LOGIN")
+    admin = await clients(module_cluster)
     for name, value in (await worst_settings(admin, request.param == "largest")).items():
         await admin.execute(f"ALTER ROLE badly SET {name} = " + (value if name == "search_path" else f"'{value}'"))
-    return unfriendly
+    return module_cluster
 
 
 async def look(cluster: Cluster, role: str, kind: type[Link]) -> tuple[Snapshot, str]:

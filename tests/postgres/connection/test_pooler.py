@@ -25,8 +25,8 @@ from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import statement
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession
-from tests.program.test_cli import run
 from tests.support.certificates import Authority
+from tests.support.command_line import run
 from tests.support.pgbouncer import configure, end, free_port, needed_program, running, start
 from tests.support.postgres.statement_recorder import Recorder, until_true
 from tests.support.postgres.traps import TRAPPED, drop_traps, lay_traps, sprung

@@ -19,7 +19,6 @@ from pgtop_conn.postgres.connection.walsender import WalsenderLink
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.postgres.statements import INSTEAD, WITHOUT, statement, versioned, without
-from tests.conftest import VERSIONS, MakeCluster
 from tests.support.postgres.poll_clock import PollClock
 from tests.support.postgres.traps import SQL_NAMES
 from tests.support.servers import Clients, Connection
@@ -47,11 +46,6 @@ def touched() -> tuple[set[str], set[str]]:
     functions = set(re.findall(r"pg_catalog\.(\w+)\(", text))
     relations = set(re.findall(r"(?:FROM|JOIN) pg_catalog\.(\w+)\b(?!\()", text))
     return relations - functions - set(NEVER_OURS), functions - set(NEVER_OURS)
-
-
-@pytest.fixture(scope="module", params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
-def strict(module_clusters: MakeCluster, request: pytest.FixtureRequest) -> Cluster:
-    return module_clusters(major=request.param)
 
 
 @asynccontextmanager
@@ -89,16 +83,16 @@ async def look(cluster: Cluster, role: str, kind: type[Link] = Link) -> tuple[Sn
 
 
 @pytest.fixture
-async def people(strict: Cluster, clients: Clients) -> AsyncIterator[Connection]:
+async def people(module_cluster: Cluster, clients: Clients) -> AsyncIterator[Connection]:
     """Roles that see everything and little; a session to be seen, and an administrator's."""
-    await clients.role(strict, "seeing", "LOGIN REPLICATION IN ROLE pg_monitor, pg_signal_backend")
-    await clients.role(strict, "web", "LOGIN")
-    await clients.role(strict, "blind", "LOGIN")
-    await clients(strict, role="web", app="crowd")
-    holder, waiter = await clients(strict), await clients(strict)
+    await clients.role(module_cluster, "seeing", "LOGIN REPLICATION IN ROLE pg_monitor, pg_signal_backend")
+    await clients.role(module_cluster, "web", "LOGIN")
+    await clients.role(module_cluster, "blind", "LOGIN")
+    await clients(module_cluster, role="web", app="crowd")
+    holder, waiter = await clients(module_cluster), await clients(module_cluster)
     await holder.execute("SELECT pg_advisory_lock(1)")
     waiting = asyncio.create_task(waiter.execute("SELECT pg_advisory_lock(1)"))
-    yield await clients(strict)
+    yield await clients(module_cluster)
     await holder.execute("SELECT pg_advisory_unlock(1)")
     await waiting
 
@@ -124,30 +118,30 @@ def is_asked(name: str, role: str, major: int) -> bool:
 
 
 @pytest.mark.parametrize("role", ["seeing", "blind"])
-async def test_one_thing_at_a_time(strict: Cluster, people: Connection, role: str) -> None:
+async def test_one_thing_at_a_time(module_cluster: Cluster, people: Connection, role: str) -> None:
     relations, functions = touched()
     wrong = []
     for name in sorted(relations | functions):
         async with revoked(people, name):
             try:
-                snapshot, troubles = await look(strict, role)
+                snapshot, troubles = await look(module_cluster, role)
             except (ConnectError, PollFailed) as error:
                 if name not in ESSENTIAL or f"pg_catalog.{name}" not in str(error) or "GRANT" not in str(error):
                     wrong.append(f"{name}: {error}")
                 continue
             told = [line for line in (*snapshot.server.missing, *troubles) if name in line]
-            if not usable(snapshot) or (is_asked(name, role, strict.major) and not told):
+            if not usable(snapshot) or (is_asked(name, role, module_cluster.major) and not told):
                 wrong.append(f"{name}: {usable(snapshot)} {snapshot.server.missing} {troubles}")
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("kind", [Link, WalsenderLink], ids=["direct", "walsender"])
-async def test_all_at_once(strict: Cluster, people: Connection, kind: type[Link]) -> None:
+async def test_all_at_once(module_cluster: Cluster, people: Connection, kind: type[Link]) -> None:
     missed = {one.partition("(")[0].removeprefix("pg_catalog.") for one, what in MISSED.items() if what}
     # The door stays shut where nobody can tell whether a standby would find room.
     missed -= {"pg_stat_get_wal_senders"} if kind is WalsenderLink else set()
     async with revoked(people, *missed):
-        snapshot, troubles = await look(strict, "seeing", kind)
+        snapshot, troubles = await look(module_cluster, "seeing", kind)
         assert usable(snapshot)
         assert {name for name in missed if not any(name in line for line in (*snapshot.server.missing, *troubles))} <= {
             "pg_stat_get_subscription"
@@ -157,16 +151,18 @@ async def test_all_at_once(strict: Cluster, people: Connection, kind: type[Link]
         assert snapshot.locks is None
 
 
-async def test_the_door_names_the_grant_it_stays_shut_for(strict: Cluster, people: Connection) -> None:
+async def test_the_door_names_the_grant_it_stays_shut_for(module_cluster: Cluster, people: Connection) -> None:
     async with revoked(people, "pg_stat_get_wal_senders"):
         with pytest.raises(
             ConnectError, match=r"GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_wal_senders\(\) TO seeing"
         ):
-            await look(strict, "seeing", WalsenderLink)
+            await look(module_cluster, "seeing", WalsenderLink)
 
 
-async def test_what_is_granted_again_is_read_again(strict: Cluster, people: Connection, poll_clock: PollClock) -> None:
-    info = resolve(strict.uri(user="seeing"), environ={})
+async def test_what_is_granted_again_is_read_again(
+    module_cluster: Cluster, people: Connection, poll_clock: PollClock
+) -> None:
+    info = resolve(module_cluster.uri(user="seeing"), environ={})
     session = Session(info, await connect(info))
     try:
         async with revoked(people, "pg_roles"):

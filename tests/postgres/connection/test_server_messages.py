@@ -18,14 +18,11 @@ from pgtop_conn.postgres.conninfo.conninfo import resolve
 from tests.postgres.conftest import OpenSession
 from tests.support.postgres.statement_recorder import Recorder
 from tests.support.refusing_server import refusing
+from tests.support.scripted_source import message
 from tests.support.servers import Clients
 
 #: The letters of messages that are text, and of some that are not.
 _TEXTS, _OTHERS = b"ENSC", b"DTZRKt12"
-
-
-def message(letter: int, body: bytes) -> bytes:
-    return bytes([letter]) + struct.pack("!I", len(body) + 4) + body
 
 
 def messages_in(stream: bytes) -> Iterable[tuple[int, bytes]]:
@@ -46,7 +43,7 @@ streams = st.lists(
 def test_each_message_arrives_once_and_its_text_is_utf8(
     sent: list[tuple[int, bytes]], cuts: list[int], kept: int
 ) -> None:
-    stream, heard, pieces = b"".join(message(*one) for one in sent), b"", Messages()
+    stream, heard, pieces = b"".join(message(bytes([letter]), body) for letter, body in sent), b"", Messages()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server_messages, "WHOLE_MOST", kept)
         for size in cuts:
@@ -70,7 +67,7 @@ def test_each_message_arrives_once_and_its_text_is_utf8(
 
 @given(st.binary(max_size=4), st.binary(max_size=40))
 def test_the_pid_of_a_notification_stays(pid: bytes, text: bytes) -> None:
-    after = mended(message(ord("A"), pid.ljust(4, b"\xfc") + text))
+    after = mended(message(b"A", pid.ljust(4, b"\xfc") + text))
     assert after[5:9] == pid.ljust(4, b"\xfc")
     assert after[9:].decode() == text.decode(errors="replace")
 

@@ -37,11 +37,6 @@ WITH_TLS = [
 MOVING = ("state", "state_change", "query_start", "xact_start", "wait_event", "wait_event_type", "holds_xmin", "query")
 
 
-@pytest.fixture(params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
-def small(make_cluster: MakeCluster, request: pytest.FixtureRequest) -> Cluster:
-    return make_cluster(major=request.param, settings=SETTINGS)
-
-
 @pytest.fixture
 async def doors() -> AsyncIterator[list[Session]]:
     opened: list[Session] = []

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import pytest
 
@@ -18,6 +18,7 @@ from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession, own_pids
+from tests.support.fields import AddressFields
 from tests.support.postgres.statement_recorder import Recorder
 from tests.support.servers import Clients, Connection
 from tests.support.waits import wait_until
@@ -53,7 +54,7 @@ async def behind_a_relay(cluster: Cluster) -> AsyncIterator[str]:
         await server.wait_closed()
 
 
-async def facts_of(cluster: Cluster, **who: Any) -> Facts:
+async def facts_of(cluster: Cluster, **who: Unpack[AddressFields]) -> Facts:
     session = await Session.open(resolve(cluster.uri(**who), environ={}))
     try:
         return await session.facts()

@@ -25,7 +25,7 @@ from pgtop_conn.postgres.host_door.processes import children, look, send
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.sources.role_memory import FILE, RoleMemory, place, recall, trouble
 from pgtop_conn.view.dialogs import plan as plans
-from tests.conftest import VERSIONS, MakeCluster
+from tests.conftest import MakeCluster
 from tests.support.servers import Clients, Connection
 from tests.support.waits import wait_until
 
@@ -37,11 +37,6 @@ SETTINGS = {
     "max_wal_senders": "4",
     "cluster_name": "a: b",
 }
-
-
-@pytest.fixture(params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
-def small(make_cluster: MakeCluster, request: pytest.FixtureRequest) -> Cluster:
-    return make_cluster(major=request.param, settings=SETTINGS)
 
 
 def info_of(cluster: Cluster) -> ConnInfo:

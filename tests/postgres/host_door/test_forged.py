@@ -27,7 +27,7 @@ from pgtop_conn.postgres.host_door.door import HostDoor
 from pgtop_conn.postgres.host_door.processes import Process, children, is_of, look, send
 from tests.conftest import VERSIONS, MakeCluster
 from tests.postgres.host_door.test_door import info_of, sessions_of, web
-from tests.program.test_cli import run
+from tests.support.command_line import run
 from tests.support.servers import Clients, Connection
 from tests.support.waits import wait_until
 

@@ -10,16 +10,10 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.postgres.statements import versioned
-from tests.conftest import VERSIONS, MakeCluster
 from tests.support.servers import Connection
 
 ROLES = 24
 MEMBERSHIPS = 40
-
-
-@pytest.fixture(scope="module", params=sorted(VERSIONS), ids=lambda major: f"pg{major}")
-def tangled(module_clusters: MakeCluster, request: pytest.FixtureRequest) -> Cluster:
-    return module_clusters(major=request.param)
 
 
 async def tangle(admin: Connection, seed: int, major: int) -> list[str]:
@@ -45,15 +39,15 @@ async def tangle(admin: Connection, seed: int, major: int) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_they_are_what_the_servers_functions_tell(tangled: Cluster, seed: int) -> None:
-    admin = await asyncpg.connect(tangled.uri())
+async def test_they_are_what_the_servers_functions_tell(module_cluster: Cluster, seed: int) -> None:
+    admin = await asyncpg.connect(module_cluster.uri())
     try:
         await admin.execute("DO $$ BEGIN CREATE ROLE rds_replication; EXCEPTION WHEN duplicate_object THEN END $$")
-        names = await tangle(admin, seed, tangled.major)
+        names = await tangle(admin, seed, module_cluster.major)
         for name in ("postgres", *names):
             await admin.execute(f"SET ROLE {name}")
             found, told = [
-                sorted(map(tuple, await admin.fetch(versioned(which, tangled.major * 10_000))))
+                sorted(map(tuple, await admin.fetch(versioned(which, module_cluster.major * 10_000))))
                 for which in ("roles", "roles_by_function")
             ]
             assert found == told, name
@@ -76,10 +70,10 @@ def rows_of(node: dict[str, object]) -> float:
     return float(str(node["Actual Rows"])) * float(str(node["Actual Loops"])) + sum(map(rows_of, below))
 
 
-async def test_the_work_grows_with_the_number_of_memberships_and_no_more(tangled: Cluster) -> None:
-    admin = await asyncpg.connect(tangled.uri())
+async def test_the_work_grows_with_the_number_of_memberships_and_no_more(module_cluster: Cluster) -> None:
+    admin = await asyncpg.connect(module_cluster.uri())
     try:
-        text = versioned("roles", tangled.major * 10_000)
+        text = versioned("roles", module_cluster.major * 10_000)
         assert "pg_has_role" not in text
         work = []
         await admin.execute("CREATE ROLE joiner")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-import asyncpg
-
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.signalling.plan import Plan, make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.postgres.session import Session
-from tests.support.servers import Clients, Connection
+from tests.support.servers import Clients, Connection, answers
 from tests.support.waits import wait_until
 
 POLICY = Policy()
@@ -30,13 +28,6 @@ def plan_for(snapshot: Snapshot, app: str, action: Action = Action.TERMINATE) ->
 
 async def alive(connections: Sequence[Connection]) -> list[bool]:
     return [await answers(connection) for connection in connections]
-
-
-async def answers(connection: Connection) -> bool:
-    try:
-        return bool(await connection.fetchval("SELECT 1") == 1)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
-        return False
 
 
 async def crowd(cluster: Cluster, clients: Clients, count: int) -> list[Connection]:
