@@ -34,7 +34,7 @@ from pgtop_conn.model.signalling.busy_queries import busy_with
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from pgtop_conn.view.dialogs.sql_highlight import lines
-from tests.support.factories import NOW, make_backend, make_server, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_server, make_snapshot
 from tests.support.faults.kinds import stopped
 from tests.support.faults.sampler import connections_to
 from tests.support.faults.stage import children_of

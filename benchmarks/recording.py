@@ -29,7 +29,7 @@ from pgtop_conn.model.snapshot import Backend, Counters, Database, Snapshot
 from pgtop_conn.recording.recorder import Recorder
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
-from tests.support.factories import make_backend, make_role, make_server
+from tests.support.data.factories import make_backend, make_role, make_server
 
 BEGIN = 1_772_366_400.0
 APPS = ("web-frontend", "api-gateway", "checkout-svc", "billing-worker", "sidekiq", "celery@worker-07", "metabase")

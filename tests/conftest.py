@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 from pgtop_conn.demo.binaries import Binaries, find_binaries
 from pgtop_conn.demo.server import Cluster
 from tests.support import quiet_loop
-from tests.support.fields import ClusterFields
+from tests.support.data.fields import ClusterFields
 from tests.support.servers import Clients, Servers, server_versions, versions_folder
 
 SCRUBBED = ("PG", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLORFGBG", "TEXTUAL", "PGTOP_CONN_")

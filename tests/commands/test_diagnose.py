@@ -25,7 +25,7 @@ from pgtop_conn.model.source import Action, Outcome, Target
 from tests.conftest import MakeCluster
 from tests.postgres.connection.test_pooler import StartBouncer, bouncer
 from tests.support.command_line import run
-from tests.support.factories import NOW, make_snapshot
+from tests.support.data.factories import NOW, make_snapshot
 from tests.support.servers import Clients
 from tests.support.waits import wait_until
 

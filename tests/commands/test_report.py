@@ -31,9 +31,9 @@ from pgtop_conn.view.reports.recording import Story
 from pgtop_conn.view.reports.recording_html import page
 from pgtop_conn.view.reports.recording_markdown import chronicle, hours
 from tests.support.command_line import run
-from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
-from tests.support.histories import histories, make_mark, make_totals, marks, series
-from tests.support.strategies import raw_text
+from tests.support.data.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
+from tests.support.data.histories import histories, make_mark, make_totals, marks, series
+from tests.support.data.strategies import raw_text
 from tests.view.reports.test_incident import GFM, HOSTILE
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -20,7 +20,7 @@ import pytest
 from pgtop_conn.demo.server import Cluster
 from tests.conftest import VERSIONS, MakeCluster
 from tests.support.command_line import run
-from tests.support.fields import ClientFields
+from tests.support.data.fields import ClientFields
 from tests.support.refusing_server import refusing
 from tests.support.servers import Clients, Connection
 from tests.support.terminals import ENTER_ALTERNATE_SCREEN, Terminal

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pgtop_conn.model.application_name import CUT_AT, AppName, app_name, raw_name
 from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.text import clean
-from tests.support.factories import NOW, make_backend
+from tests.support.data.factories import NOW, make_backend
 
 HOSTS = ("10.0.0.7:5123", "[::1]:5432", "[2001:db8::7]:65535", "unix:6432", "unix(4711@web):6432")
 

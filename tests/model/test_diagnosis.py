@@ -26,8 +26,18 @@ from pgtop_conn.model.snapshot import (
     Snapshot,
 )
 from pgtop_conn.view.findings import evidence
-from tests.support.diagnosed_server import active, case_of, causes, in_transaction, leaked, logins, of, piled_up, pool
-from tests.support.factories import (
+from tests.support.data.diagnosed_server import (
+    active,
+    case_of,
+    causes,
+    in_transaction,
+    leaked,
+    logins,
+    of,
+    piled_up,
+    pool,
+)
+from tests.support.data.factories import (
     DATABASE_OID,
     NOW,
     make_backend,
@@ -38,8 +48,8 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
-from tests.support.fields import BackendFields
-from tests.support.strategies import snapshots
+from tests.support.data.fields import BackendFields
+from tests.support.data.strategies import snapshots
 
 #: As findings.Cause documents them.
 EVIDENCE = {

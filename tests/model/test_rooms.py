@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.slots import SlotBudget, rooms
 from pgtop_conn.model.snapshot import BACKGROUND, Backend, Database, Role, Snapshot
-from tests.support.factories import make_backend, make_background, make_role, make_server, make_snapshot, make_walsender
-from tests.support.fields import BackendFields
+from tests.support.data.factories import (
+    make_backend,
+    make_background,
+    make_role,
+    make_server,
+    make_snapshot,
+    make_walsender,
+)
+from tests.support.data.fields import BackendFields
 
 ROLE_OIDS = (20_001, 20_002, 20_003, 20_004)
 DATABASE_OIDS = (30_001, 30_002)

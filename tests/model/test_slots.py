@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.slots import Level, SlotBudget, SlotKind
 from pgtop_conn.model.snapshot import Database
-from tests.support.factories import (
+from tests.support.data.factories import (
     NOW,
     make_backend,
     make_background,
@@ -21,7 +21,7 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
-from tests.support.fields import ServerFields
+from tests.support.data.fields import ServerFields
 
 
 def budget(clients: int, **server: Unpack[ServerFields]) -> SlotBudget:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, BackendKey, Snapshot, age
-from tests.support.factories import (
+from tests.support.data.factories import (
     NOW,
     make_backend,
     make_background,
@@ -16,7 +16,7 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
-from tests.support.strategies import snapshots
+from tests.support.data.strategies import snapshots
 
 
 @given(st.floats(0, 1e10), st.floats(0, 1e10))

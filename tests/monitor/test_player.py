@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pgtop_conn.model.errors import BadInput, PgtopError
 from pgtop_conn.model.history.moments import Mark, Moment, Totals
 from pgtop_conn.monitor.player import SPEEDS, Player
-from tests.support.factories import make_snapshot
+from tests.support.data.factories import make_snapshot
 from tests.support.waits import HANG_S
 
 

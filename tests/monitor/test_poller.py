@@ -27,7 +27,7 @@ from pgtop_conn.monitor.pacing import (
 )
 from pgtop_conn.monitor.poller import Poller
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import FakeSource, cursor_pid, monitor, on_main, screen_text, toasts, until
 
 VIEW = ViewState(grouping="role", expanded=frozenset({("app",)}), filter=parse("state:idle"))

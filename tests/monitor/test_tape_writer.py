@@ -15,7 +15,7 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.storage import recording_files
-from tests.support.factories import NOW
+from tests.support.data.factories import NOW
 from tests.support.fake_source import monitor, screen_text, toasts, until
 from tests.support.stores import Recordings
 from tests.support.waits import HANG_S

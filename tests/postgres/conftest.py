@@ -13,7 +13,7 @@ from pgtop_conn.model.snapshot import OWN_APPLICATION_NAME
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import VERSIONS, MakeCluster
-from tests.support.fields import AddressFields
+from tests.support.data.fields import AddressFields
 from tests.support.postgres.poll_clock import PollClock
 from tests.support.servers import Connection
 from tests.support.waits import HANG_S

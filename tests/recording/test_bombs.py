@@ -19,7 +19,7 @@ from pgtop_conn.recording.codec.encoder import LENGTH
 from pgtop_conn.recording.codec.framing import ITEM_MOST, TIME, Kind, frame, title
 from pgtop_conn.recording.codec.numbers import floats_packed, packed
 from pgtop_conn.recording.codec.parts import server_document
-from tests.support.factories import NOW, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_own, make_snapshot
 
 #: Address space of the process that reads: Python, what it loads, and a few times what a moment may be.
 MEMORY = 900 * 2**20

@@ -17,8 +17,8 @@ from pgtop_conn.recording.codec.encoder import Encoder
 from pgtop_conn.recording.codec.numbers import Damaged, packed, signed, time_code, time_of, unpacked, unsigned
 from pgtop_conn.recording.codec.parts import COUNTERS, DATABASE, ROLE, SERVER
 from pgtop_conn.recording.codec.rows import LASTING_FIELDS, STATEMENT_FIELDS, STATUS_FIELDS, TIME_FIELDS
-from tests.support.factories import NOW, make_backend, make_snapshot
-from tests.support.moments import same, sequences
+from tests.support.data.factories import NOW, make_backend, make_snapshot
+from tests.support.data.moments import same, sequences
 
 Items = list[tuple[float, bytes]]
 

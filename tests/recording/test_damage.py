@@ -18,8 +18,8 @@ from pgtop_conn.recording.codec.framing import HEAD, TIME, Kind, frame, title
 from pgtop_conn.recording.recorder import Recorder
 from pgtop_conn.recording.recording import Recording
 from tests.recording.test_file import MARK, record, steps
-from tests.support.factories import NOW
-from tests.support.moments import same, totals_of
+from tests.support.data.factories import NOW
+from tests.support.data.moments import same, totals_of
 
 BLOCK = 5
 MOMENTS = steps(20, sessions=8)

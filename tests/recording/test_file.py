@@ -26,8 +26,8 @@ from pgtop_conn.recording.codec.framing import Kind, frames, title
 from pgtop_conn.recording.recorder import Recorder
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.rotation import Rotation
-from tests.support.factories import NOW, make_backend, make_snapshot
-from tests.support.moments import same, sequences, totals_of
+from tests.support.data.factories import NOW, make_backend, make_snapshot
+from tests.support.data.moments import same, sequences, totals_of
 
 MARK = Mark(NOW, "terminate", 4711, "app", "web", "gone", "the cursor")
 

@@ -13,7 +13,7 @@ import pytest
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.recording.codec.framing import TIME, Frame, Kind, frames
-from tests.support.secret_statements import ASKED_FOR, MAY_HOLD
+from tests.support.data.secret_statements import ASKED_FOR, MAY_HOLD
 from tests.support.servers import Clients
 
 

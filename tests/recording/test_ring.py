@@ -12,8 +12,8 @@ from pgtop_conn.model.history.moments import Mark, Moment
 from pgtop_conn.recording import ring as ring_module
 from pgtop_conn.recording.ring import Ring
 from tests.recording.test_file import steps
-from tests.support.factories import NOW, make_backend, make_snapshot
-from tests.support.moments import same, sequences, totals_of
+from tests.support.data.factories import NOW, make_backend, make_snapshot
+from tests.support.data.moments import same, sequences, totals_of
 
 
 def filled(moments: list[Moment], memory: int = 64 * 2**20) -> Ring:

@@ -13,7 +13,7 @@ import pytest
 from pgtop_conn.monitor import state
 from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
 from pgtop_conn.view.status.server_lines import clock
-from tests.support.factories import NOW
+from tests.support.data.factories import NOW
 from tests.support.fake_source import monitor, until
 from tests.support.snapshots.frames import drawn
 from tests.support.snapshots.scenes import SCENES, Scene, polls

@@ -17,7 +17,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.monitor.campaign import Campaign, Phase, Progress
 from pgtop_conn.sources.journaled import Journaled
-from tests.support.factories import make_backend, make_own, make_snapshot
+from tests.support.data.factories import make_backend, make_own, make_snapshot
 
 
 class Scripted:

@@ -11,7 +11,7 @@ from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Role, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
 from pgtop_conn.sources.role_memory import FILE, MOST_SERVERS, RoleMemory, recall
-from tests.support.factories import make_own, make_snapshot
+from tests.support.data.factories import make_own, make_snapshot
 
 
 class One:

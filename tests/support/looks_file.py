@@ -25,7 +25,7 @@ from pgtop_conn.tui.theme import themes
 from pgtop_conn.tui.theme.choice import PLAIN_DARK, PLAIN_LIGHT
 from pgtop_conn.tui.widgets.gauges import shown_key
 from pgtop_conn.tui.widgets.line_view import CELL_STYLES, Painter
-from tests.support.factories import make_snapshot
+from tests.support.data.factories import make_snapshot
 from tests.support.fake_source import FakeSource
 
 SYSTEMS = {"truecolor": ColorSystem.TRUECOLOR, "256": ColorSystem.EIGHT_BIT, "standard": ColorSystem.STANDARD}

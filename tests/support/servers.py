@@ -12,7 +12,7 @@ import asyncpg
 
 from pgtop_conn.demo.binaries import Binaries, binaries_in, embedded_binaries, newest
 from pgtop_conn.demo.server import Cluster
-from tests.support.fields import ClientFields, ClusterFields
+from tests.support.data.fields import ClientFields, ClusterFields
 from tests.support.waits import HANG_S, wait_until
 
 #: Located without being imported.

@@ -13,7 +13,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.monitor import state
 from pgtop_conn.tui.dialogs import decision
 from pgtop_conn.tui.screen import diagnosing, monitor_screen
-from tests.support.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
+from tests.support.data.shop import BLOCKER, LEAK, LEAKED, POOLER, RESERVE, SENTENCE
 
 #: Longer than any test.
 LONG_S = 3600.0

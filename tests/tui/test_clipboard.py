@@ -13,7 +13,7 @@ from pgtop_conn.tui.clipboard import FILE_NAME, may_take
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.session import Detail
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, toasts
 
 OPEN = ViewState(expanded=frozenset({("web",)}))

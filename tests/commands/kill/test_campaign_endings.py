@@ -19,7 +19,7 @@ from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.monitor.campaign import Campaign, Phase, Progress, as_wanted
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession
-from tests.support.factories import make_backend
+from tests.support.data.factories import make_backend
 from tests.support.kill.choices import FAST, Watched
 from tests.support.kill.crowds import POLICY, alive, crowd, plan_for, seen, soon, statuses
 from tests.support.servers import Clients

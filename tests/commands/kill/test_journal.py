@@ -21,7 +21,7 @@ from pgtop_conn.model.signalling.journal import Damage, entries, read
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.sources.journaled import Journaled
-from tests.support.factories import make_backend, make_own, make_snapshot
+from tests.support.data.factories import make_backend, make_own, make_snapshot
 
 
 def journal(path: Path, last: int | None, *, as_json: bool) -> tuple[str, str]:

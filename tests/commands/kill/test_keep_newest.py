@@ -10,7 +10,7 @@ from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.signalling.plan import Plan, make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Target
-from tests.support.factories import NOW, make_backend, make_hidden, make_own, make_snapshot, make_walsender
+from tests.support.data.factories import NOW, make_backend, make_hidden, make_own, make_snapshot, make_walsender
 
 #: The higher the pid, the later it began.
 PIDS = range(1, 7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgtop_conn.model.causes.lock_waits import PREPARED, chains
 from pgtop_conn.model.snapshot import ACTIVE, Backend, Snapshot
-from tests.support.factories import make_backend, make_snapshot
+from tests.support.data.factories import make_backend, make_snapshot
 
 
 def waiting(pid: int, *blockers: int) -> Backend:

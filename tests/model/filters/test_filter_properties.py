@@ -13,9 +13,9 @@ from pgtop_conn.model.errors import FilterError
 from pgtop_conn.model.filters.language import KEYS, Filter, Tags, parse
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Backend
 from pgtop_conn.model.text import clean, clean_query
-from tests.support.factories import NOW
-from tests.support.filter_matches import DURATION_KEYS, TAGS, matches
-from tests.support.strategies import CLIENTS, NAMES, QUERIES, backends, client_backends
+from tests.support.data.factories import NOW
+from tests.support.data.filter_matches import DURATION_KEYS, TAGS, matches
+from tests.support.data.strategies import CLIENTS, NAMES, QUERIES, backends, client_backends
 
 
 @dataclass(frozen=True)

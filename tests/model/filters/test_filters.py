@@ -8,8 +8,8 @@ from pgtop_conn.model.errors import FilterError
 from pgtop_conn.model.filters.language import HELP, KEYS, Tags, parse
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, BackendKey
 from pgtop_conn.model.text import clean
-from tests.support.factories import NOW, make_backend, make_background, make_hidden, make_walsender
-from tests.support.filter_matches import DURATION_KEYS, TAGS, matches
+from tests.support.data.factories import NOW, make_backend, make_background, make_hidden, make_walsender
+from tests.support.data.filter_matches import DURATION_KEYS, TAGS, matches
 
 
 @pytest.mark.parametrize(

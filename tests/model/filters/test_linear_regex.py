@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.filters.linear_regex import Expression, Unsupported
-from tests.support.factories import NOW, make_backend
+from tests.support.data.factories import NOW, make_backend
 
 TEXTS = st.text(st.sampled_from("abAB1_ .ſKé"), max_size=12)
 ATOMS = st.sampled_from(

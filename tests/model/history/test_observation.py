@@ -15,7 +15,7 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, Backend, BackendKey, Snapshot
 from pgtop_conn.view.table.groups import group_counts
-from tests.support.factories import NOW, ROOMY, make_backend, poll
+from tests.support.data.factories import NOW, ROOMY, make_backend, poll
 
 Told = list[tuple[str, set[BackendKey]]]
 

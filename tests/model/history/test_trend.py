@@ -25,7 +25,7 @@ from pgtop_conn.model.history.trend import (
 )
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Counters
-from tests.support.factories import NOW, make_backend, make_own, make_server, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_server, make_snapshot
 
 GROUP = (("app", "web"),)
 #: 1000 slots, 997 of them for ordinary roles, one in use.

@@ -14,7 +14,7 @@ from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.leaks.habits import Habits, Pool
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, IN_TRANSACTION, Backend, Snapshot
-from tests.support.factories import NOW, make_backend, make_hidden, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_hidden, make_own, make_snapshot
 
 APPS = ("web", "jobs", "psql", "pgtop-conn")
 STATES = (IDLE, IDLE, IN_TRANSACTION, ACTIVE)

@@ -13,8 +13,8 @@ from pgtop_conn.model.history.moments import OTHERS, Totals
 from pgtop_conn.model.history.timeline import column_of, columns, gaps, restarts
 from pgtop_conn.model.history.usage import ENOUGH_S, Usage, growth, sentences, usage
 from pgtop_conn.model.slots import Level
-from tests.support.factories import NOW
-from tests.support.histories import STARTED, histories, make_totals, series
+from tests.support.data.factories import NOW
+from tests.support.data.histories import STARTED, histories, make_totals, series
 
 DAY = 86_400
 

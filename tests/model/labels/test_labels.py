@@ -12,7 +12,7 @@ from pgtop_conn.model.leaks.habits import Pool
 from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.snapshot import Backend
 from pgtop_conn.view.table.groups import GROUPINGS, group
-from tests.support.factories import (
+from tests.support.data.factories import (
     NOW,
     make_backend,
     make_background,

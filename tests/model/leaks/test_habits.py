@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pgtop_conn.model.leaks import habits as module
 from pgtop_conn.model.leaks.habits import NO_HABIT, Habit, Habits, Pool
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, IN_TRANSACTION, Backend, Snapshot
-from tests.support.factories import (
+from tests.support.data.factories import (
     NOW,
     make_backend,
     make_hidden,

@@ -16,7 +16,7 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, DISABLED, IDLE, IN_TRANSACTION, Backend, Server, Snapshot
 from pgtop_conn.view.table.groups import group_counts
-from tests.support.factories import (
+from tests.support.data.factories import (
     NOW,
     ROOMY,
     make_backend,
@@ -25,7 +25,7 @@ from tests.support.factories import (
     make_walsender,
     poll,
 )
-from tests.support.leaked_sessions import LEAKED, lost, session
+from tests.support.data.leaked_sessions import LEAKED, lost, session
 
 #: All sessions at so many seconds after NOW.
 Play = Callable[[float], list[Backend]]

@@ -16,8 +16,8 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IDLE, Backend, BackendKey, Server, Snapshot
 from pgtop_conn.view.table.groups import group_counts
-from tests.support.factories import NOW, make_own, make_server, make_snapshot
-from tests.support.leaked_sessions import lost, session
+from tests.support.data.factories import NOW, make_own, make_server, make_snapshot
+from tests.support.data.leaked_sessions import lost, session
 
 SYNC_S = 2.0
 

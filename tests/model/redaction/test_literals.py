@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pgtop_conn.model.redaction import secret_words
 from pgtop_conn.model.redaction.literals import masked, shape, shown
 from pgtop_conn.model.text import clean_query
-from tests.support.secret_statements import MAY_HOLD
+from tests.support.data.secret_statements import MAY_HOLD
 
 TraceFunction = Callable[[FrameType, str, Any], Any]
 

@@ -17,8 +17,8 @@ from pgtop_conn.model.remedies.pgbouncer import sections_of
 from pgtop_conn.model.remedies.pools import PoolUse, per_instance, shares
 from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import ACTIVE
-from tests.support.factories import make_backend
-from tests.support.fields import ServerFields
+from tests.support.data.factories import make_backend
+from tests.support.data.fields import ServerFields
 from tests.support.remedies.cases import facts, make_case, session, setting, sql, texts
 
 few = st.integers(0, 60)

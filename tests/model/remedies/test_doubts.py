@@ -11,8 +11,8 @@ from pgtop_conn.model.remedies.connection_limits import LEAST_UNWATCHED
 from pgtop_conn.model.remedies.remedies import remedies_for
 from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION
-from tests.support.factories import NOW, make_hidden, make_role
-from tests.support.fields import BackendFields
+from tests.support.data.factories import NOW, make_hidden, make_role
+from tests.support.data.fields import BackendFields
 from tests.support.remedies.cases import finding, make_case, session, sql, texts
 
 LISTENER: BackendFields = {"query": "LISTEN news", "query_start": NOW - 901, "state_change": NOW - 900}

@@ -20,7 +20,7 @@ from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import VERSIONS, MakeCluster
-from tests.support.fields import ServerFields
+from tests.support.data.fields import ServerFields
 from tests.support.remedies.cases import (
     DATABASES,
     MONITOR,

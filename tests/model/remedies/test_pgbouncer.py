@@ -19,7 +19,7 @@ from pgtop_conn.model.quoting import identifier
 from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import Backend
 from tests.conftest import MakeCluster
-from tests.support.fields import ServerFields
+from tests.support.data.fields import ServerFields
 from tests.support.pgbouncer import end, free_port, needed_program, start, write
 from tests.support.remedies.cases import DATABASES, ROLES, crowd, make_case, ordinary_roles, session, texts
 from tests.support.servers import Connection

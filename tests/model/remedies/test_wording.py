@@ -15,8 +15,8 @@ from pgtop_conn.model.remedies.drivers import DRIVERS, recognise, settings_text
 from pgtop_conn.model.remedies.remedies import REMEDIES, remedies_for
 from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.snapshot import IN_TRANSACTION, Database
-from tests.support.factories import NOW, make_backend, make_role, make_walsender
-from tests.support.fields import RoleFields
+from tests.support.data.factories import NOW, make_backend, make_role, make_walsender
+from tests.support.data.fields import RoleFields
 from tests.support.remedies.cases import (
     DATABASES,
     ROLES,

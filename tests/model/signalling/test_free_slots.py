@@ -15,9 +15,9 @@ from pgtop_conn.model.signalling.guards import Care, Policy, judge
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, Snapshot
 from pgtop_conn.model.source import Target
-from tests.support.factories import NOW, make_backend, make_own, make_role, make_snapshot
-from tests.support.fields import BackendFields
-from tests.support.strategies import snapshots
+from tests.support.data.factories import NOW, make_backend, make_own, make_role, make_snapshot
+from tests.support.data.fields import BackendFields
+from tests.support.data.strategies import snapshots
 
 UNLOCKED = Locks(NOW, frozenset())
 

@@ -14,7 +14,7 @@ from pgtop_conn.model.signalling.free_slots import is_safe
 from pgtop_conn.model.signalling.guards import Care, Policy, judge, left_for_caution, refused, useless_cancel
 from pgtop_conn.model.snapshot import Backend, Role, Server
 from pgtop_conn.model.source import Action
-from tests.support.factories import (
+from tests.support.data.factories import (
     APP_ROLE_OID,
     NOW,
     OWN_ROLE_OID,
@@ -27,8 +27,8 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
-from tests.support.fields import ServerFields
-from tests.support.strategies import backends, servers
+from tests.support.data.fields import ServerFields
+from tests.support.data.strategies import backends, servers
 
 OPEN = Policy(allow_replication=True, allow_superuser=True)
 #: `kill --include-cautioned`.

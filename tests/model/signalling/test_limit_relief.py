@@ -5,7 +5,7 @@ from __future__ import annotations
 from pgtop_conn.model.signalling.limit_relief import relief
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Database, Snapshot
-from tests.support.factories import DATABASE_OID, make_backend, make_own, make_role, make_snapshot, make_walsender
+from tests.support.data.factories import DATABASE_OID, make_backend, make_own, make_role, make_snapshot, make_walsender
 
 
 def limited(role_limit: int = 10, database_limit: int = -1) -> Snapshot:

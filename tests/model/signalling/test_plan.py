@@ -11,7 +11,7 @@ from pgtop_conn.model.signalling.server_identity import place_of
 from pgtop_conn.model.signalling.verification import PATIENCE_S, Verification
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from tests.support.factories import (
+from tests.support.data.factories import (
     NOW,
     make_backend,
     make_hidden,
@@ -21,7 +21,7 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
-from tests.support.fields import BackendFields
+from tests.support.data.fields import BackendFields
 
 BOSS = make_role(200, "boss", superuser=True)
 

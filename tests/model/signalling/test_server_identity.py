@@ -6,8 +6,8 @@ import pytest
 
 from pgtop_conn.model.signalling.server_identity import Relation, place_of
 from pgtop_conn.model.snapshot import HOST_DOOR
-from tests.support.factories import NOW, make_server, make_snapshot
-from tests.support.fields import ServerFields
+from tests.support.data.factories import NOW, make_server, make_snapshot
+from tests.support.data.fields import ServerFields
 
 PRIMARY = {"system_id": "7", "timeline": "00000001"}
 LATER = {"started_at": NOW + 5.0}

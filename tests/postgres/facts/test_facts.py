@@ -18,7 +18,7 @@ from pgtop_conn.postgres.conninfo.conninfo import resolve
 from pgtop_conn.postgres.session import Session
 from tests.conftest import MakeCluster
 from tests.postgres.conftest import OpenSession, own_pids
-from tests.support.fields import AddressFields
+from tests.support.data.fields import AddressFields
 from tests.support.postgres.statement_recorder import Recorder
 from tests.support.servers import Clients, Connection
 from tests.support.waits import wait_until

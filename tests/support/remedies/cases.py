@@ -11,7 +11,7 @@ from pgtop_conn.model.findings import Case, Cause, Finding, Remedy, RemedyKind, 
 from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION, Backend, Database, Role
-from tests.support.factories import (
+from tests.support.data.factories import (
     BEGAN,
     NOW,
     make_backend,
@@ -21,7 +21,7 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
-from tests.support.fields import BackendFields, ServerFields, SettingFields
+from tests.support.data.fields import BackendFields, ServerFields, SettingFields
 from tests.support.servers import Connection
 
 #: Roles, databases and applications of every case made here; the first is the one the findings are about.

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from typing import Unpack
 
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IN_TRANSACTION, Backend, Database, Snapshot
-from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot, make_walsender
-from tests.support.fields import BackendFields
+from tests.support.data.factories import (
+    NOW,
+    make_backend,
+    make_own,
+    make_role,
+    make_server,
+    make_snapshot,
+    make_walsender,
+)
+from tests.support.data.fields import BackendFields
 
 #: Polls before the last one, so that there are rates and a forecast.
 POLLS, EVERY_S = 12, 20.0

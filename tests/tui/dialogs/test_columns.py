@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.dialogs.columns import ColumnChooser
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import make_backend, make_own, make_snapshot
+from tests.support.data.factories import make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, toasts
 from tests.support.stores import LayoutLog
 

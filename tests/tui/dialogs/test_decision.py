@@ -9,7 +9,7 @@ from pgtop_conn.tui.dialogs.base import Dialog
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.decision import IGNORED, Deciding, Quiet
 from pgtop_conn.tui.dialogs.free_slots import FreeSlots
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import below, monitor, on_main, screen_text
 
 SERVER = make_snapshot([make_own(), *(make_backend(900 + n, app="other") for n in range(9)), make_backend(1)])

@@ -17,9 +17,21 @@ from pgtop_conn.tui.dialogs.blockers import Blockers
 from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
 from pgtop_conn.view.dialogs.diagnosis import filter_of
 from pgtop_conn.view.findings import evidence
-from tests.support.factories import NOW, make_backend
+from tests.support.data.factories import NOW, make_backend
+from tests.support.data.shop import (
+    BLOCKER,
+    FACTS,
+    LEAK,
+    LIMIT,
+    OPEN,
+    RESERVE,
+    TIMEOUT,
+    dialog_of,
+    listed,
+    shop,
+    text_of,
+)
 from tests.support.fake_source import monitor, on_main, screen_text, toasts, until
-from tests.support.shop import BLOCKER, FACTS, LEAK, LIMIT, OPEN, RESERVE, TIMEOUT, dialog_of, listed, shop, text_of
 from tests.support.stores import Reports
 
 

@@ -13,9 +13,17 @@ from pgtop_conn.model.source import Action
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.free_slots import FreeSlots
-from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot, make_walsender
+from tests.support.data.factories import (
+    NOW,
+    make_backend,
+    make_own,
+    make_role,
+    make_server,
+    make_snapshot,
+    make_walsender,
+)
+from tests.support.data.fields import BackendFields
 from tests.support.fake_source import monitor, on_main, screen_text, toasts
-from tests.support.fields import BackendFields
 
 BILLING = make_role(500, "billing", connection_limit=40)
 

@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from pgtop_conn.tui.rendering import diff_app
 from pgtop_conn.tui.rendering.diff_app import usable
-from tests.support.factories import make_backend, make_snapshot
+from tests.support.data.factories import make_backend, make_snapshot
 from tests.support.fake_source import monitor
 
 

@@ -23,7 +23,7 @@ from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.rendering.first_frame import LEAST_COLUMNS, LEAST_LINES, as_written, first_frame, read_looks
 from pgtop_conn.tui.widgets import too_small
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import make_backend, make_own, make_server, make_snapshot
+from tests.support.data.factories import make_backend, make_own, make_server, make_snapshot
 from tests.support.fake_source import FakeSource, screen_strips
 from tests.support.looks_file import FILE, SYSTEMS, THEMES, looks, text
 from tests.support.servers import Clients

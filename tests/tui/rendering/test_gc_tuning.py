@@ -11,7 +11,7 @@ from pgtop_conn.tui.app import MonitorApp, run
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.rendering import gc_tuning
 from pgtop_conn.tui.rendering.gc_tuning import THRESHOLD, seldom_collected
-from tests.support.factories import make_snapshot
+from tests.support.data.factories import make_snapshot
 from tests.support.fake_source import FakeSource
 from tests.support.waits import wait_until
 

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.options import ScreenOptions
-from tests.support.factories import NOW, make_backend, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_snapshot
 from tests.support.fake_source import FakeSource, screen_strips, until
 from tests.support.terminals import seen
 

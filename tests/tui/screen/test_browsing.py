@@ -16,7 +16,7 @@ from pgtop_conn.tui.keys.names import display
 from pgtop_conn.tui.screen.browsing import GONE
 from pgtop_conn.view.table.groups import GROUPINGS
 from pgtop_conn.view.table.lines import SORTS, ViewState
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot, make_walsender
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot, make_walsender
 from tests.support.fake_source import cursor_pid, monitor, on_main, screen_text, toasts
 
 OPEN = ViewState(expanded=frozenset({("web",)}))

@@ -14,7 +14,7 @@ from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.session import Detail
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, OWN_ROLE_OID, make_backend, make_own, make_role, make_snapshot
+from tests.support.data.factories import NOW, OWN_ROLE_OID, make_backend, make_own, make_role, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, toasts
 
 #: Fast enough not to be waited for.

@@ -19,7 +19,7 @@ from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.counting import Counting
 from pgtop_conn.tui.dialogs.session import Detail
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, make_backend, make_background, make_own, make_snapshot, make_walsender
+from tests.support.data.factories import NOW, make_backend, make_background, make_own, make_snapshot, make_walsender
 from tests.support.fake_source import cursor_pid, monitor, screen_text, toasts
 
 OPEN = ViewState(expanded=frozenset({("web",)}))

@@ -13,7 +13,7 @@ from pgtop_conn.model.source import Action, Outcome, Status
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.screen.live_feed import LiveFeed
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, OWN_ROLE_OID, make_backend, make_own, make_snapshot, make_walsender
+from tests.support.data.factories import NOW, OWN_ROLE_OID, make_backend, make_own, make_snapshot, make_walsender
 from tests.support.fake_source import cursor_pid, monitor, on_main, screen_text, toasts, until
 
 OPEN = ViewState(expanded=frozenset({("web",)}))

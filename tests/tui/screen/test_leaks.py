@@ -10,9 +10,9 @@ from pgtop_conn.model.history.observation import LEAKS_EVERY_S
 from pgtop_conn.model.labels.labels import Label
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.free_slots import FreeSlots
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.shop import LEAKED, OPEN, listed, shop, text_of
 from tests.support.fake_source import monitor, screen_text, toasts
-from tests.support.shop import LEAKED, OPEN, listed, shop, text_of
 
 
 @pytest.mark.usefixtures("leaking")

@@ -11,7 +11,7 @@ from pgtop_conn.tui.widgets import line_view, pieces
 from pgtop_conn.view.dialogs.session import SHOWN_CHARACTERS
 from pgtop_conn.view.table.columns import Cell
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, screen_text
 
 LONG = "SELECT 'a'\n  , 'words and more' -- said\n" * 27_000

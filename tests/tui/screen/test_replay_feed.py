@@ -22,10 +22,10 @@ from pgtop_conn.tui.screen.live_feed import LiveFeed
 from pgtop_conn.tui.screen.monitor_screen import MonitorScreen
 from pgtop_conn.tui.screen.replay_feed import ReplayFeed
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
+from tests.support.data.fields import BackendFields
+from tests.support.data.tapes import ListTape
 from tests.support.fake_source import monitor, on_main, screen_text, toasts, until
-from tests.support.fields import BackendFields
-from tests.support.tapes import ListTape
 from tests.tui.screen.test_time_travel import POLLS, seen
 
 #: Keys between the polls of the scripted run.

@@ -10,9 +10,9 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.tui.dialogs.history import HistoryScreen
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.tapes import ListTape
 from tests.support.fake_source import monitor, on_main, screen_text, toasts, until
-from tests.support.tapes import ListTape
 
 
 def seen(count: int, at: float) -> Snapshot:

@@ -23,7 +23,7 @@ from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.theme import themes
 from pgtop_conn.tui.widgets.line_view import CELL_STYLES, LineView, Painter
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import FakeSource, monitor, screen_strips, screen_text
 from tests.support.servers import Clients
 from tests.support.stores import LayoutLog

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from pgtop_conn.model.snapshot import ACTIVE
 from pgtop_conn.tui.widgets.pieces import kept_in_place
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import make_backend, make_own, make_snapshot
+from tests.support.data.factories import make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, screen_text
 
 NAMES = ("שלום", "مرحبا", "漢字テスト", "e\u0301te\u0301", "🐘🚀", "plain")

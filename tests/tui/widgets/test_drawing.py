@@ -17,9 +17,9 @@ from pgtop_conn.tui.widgets.line_view import BLOCK_STRIPS_KEPT, COMPONENTS, CURS
 from pgtop_conn.tui.widgets.pieces import OneLine, cut, fitted, flowing, width_of, wrapped
 from pgtop_conn.view.table.columns import Cell
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.fields import BackendFields
 from tests.support.fake_source import FakeSource, monitor, screen_strips, screen_text
-from tests.support.fields import BackendFields
 
 HOSTILE = (
     "[/foo]",

@@ -7,7 +7,7 @@ from math import inf
 import pytest
 
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, on_main
 
 OPEN = ViewState(expanded=frozenset({("web",)}))

@@ -32,8 +32,8 @@ from pgtop_conn.view.table.cells import cells, titles
 from pgtop_conn.view.table.groups import GROUPINGS, group, group_counts
 from pgtop_conn.view.table.heading import heading
 from pgtop_conn.view.table.lines import Frame, ViewState, build
-from tests.support.factories import make_backend, make_own, make_snapshot
-from tests.support.strategies import raw_text, snapshots
+from tests.support.data.factories import make_backend, make_own, make_snapshot
+from tests.support.data.strategies import raw_text, snapshots
 
 WIDTHS = st.integers(40, 300)
 MODEST = settings(max_examples=40)

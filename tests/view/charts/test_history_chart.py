@@ -16,8 +16,8 @@ from pgtop_conn.view.charts.stacks import STACKS
 from pgtop_conn.view.charts.time_axis import ticks
 from pgtop_conn.view.format import cell_count
 from pgtop_conn.view.table.columns import Cell
-from tests.support.factories import NOW
-from tests.support.histories import STARTED, histories, make_mark, make_totals, marks, series
+from tests.support.data.factories import NOW
+from tests.support.data.histories import STARTED, histories, make_mark, make_totals, marks, series
 
 
 def lines(rows: Sequence[Sequence[Cell]]) -> list[str]:

@@ -8,8 +8,8 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.view.dialogs.blockers import link_line
 from pgtop_conn.view.table.columns import SESSION_COLUMNS
 from pgtop_conn.view.table.lines import Frame
-from tests.support.factories import NOW, make_backend, make_snapshot
-from tests.support.fields import BackendFields
+from tests.support.data.factories import NOW, make_backend, make_snapshot
+from tests.support.data.fields import BackendFields
 
 
 def test_a_prepared_transaction_is_called_that() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Counters, Snapshot
 from pgtop_conn.view.dialogs.counting import Reckoning, cautions, reckonings
-from tests.support.factories import (
+from tests.support.data.factories import (
     NOW,
     make_backend,
     make_background,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pgtop_conn.model.slots import Limit, SlotBudget
 from pgtop_conn.view.export.check import MOST_LIMITS, Checked, Thresholds, plugin_line
-from tests.support.factories import make_own, make_snapshot
+from tests.support.data.factories import make_own, make_snapshot
 
 
 def line_of(limits: tuple[Limit, ...]) -> str:

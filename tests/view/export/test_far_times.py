@@ -26,7 +26,7 @@ from pgtop_conn.view.export.check import Checked, Thresholds, plugin_line
 from pgtop_conn.view.export.snapshot import csv_rows, document
 from pgtop_conn.view.format import iso
 from pgtop_conn.view.reports.incident import hour
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.servers import Clients
 
 INFINITE = float("inf")

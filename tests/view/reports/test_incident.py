@@ -26,7 +26,7 @@ from pgtop_conn.view.format import iso
 from pgtop_conn.view.reports.incident import Report, report
 from pgtop_conn.view.reports.markdown import code, fence, prose, table
 from pgtop_conn.view.table.groups import group_counts
-from tests.support.factories import NOW, make_backend, make_own, make_server, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_server, make_snapshot
 
 GFM = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 

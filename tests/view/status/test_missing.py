@@ -11,7 +11,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.view.dialogs.counting import cautions
 from pgtop_conn.view.export.snapshot import document
 from pgtop_conn.view.status.server_lines import states_line
-from tests.support.factories import make_backend, make_server, make_snapshot
+from tests.support.data.factories import make_backend, make_server, make_snapshot
 
 ROLES = "what roles may do, and their limits: GRANT SELECT ON pg_catalog.pg_roles TO dba"
 BLOCKERS = "who blocks whom: GRANT EXECUTE ON FUNCTION pg_catalog.pg_blocking_pids(integer) TO dba"

@@ -7,8 +7,8 @@ import pytest
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.view.dialogs.counting import cautions
 from pgtop_conn.view.status.server_lines import Status, server_line
-from tests.support.factories import make_server, make_snapshot
-from tests.support.fields import ServerFields
+from tests.support.data.factories import make_server, make_snapshot
+from tests.support.data.fields import ServerFields
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pgtop_conn.model.findings import Case
 from pgtop_conn.view.dialogs.diagnosis import sections
 from pgtop_conn.view.findings import nothing_found, unknowns
-from tests.support.diagnosed_server import case_of, leaked, pool
-from tests.support.factories import make_own, make_snapshot
+from tests.support.data.diagnosed_server import case_of, leaked, pool
+from tests.support.data.factories import make_own, make_snapshot
 
 
 def case_with(lost: int) -> Case:

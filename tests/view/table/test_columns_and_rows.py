@@ -15,8 +15,8 @@ from pgtop_conn.model.slots import SlotBudget, SlotKind, may_hold_slot
 from pgtop_conn.model.snapshot import STARTING, TRANSACTION_STATES, Backend, Database, Snapshot
 from pgtop_conn.view.table.groups import GROUPINGS, Group, group, group_counts, largest
 from pgtop_conn.view.table.lines import Frame, ViewState, build, is_listed, shown, visible
-from tests.support.factories import make_role, make_snapshot
-from tests.support.strategies import backends, snapshots
+from tests.support.data.factories import make_role, make_snapshot
+from tests.support.data.strategies import backends, snapshots
 
 TAGS = Tags(source=lambda backend: backend.role[:1])
 

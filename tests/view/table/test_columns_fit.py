@@ -25,8 +25,8 @@ from pgtop_conn.view.table.column_choices import ABOUT, FIXED, choices, known
 from pgtop_conn.view.table.columns import GROUP_COLUMNS, SESSION_COLUMNS, AnyPlaced, Cell, fit, present
 from pgtop_conn.view.table.heading import heading
 from pgtop_conn.view.table.lines import Frame, ViewState, build
-from tests.support.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
-from tests.support.strategies import names, snapshots
+from tests.support.data.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
+from tests.support.data.strategies import names, snapshots
 
 WIDTHS = range(40, 301)
 LONG = "billing-worker-eu-central-1-production"

@@ -7,9 +7,9 @@ from typing import Unpack
 from pgtop_conn.model.filters.language import parse
 from pgtop_conn.view.table import empty
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import make_backend, make_own, make_snapshot
+from tests.support.data.factories import make_backend, make_own, make_snapshot
+from tests.support.data.fields import BackendFields
 from tests.support.fake_source import monitor, screen_text
-from tests.support.fields import BackendFields
 
 
 def said(view: ViewState, **fields: Unpack[BackendFields]) -> str:

@@ -19,7 +19,7 @@ from pgtop_conn.view.table.cells import cells, titles
 from pgtop_conn.view.table.columns import GROUP_COLUMNS, SESSION_COLUMNS, fit
 from pgtop_conn.view.table.groups import GROUPINGS, group, group_counts, rate_key
 from pgtop_conn.view.table.lines import SORTS, Frame, Kind, ViewState, build, index_of, targets_of
-from tests.support.factories import (
+from tests.support.data.factories import (
     NOW,
     make_backend,
     make_background,
@@ -30,7 +30,7 @@ from tests.support.factories import (
     make_snapshot,
     make_walsender,
 )
-from tests.support.strategies import snapshots
+from tests.support.data.strategies import snapshots
 
 
 def busy() -> Snapshot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgtop_conn.model.filters.language import Tags, parse
 from pgtop_conn.model.snapshot import Backend
-from tests.support.factories import NOW, make_backend
+from tests.support.data.factories import NOW, make_backend
 
 DURATION_KEYS = ("idle", "unused", "age", "xact", "query_age", "state_age")
 TAGS = Tags(

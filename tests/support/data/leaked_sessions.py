@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Unpack
 
 from pgtop_conn.model.snapshot import Backend
-from tests.support.factories import NOW, make_backend
-from tests.support.fields import BackendFields
+from tests.support.data.factories import NOW, make_backend
+from tests.support.data.fields import BackendFields
 
 LEAKED = "SELECT id, total FROM invoices WHERE status = 'open' AND customer = 4711"
 

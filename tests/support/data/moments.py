@@ -15,8 +15,8 @@ from pgtop_conn.model.locks import Locks
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, Counters, Snapshot
 from pgtop_conn.model.text import clean_query
-from tests.support.factories import NOW
-from tests.support.strategies import backends, names, pids, raw_text, servers, snapshots
+from tests.support.data.factories import NOW
+from tests.support.data.strategies import backends, names, pids, raw_text, servers, snapshots
 
 _counts = st.one_of(st.none(), st.integers(0, 10**12))
 _times = st.one_of(st.floats(allow_nan=False), st.integers(0, 10**16).map(lambda us: us / 1e6))

@@ -21,7 +21,7 @@ from pgtop_conn.model.snapshot import (
     Server,
     Snapshot,
 )
-from tests.support.fields import BackendFields, RoleFields, ServerFields, SnapshotFields
+from tests.support.data.fields import BackendFields, RoleFields, ServerFields, SnapshotFields
 
 #: 2026-03-01 12:00:00 UTC.
 NOW = 1_772_366_400.0

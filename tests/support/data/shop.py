@@ -8,7 +8,7 @@ from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
 from pgtop_conn.view.table.lines import ViewState
-from tests.support.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import screen_text
 
 OPEN = ViewState(expanded=frozenset({("billing",)}))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.history.moments import OTHERS, Mark, Totals
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, IDLE, IN_TRANSACTION
-from tests.support.factories import NOW
-from tests.support.fields import MarkFields, TotalsFields
-from tests.support.strategies import names
+from tests.support.data.factories import NOW
+from tests.support.data.fields import MarkFields, TotalsFields
+from tests.support.data.strategies import names
 
 STARTED = NOW - 86_400.0
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.snapshot import ABORTED, ACTIVE, CLIENT_BACKEND, IDLE, IN_TRANSACTION, Backend, Server, Snapshot
 from pgtop_conn.model.text import clean, clean_query
-from tests.support.factories import (
+from tests.support.data.factories import (
     NOW,
     make_backend,
     make_background,

@@ -21,8 +21,8 @@ from pgtop_conn.model.snapshot import (
     Snapshot,
 )
 from pgtop_conn.view.table.groups import group_counts
-from tests.support.factories import BEGAN, NOW, make_backend, make_own, make_snapshot
-from tests.support.fields import BackendFields, SnapshotFields
+from tests.support.data.factories import BEGAN, NOW, make_backend, make_own, make_snapshot
+from tests.support.data.fields import BackendFields, SnapshotFields
 
 
 def case_of(*polls: Snapshot, facts: Facts = NO_FACTS) -> Case:
