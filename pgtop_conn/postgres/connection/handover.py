@@ -20,8 +20,8 @@ import asyncpg
 from pgtop_conn.postgres.connection.own_settings import Connection
 from pgtop_conn.postgres.connection.wire.auth_filter import Gate
 
-#: Versions of asyncpg that the tests have run with.
-TESTED = "0.30 to 0.32"
+#: The version of asyncpg that the tests run with.
+TESTED = "0.32"
 #: What is read and set on a connection of the driver.
 _LOOP, _TRANSPORT = "_loop", "_transport"
 #: Where it would dial, by the arguments that make it: a socket's folder, TCP, and TLS from the first byte on.
