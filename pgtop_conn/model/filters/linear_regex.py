@@ -17,7 +17,7 @@ from pgtop_conn.model.lazy_regex import later
 
 #: An automaton of so many nodes is small enough for every text; counted repeats multiply what they repeat.
 MOST_NODES = 500
-#: RoleMemory steps; beyond, they are forgotten and worked out anew.
+#: Remembered steps; beyond, they are forgotten and worked out anew.
 _MOST_STEPS = 20_000
 #: `(?i)` and the like at the beginning change nothing here.
 _FLAGS = later(r"(?:\(\?[aiLmsux]+\))*")

@@ -38,7 +38,7 @@ WHERE a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
         (a.backend_xid IS NOT NULL) OPERATOR(pg_catalog.=) $7::pg_catalog.bool
         OR ($13::pg_catalog.bool AND a.backend_xid IS NULL)
     )
-    -- The name itself, and the same with the host that a pooler appends; see model/appname.py.
+    -- The name itself, and the same with the host that a pooler appends; see model/application_name.py.
     AND (
         $12::pg_catalog.bool
         OR NOT (
