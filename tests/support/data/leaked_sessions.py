@@ -20,5 +20,5 @@ def session(pid: int, began_s: float, last_s: float | None = None, **overrides: 
 
 
 def lost(count: int, every_s: float = 1.0, **overrides: Unpack[BackendFields]) -> list[Backend]:
-    """One lost after the other, the last one at NOW."""
-    return [session(pid, every_s * (pid - count), **overrides) for pid in range(1, count + 1)]
+    """One lost after the other, the last one `every_s` before NOW."""
+    return [session(pid, -every_s * (count + 1 - pid), **overrides) for pid in range(1, count + 1)]
