@@ -153,6 +153,9 @@ class SessionTable(LineView):
         return self._once(HEADER, width, lambda: columns(self._titles(width), width))
 
     def _once(self, index: int, width: int, make: Callable[[], Pieces]) -> Pieces:
+        # A terminal of one column has none beside the scroll bar.
+        if width < 1:
+            return fitted((), width)
         if width != self._made_width:
             self._made.clear()
             self._made_width = width

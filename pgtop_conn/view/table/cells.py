@@ -64,10 +64,15 @@ def window(columns: tuple[Column[Row], ...], width: int, steps: int) -> Window[R
 
 
 def most_steps(columns: tuple[Column[Row], ...], width: int, longest: int) -> int:
-    """How often a line can be moved aside until the end of a query of `longest` cells is in sight."""
+    """How often a line can be moved aside until the end of a query of `longest` cells is in sight.
+
+    As often as there are columns where there is no room for the last one.
+    """
     steps = len(columns) - 1
     while True:
         found = window(columns, width, steps)
+        if not found.places or (found.after and steps > len(columns)):
+            return len(columns) - 1
         last = found.places[-1]
         if found.after or (not last.column.width and longest - found.shift > last.width):
             steps += 1

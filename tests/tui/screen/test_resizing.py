@@ -44,3 +44,15 @@ async def test_a_storm_of_sizes(keys: tuple[str, ...]) -> None:
         assert app.is_running
         await pilot.press("escape", "escape", "escape")
         assert "Slots" in screen_text(app)[1]
+
+
+@pytest.mark.parametrize("columns", [1, 3, 8, 20])
+async def test_a_line_is_moved_aside_on_a_terminal_without_room_for_it(columns: int) -> None:
+    """There is no end of a query to come into sight: that is no reason to look for it forever."""
+    async with monitor(shop(), size=(120, 36), view=ViewState()) as (app, _, pilot):
+        await pilot.press("g", "right", "right")
+        await pilot.resize_terminal(columns, 10)
+        await pilot.press(*["greater_than_sign"] * 30)
+        await pilot.resize_terminal(120, 36)
+        await pilot.pause()
+        assert "Slots" in screen_text(app)[1]

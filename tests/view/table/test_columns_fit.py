@@ -220,3 +220,11 @@ def test_the_chooser_lists_every_column_once_and_the_important_first() -> None:
     assert listed.index("pid") < listed.index("query") < listed.index("app")
     assert known(("query", "pid", "vanished")) == {"query"}
     assert set(ABOUT) == set(listed)
+
+
+@given(st.integers(-10, 200), st.integers(0, 400), st.sets(st.sampled_from([one.name for one in SESSION_COLUMNS[1:]])))
+def test_at_any_width_a_line_is_moved_aside_a_finite_number_of_times(
+    width: int, longest: int, hidden: set[str]
+) -> None:
+    left = tuple(one for one in SESSION_COLUMNS if one.name not in hidden)
+    assert 0 <= most_steps(left, width, longest) <= len(left) + 1 + longest
