@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pgtop_conn.model.redaction import secret_words
@@ -132,8 +133,14 @@ _CODE = st.sampled_from(
 )
 
 
+#: To the server, a string with escapes goes on in the one behind a comment's line break, and so do its escapes: a
+#: backslash at the end of that one leaves it open, and what was meant to be the next literal is code.
+_LEFT_OPEN = re.compile(r"[eE]'(?:[^'\\]|\\.|'')*'[^']*--[^\n]*\n\s*'[^']*\\'", re.DOTALL)
+
+
 @given(st.lists(st.one_of(_LITERALS, _CODE), max_size=12), st.integers(0, 300))
 def test_no_literal_survives_wherever_the_text_is_cut(parts: list[str], cut: int) -> None:
+    assume(not _LEFT_OPEN.search(" ".join(parts)))
     for query in (" ".join(parts), " ".join(parts)[:cut]):
         for text in (masked(query), shape(query)):
             assert "SECRET" not in text

@@ -268,7 +268,7 @@ async def test_what_came_before_a_jump_is_read_and_shown() -> None:
     feed.step(-2)
     await desk.finished("relive")
     known = desk.state.observation
-    assert [at - NOW for at, _ in known.history.points] == [0.0, 2.0, 4.0]
+    assert [at - NOW for at, _ in known.history.points()] == [0.0, 2.0, 4.0]
     assert desk.drawn[-1] in ("table", "keys")
     await left(feed, desk)
 
