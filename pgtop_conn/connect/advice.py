@@ -35,7 +35,7 @@ _PLAIN = re.compile(r"[\w./:,@%+-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedLogin:
     """What the ways look at. `at_hand`: the host door would open."""
 
     error: SlotsExhausted
@@ -47,20 +47,20 @@ class Refused:
 
 
 #: Why this way, and its command.
-Way = Callable[[Refused], Iterator[tuple[str, str]]]
+Way = Callable[[RefusedLogin], Iterator[tuple[str, str]]]
 
 
-def advice(refused: Refused) -> tuple[str, ...]:
+def advice(refused: RefusedLogin) -> tuple[str, ...]:
     """A line for each way that is open for this refusal, best first."""
     ways = WAYS.get(refused.error.kind, WAYS["unknown"])
     return tuple(clean(f"{why}: {command}") for way in ways for why, command in way(refused))
 
 
-def _walsender(refused: Refused) -> Iterator[tuple[str, str]]:
+def _walsender(refused: RefusedLogin) -> Iterator[tuple[str, str]]:
     yield "in by the walsender door, if the role may replicate", again(refused.typed, "--door", "walsender")
 
 
-def _host(refused: Refused) -> Iterator[tuple[str, str]]:
+def _host(refused: RefusedLogin) -> Iterator[tuple[str, str]]:
     error = refused.error
     if refused.at_hand:
         yield "in by the host door", host_command(refused.typed, error.host, error.port, sudo=False)
@@ -71,27 +71,27 @@ def _host(refused: Refused) -> Iterator[tuple[str, str]]:
         yield "or on the database's host, as its OS user or root", f"{PROGRAM} --door host -p {error.port}"
 
 
-def _superuser(refused: Refused) -> Iterator[tuple[str, str]]:
+def _superuser(refused: RefusedLogin) -> Iterator[tuple[str, str]]:
     if refused.info.user != "postgres":
         command = again(refused.typed, user="postgres", database=refused.info.database)
         yield "as a superuser, which postgres is on most servers", command
 
 
-def _rds(refused: Refused) -> Iterator[tuple[str, str]]:
+def _rds(refused: RefusedLogin) -> Iterator[tuple[str, str]]:
     command = again(refused.typed, user="MASTER_USER", database=refused.info.database)
     yield "as a member of rds_superuser, such as the master user", command
 
 
-def _role(refused: Refused) -> Iterator[tuple[str, str]]:
+def _role(refused: RefusedLogin) -> Iterator[tuple[str, str]]:
     yield "as another role", again(refused.typed, user="OTHER_ROLE", database=refused.info.database)
 
 
-def _database(refused: Refused) -> Iterator[tuple[str, str]]:
+def _database(refused: RefusedLogin) -> Iterator[tuple[str, str]]:
     other = "postgres" if refused.info.database != "postgres" else "template1"
     yield "through another database", again(refused.typed, database=other)
 
 
-def _ordinary(refused: Refused) -> Iterator[tuple[str, str]]:
+def _ordinary(refused: RefusedLogin) -> Iterator[tuple[str, str]]:
     typed = [word for word in refused.typed if not word.startswith("--door=")]
     while "--door" in typed:
         at = typed.index("--door")
@@ -99,11 +99,11 @@ def _ordinary(refused: Refused) -> Iterator[tuple[str, str]]:
     yield "by an ordinary slot", again(typed)
 
 
-def _past(refused: Refused) -> Iterator[tuple[str, str]]:
+def _past(refused: RefusedLogin) -> Iterator[tuple[str, str]]:
     yield "past the pooler, straight to its server", again(refused.typed, host="SERVER", port="5432")
 
 
-def _wait(refused: Refused) -> Iterator[tuple[str, str]]:
+def _wait(refused: RefusedLogin) -> Iterator[tuple[str, str]]:
     yield "or take the first slot that is freed", again(refused.typed, "--wait")
 
 

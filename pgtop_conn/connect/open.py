@@ -48,9 +48,9 @@ async def open_source(
         source = await enter(way, door=settings.door, wait=settings.wait, offer=yes if may_offer else None)
     except SlotsExhausted as error:
         # With shlex and its patterns 4 ms, for those who are refused.
-        from pgtop_conn.connect.advice import Refused, advice
+        from pgtop_conn.connect.advice import RefusedLogin, advice
 
-        error.advice = advice(Refused(error, info, login.typed, way.host_is_at_hand, _nearby(error)))
+        error.advice = advice(RefusedLogin(error, info, login.typed, way.host_is_at_hand, _nearby(error)))
         raise
     return Journaled(RoleMemory(source, folders.state_folder()), folders.journal_file())
 

@@ -50,7 +50,7 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedLogins:
     """Logins refused with 53300 in one hour; `hour` is its beginning (epoch seconds, UTC), `kind` as in REFUSALS."""
 
     hour: float
@@ -94,7 +94,7 @@ class Facts:
     settings: Mapping[str, ServerSetting] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
     #: Refusals of the last 24 hours by hour and kind; None where they can't be known, and then why.
-    refused: tuple[Refused, ...] | None = None
+    refused: tuple[RefusedLogins, ...] | None = None
     refused_source: str = ""
     #: The counts are whole from then on (epoch seconds): 24 hours ago, or later where the log begins or was too long.
     refused_since: float | None = None

@@ -18,7 +18,7 @@ class Locks:
     slots: frozenset[int] = frozenset()
 
 
-class Held(NamedTuple):
+class HeldLocks(NamedTuple):
     """What a session was seen to hold; `sure` when it has done nothing since it was looked at."""
 
     advisory: bool = False
@@ -26,4 +26,4 @@ class Held(NamedTuple):
     sure: bool = False
 
 
-NOTHING_HELD = Held()
+NOTHING_HELD = HeldLocks()

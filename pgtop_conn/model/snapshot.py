@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pgtop_conn.model.application_name import app_name, whole_name
-from pgtop_conn.model.locks import NOTHING_HELD, Held, Locks
+from pgtop_conn.model.locks import NOTHING_HELD, HeldLocks, Locks
 
 OWN_APPLICATION_NAME = "pgtop-conn"
 
@@ -399,13 +399,13 @@ class Snapshot:
         locks, since = self.locks, backend.state_change
         return locks is not None and since is not None and since <= locks.at and backend.pid not in locks.holders
 
-    def held_by(self, backend: Backend) -> Held:
+    def held_by(self, backend: Backend) -> HeldLocks:
         """What the last reading of locks and slots says of a session; nothing of one that began later."""
         locks, began = self.locks, backend.key.backend_start
         if locks is None or began is None or began > locks.at:
             return NOTHING_HELD
         pid, since = backend.pid, backend.state_change
-        return Held(pid in locks.advisory, pid in locks.slots, since is not None and since <= locks.at)
+        return HeldLocks(pid in locks.advisory, pid in locks.slots, since is not None and since <= locks.at)
 
     def hides(self, key: BackendKey) -> bool:
         """Whether a row of that pid is there of which we may not see when it began: it can't be called gone."""

@@ -9,7 +9,7 @@ from time import monotonic
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.source import Source
-from pgtop_conn.monitor.poller import Asker
+from pgtop_conn.monitor.poller import SnapshotLoop
 
 #: Settings and logs are read anew after so long.
 KEPT_S = 300.0
@@ -20,7 +20,7 @@ AGAIN_S = 10.0
 class FactsReader:
     """`changed` is called when reading begins and when it ends."""
 
-    def __init__(self, source: Source, poller: Asker, changed: Callable[[], None]) -> None:
+    def __init__(self, source: Source, poller: SnapshotLoop, changed: Callable[[], None]) -> None:
         self._source = source
         self._poller = poller
         self._changed = changed

@@ -19,7 +19,7 @@ from pgtop_conn.monitor.pacing import Pace
 CLOSING = "the monitor is being closed"
 
 
-class Asker(Protocol):
+class SnapshotLoop(Protocol):
     """What brings the screen its snapshots: a Poller from a server, a Player from a recording."""
 
     #: Held by whoever is asking the source something.

@@ -1,4 +1,4 @@
-"""Signals: sends confirmed plans one after the other, paced, and tells what became of each session.
+"""SignalQueue: sends confirmed plans one after the other, paced, and tells what became of each session.
 
 Campaign does the sending; here is what the screen needs around it: the queue, Esc, messages, and who came back.
 """
@@ -17,7 +17,7 @@ from pgtop_conn.model.signalling.plan import Ask, Plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Source, Status, Target
 from pgtop_conn.monitor.campaign import Campaign, Phase, Progress, as_wanted
-from pgtop_conn.monitor.poller import Asker
+from pgtop_conn.monitor.poller import SnapshotLoop
 from pgtop_conn.view.dialogs import plan as plans
 from pgtop_conn.view.status import comeback as comebacks
 
@@ -105,14 +105,20 @@ class _Watched:
         return self.found.count >= self.found.killed or at - self.grew_at >= COMEBACK_SETTLED_S
 
 
-class Signals:
+class SignalQueue:
     """Holds the source's turn while it signals, so that no poll is under way; polls go on in between.
 
     `changed` is called whenever there is more to show: how far the sending is, or who came back.
     """
 
     def __init__(
-        self, source: Source, poller: Asker, policy: Policy, per_second: float, tell: Tell, changed: Callable[[], None]
+        self,
+        source: Source,
+        poller: SnapshotLoop,
+        policy: Policy,
+        per_second: float,
+        tell: Tell,
+        changed: Callable[[], None],
     ) -> None:
         self._source = source
         self._poller = poller

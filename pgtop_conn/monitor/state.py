@@ -22,7 +22,7 @@ from pgtop_conn.model.leaks.rules import Leak
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT, SlotBudget
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
-from pgtop_conn.view.status.server_lines import Back, Status
+from pgtop_conn.view.status.server_lines import Back, ScreenStatus
 from pgtop_conn.view.status.top_lines import Told, largest_of
 from pgtop_conn.view.table.groups import Group, group_counts, rate_key
 from pgtop_conn.view.table.lines import Frame, ViewState
@@ -179,7 +179,7 @@ class MonitorState:
         slow = asking_since is not None and self.clock() - asking_since > max(SLOW_ANSWER_S, interval_s)
         return self.age_s() if self.trouble or slow else None
 
-    def status(self, status: Status, asking_since: float | None) -> Status:
+    def status(self, status: ScreenStatus, asking_since: float | None) -> ScreenStatus:
         """The rest of what is told besides a snapshot; the screen says the interval, recording and who came back."""
         stale_s = self.stale_s(asking_since, status.interval_s or 0.0)
         return replace(
@@ -215,7 +215,7 @@ class MonitorState:
         """By how many sessions a minute an application grows now."""
         return self.observation.growth_of(app)
 
-    def gauges(self, status: Status) -> Told | None:
+    def gauges(self, status: ScreenStatus) -> Told | None:
         """For the lines above the table; None before the first poll."""
         snapshot = self.told
         if snapshot is None:

@@ -1,4 +1,4 @@
-"""ReadTape: a recording whose totals are read ahead, a few at a time, so that no key has to wait for a day of them."""
+"""TapeReader: a recording whose totals are read ahead, a few at a time, so that no key waits for a day of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AT_ONCE = 64
 NOTHING = Totals(0.0, 0, False, 0, 0, 0, {}, {}, {}, None, 0, None)
 
 
-class ReadTape:
+class TapeReader:
     """A Tape on one that does not grow. Totals that can't be read are those before them."""
 
     def __init__(self, tape: Tape) -> None:

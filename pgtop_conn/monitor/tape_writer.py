@@ -1,4 +1,4 @@
-"""Taping: writes what comes in to a recording, in order, in a thread: a slow disk never holds the screen up."""
+"""TapeWriter: writes what comes in to a recording, in order, in a thread: a slow disk never holds the screen up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_WAITING = 120
 BREATH_S = 0.002
 
 
-class Recorder(Keeper, Protocol):
+class RecordingFile(Keeper, Protocol):
     """What a recording is written with."""
 
     @property
@@ -25,10 +25,10 @@ class Recorder(Keeper, Protocol):
     def close(self) -> None: ...
 
 
-class Taping:
+class TapeWriter:
     """One recording from its beginning to its end; `failed` is told what can't be written, once until it can again."""
 
-    def __init__(self, recorder: Recorder, failed: Callable[[PgtopError], None]) -> None:
+    def __init__(self, recorder: RecordingFile, failed: Callable[[PgtopError], None]) -> None:
         self._recorder = recorder
         self._failed = failed
         self._failing = False

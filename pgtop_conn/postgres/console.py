@@ -34,7 +34,7 @@ Row = tuple[bytes | None, ...]
 
 
 @dataclass(slots=True)
-class Table:
+class ResultTable:
     """The answer to one statement. Values are as they were sent, in the encoding of the connection."""
 
     columns: tuple[str, ...] = ()
@@ -56,9 +56,9 @@ class SimpleQuery(asyncio.Protocol):
         self._longest = longest
         self._most = most
         self._buffer = bytearray()
-        self._waiter: asyncio.Future[list[Table]] | None = None
-        self._tables: list[Table] = []
-        self._open: Table | None = None
+        self._waiter: asyncio.Future[list[ResultTable]] | None = None
+        self._tables: list[ResultTable] = []
+        self._open: ResultTable | None = None
         self._size = 0
         self._error: asyncpg.PostgresError | None = None
         #: Why there is no connection any more; "" while there is one.
@@ -70,7 +70,7 @@ class SimpleQuery(asyncio.Protocol):
     def lost(self) -> bool:
         return bool(self._lost)
 
-    async def query(self, text: str, timeout_s: float | None = None) -> list[Table]:
+    async def query(self, text: str, timeout_s: float | None = None) -> list[ResultTable]:
         """A Table for each statement of the text. A refusal is asyncpg.PostgresError.
 
         Raises asyncpg.ConnectionDoesNotExistError when the connection is lost, TimeoutError after `timeout_s`, which
@@ -143,18 +143,18 @@ class SimpleQuery(asyncio.Protocol):
             return
         match bytes(kind):
             case b"T":
-                self._open = Table(tuple(_columns(body)))
+                self._open = ResultTable(tuple(_columns(body)))
                 self._tables.append(self._open)
             case b"D":
                 self._add_row(body)
             case b"C":
                 if self._open is None:
-                    self._open = Table()
+                    self._open = ResultTable()
                     self._tables.append(self._open)
                 self._open.tag = _text(body)
                 self._open = None
             case b"I":
-                self._tables.append(Table())
+                self._tables.append(ResultTable())
             case b"E":
                 self._error = _refusal(body)
             case b"Z":

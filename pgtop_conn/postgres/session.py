@@ -18,7 +18,7 @@ from pgtop_conn.model.facts import Facts
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Target
-from pgtop_conn.postgres.connection.abandoned import Unanswered
+from pgtop_conn.postgres.connection.abandoned import Abandoned
 from pgtop_conn.postgres.connection.connect import connect, read_again
 from pgtop_conn.postgres.connection.link import Link, Rows
 from pgtop_conn.postgres.conninfo.conninfo import ConnInfo
@@ -60,7 +60,7 @@ class Session:
         self._connecting: asyncio.Task[Link] | None = None
         self._closed = False
         #: Sessions of ours that gave no answer, and may hold their slots.
-        self.unanswered: list[Unanswered] = []
+        self.unanswered: list[Abandoned] = []
         #: The session that was lost last: the server may not know that it is.
         self._left: BackendKey | None = None
 
@@ -184,7 +184,7 @@ class Session:
         witness = link.take_witness()
         if witness is None:
             return False
-        one = Unanswered(witness, link.host, link.announced_pid, self.reader.own_key, self.reader.place)
+        one = Abandoned(witness, link.host, link.announced_pid, self.reader.own_key, self.reader.place)
         if self._closed:
             one.close()
         else:

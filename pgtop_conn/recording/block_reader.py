@@ -1,4 +1,4 @@
-"""Player: any moment of a chain of blocks, made of the items before it in its block; a step either way is cheap.
+"""BlockReader: any moment of a chain of blocks, made of the items before it in its block; a step either way is cheap.
 
 Sessions that are the same in one moment and the next one asked for are the same objects, as they are in live polls.
 """
@@ -26,7 +26,7 @@ class _Stop:
     lengths: tuple[int, ...]
 
 
-class Player:
+class BlockReader:
     """`items_of(block)` gives the times and items of a block; a block that still grows is asked for again."""
 
     def __init__(self, items_of: Callable[[int], Sequence[tuple[float, bytes]]]) -> None:

@@ -24,7 +24,7 @@ from pgtop_conn.model.errors import BadInput, PgtopError
 from pgtop_conn.model.history.moments import Mark, Moment, Totals
 from pgtop_conn.model.redaction.literals import shown
 from pgtop_conn.recording.codec.encoder import LENGTH, Encoder
-from pgtop_conn.recording.codec.framing import HEAD, ITEM_MOST, TIME, Kind, check_title, frame, title
+from pgtop_conn.recording.codec.framing import HEAD, ITEM_MOST, TIME, FrameKind, check_title, frame, title
 from pgtop_conn.recording.codec.totals import mark_packed, totals_packed
 from pgtop_conn.recording.rotation import NEVER, Rotation, in_the_way, rotate
 
@@ -114,7 +114,7 @@ class Recorder:
     def mark(self, mark: Mark) -> None:
         """Write down a signal that was sent. Raises PgtopError."""
         try:
-            self._write(frame(Kind.MARK, mark_packed(mark))[0])
+            self._write(frame(FrameKind.MARK, mark_packed(mark))[0])
         except OSError as error:
             raise PgtopError(f"{self.path}: not recorded: {error.strerror or error}") from None
 
@@ -157,7 +157,7 @@ class Recorder:
         if len(item) > ITEM_MOST:
             raise OSError("there is too much of it")
         piece = block.packer.compress(LENGTH.pack(len(item)) + item) + block.packer.flush(zlib.Z_SYNC_FLUSH)
-        raw, block.crc = frame(Kind.MOMENT, TIME.pack(moment.snapshot.taken_at) + piece, block.crc)
+        raw, block.crc = frame(FrameKind.MOMENT, TIME.pack(moment.snapshot.taken_at) + piece, block.crc)
         self._write(raw)
         self._block = block
         block.moments += 1
@@ -168,7 +168,7 @@ class Recorder:
 
     def _begin_block(self, at: float) -> _Block:
         about = json.dumps({"at": at, "redacted": self.redact}).encode()
-        raw, crc = frame(Kind.BLOCK, about)
+        raw, crc = frame(FrameKind.BLOCK, about)
         self._write(raw)
         if self._began_at is None:
             self._began_at = at
@@ -181,7 +181,7 @@ class Recorder:
 
     def _write_totals(self, block: _Block) -> None:
         if block.totals:
-            self._write(frame(Kind.TOTALS, totals_packed(block.totals))[0])
+            self._write(frame(FrameKind.TOTALS, totals_packed(block.totals))[0])
             block.totals.clear()
 
     def _write(self, raw: bytes) -> None:
@@ -237,7 +237,7 @@ def _first_time(begin: bytes) -> float | None:
     """When a recording began, as its first block says; None where that can't be read."""
     try:
         _magic, kind, length, _crc = HEAD.unpack_from(begin)
-        about = json.loads(begin[HEAD.size : HEAD.size + length]) if kind == Kind.BLOCK else {}
+        about = json.loads(begin[HEAD.size : HEAD.size + length]) if kind == FrameKind.BLOCK else {}
         return float(about["at"])
     except (ValueError, TypeError, LookupError, RecursionError, struct.error):
         return None

@@ -25,9 +25,9 @@ from pgtop_conn.model.history.moments import Mark, Moment, Totals
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.recording.block_reader import Player
+from pgtop_conn.recording.block_reader import BlockReader
 from pgtop_conn.recording.codec.encoder import LENGTH
-from pgtop_conn.recording.codec.framing import HEAD, ITEM_MOST, TIME, Frame, Gap, Kind, check_title, frames
+from pgtop_conn.recording.codec.framing import HEAD, ITEM_MOST, TIME, FileFrame, FrameKind, Gap, check_title, frames
 from pgtop_conn.recording.codec.numbers import Damaged
 from pgtop_conn.recording.codec.totals import mark_unpacked, totals_count, totals_unpacked
 from pgtop_conn.view.format import iso
@@ -68,7 +68,7 @@ class Recording:
         self._marks: list[Mark] = []
         #: Of a block, its first moment that is known to be damaged.
         self._unreadable: dict[int, int] = {}
-        self._player = Player(self._items_of)
+        self._player = BlockReader(self._items_of)
         self._totals = _Series(self._times, self._packed, self._totals_from)
 
     @classmethod
@@ -165,13 +165,13 @@ class Recording:
             if isinstance(found, Gap):
                 gaps.append((found, len(self._times)))
                 reading.broken = True
-            elif found.kind == Kind.MARK:
+            elif found.kind == FrameKind.MARK:
                 self._take_mark(found)
-            elif found.kind == Kind.BLOCK:
+            elif found.kind == FrameKind.BLOCK:
                 reading = _Reading(broken=False)
                 self._redacted(found)
                 self._blocks.append(len(self._times))
-            elif not reading.broken and found.kind == Kind.MOMENT:
+            elif not reading.broken and found.kind == FrameKind.MOMENT:
                 self._take_moment(found, reading)
             elif not reading.broken:
                 self._take_totals(found, reading)
@@ -182,7 +182,7 @@ class Recording:
         self._blocks = [first for first, end in zip(self._blocks, ends, strict=True) if first < end]
         self.ends = self._ends(gaps)
 
-    def _take_moment(self, found: Frame, reading: _Reading) -> None:
+    def _take_moment(self, found: FileFrame, reading: _Reading) -> None:
         (at,) = TIME.unpack_from(found.payload)
         if not isfinite(at):
             reading.broken = True
@@ -192,19 +192,19 @@ class Recording:
         self._lengths.append(len(found.payload) - TIME.size)
         reading.without_totals += 1
 
-    def _take_totals(self, found: Frame, reading: _Reading) -> None:
+    def _take_totals(self, found: FileFrame, reading: _Reading) -> None:
         if totals_count(found.payload) == reading.without_totals <= TOTALS_MOST:
             first = len(self._times) - reading.without_totals
             self._packed[first] = (reading.without_totals, found.offset + HEAD.size, len(found.payload))
         reading.without_totals = 0
 
-    def _take_mark(self, found: Frame) -> None:
+    def _take_mark(self, found: FileFrame) -> None:
         try:
             self._marks.append(mark_unpacked(found.payload))
         except Damaged:
             return
 
-    def _redacted(self, found: Frame) -> None:
+    def _redacted(self, found: FileFrame) -> None:
         if len(found.payload) > ABOUT_MOST:
             return
         try:

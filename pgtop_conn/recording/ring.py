@@ -13,7 +13,7 @@ from itertools import chain, count
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.history.moments import Mark, Moment, Totals
-from pgtop_conn.recording.block_reader import Player
+from pgtop_conn.recording.block_reader import BlockReader
 from pgtop_conn.recording.codec.encoder import LENGTH, Encoder
 from pgtop_conn.recording.codec.numbers import Damaged
 from pgtop_conn.recording.codec.totals import alike
@@ -141,7 +141,7 @@ class Ring:
         self._polls = 0
         #: Seconds that polls were seen for: the server's clock may be put back, by a failover to another one.
         self._seen_s = 0.0
-        self._player = Player(self._items_of)
+        self._player = BlockReader(self._items_of)
         #: What `times` and the others give, until the next moment.
         self._kept: _Kept | None = None
 

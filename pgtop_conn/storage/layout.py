@@ -34,7 +34,7 @@ class Layout:
     hidden: tuple[str, ...] | None = None
 
 
-class Layouts:
+class LayoutFile:
     """The layout in its file. Several monitors may run: each writes its whole layout, the last choice stays."""
 
     def __init__(self, folder: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pgtop_conn.terminal.writer import Writer
+from pgtop_conn.terminal.writer import TerminalWriter
 
 #: Each asks for an orderly end.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -70,7 +70,7 @@ def _not_ignored() -> list[signal.Signals]:
 
 
 @contextmanager
-def given_back(writer: Writer, descriptor: int, modes: list[Any]) -> Iterator[None]:
+def given_back(writer: TerminalWriter, descriptor: int, modes: list[Any]) -> Iterator[None]:
     """While inside, a signal that ends us at once does so only after the terminal has these modes again."""
 
     def die(number: int, _frame: object) -> None:

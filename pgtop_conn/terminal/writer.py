@@ -1,4 +1,4 @@
-"""Writer: writes to the terminal from a thread of its own, so that a terminal that nobody reads stops nobody.
+"""TerminalWriter: writes to the terminal from a thread of its own, so that a terminal that nobody reads stops nobody.
 
 A terminal takes what is written until its buffer is full, then whoever writes waits until somebody reads: an SSH client
 that hangs, a window that is stopped. So the event loop only puts texts in line here, and paints nothing more while
@@ -23,7 +23,7 @@ STUCK_AFTER_S = 0.3
 PATIENCE_S = 1.0
 
 
-class Writer:
+class TerminalWriter:
     """Texts for one descriptor, written in their order. Its methods return at once, but for drained()."""
 
     def __init__(self, descriptor: int) -> None:

@@ -27,17 +27,17 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.terminal.capabilities import Colours, colours
 from pgtop_conn.terminal.hangup import watched
 from pgtop_conn.terminal.interrupts import ended_by, given_back, screen_code
-from pgtop_conn.terminal.writer import Writer
-from pgtop_conn.tui.dialogs.decision import INPUT, Deciding, Quiet
+from pgtop_conn.terminal.writer import TerminalWriter
+from pgtop_conn.tui.dialogs.decision import INPUT, DecidingDialog, Quiet
 from pgtop_conn.tui.keys.application import APPLICATION
 from pgtop_conn.tui.keys.names import remapped, split
 from pgtop_conn.tui.keys.remapping import SCOPES
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.rendering.diff_app import OnlyChangedApp
+from pgtop_conn.tui.rendering.diff_app import DiffApp
 from pgtop_conn.tui.rendering.driver import taking_over
 from pgtop_conn.tui.rendering.gc_tuning import seldom_collected
-from pgtop_conn.tui.rendering.held_terminal import Held
-from pgtop_conn.tui.rendering.job_control import IGNORED, NO_JOB_CONTROL, Stopping, in_foreground
+from pgtop_conn.tui.rendering.held_terminal import HeldTerminal
+from pgtop_conn.tui.rendering.job_control import IGNORED, NO_JOB_CONTROL, JobControl, in_foreground
 from pgtop_conn.tui.screen.monitor_screen import MonitorScreen
 from pgtop_conn.tui.theme import themes
 from pgtop_conn.tui.widgets import too_small
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 NO_COLOR = "NO_COLOR"
 
 
-class MonitorApp(OnlyChangedApp[int]):
+class MonitorApp(DiffApp[int]):
     """Exits with 0 when the user leaves, 1 after an unexpected error."""
 
     CSS_PATH = "style.tcss"
@@ -64,7 +64,11 @@ class MonitorApp(OnlyChangedApp[int]):
     BINDINGS: ClassVar[list[BindingType]] = [*APPLICATION]
 
     def __init__(
-        self, source: Source, options: ScreenOptions, held: Held | None = None, writer: Writer | None = None
+        self,
+        source: Source,
+        options: ScreenOptions,
+        held: HeldTerminal | None = None,
+        writer: TerminalWriter | None = None,
     ) -> None:
         """`writer` writes to the terminal; `held` is given where the first frame is on it."""
         # With the terminal's own colours Textual leaves colours out; with others it would paint greys.
@@ -73,7 +77,7 @@ class MonitorApp(OnlyChangedApp[int]):
         self.writer = writer
         #: After a stop: keys count again once the screen is back.
         self._back: Quiet | None = None
-        self._stopping = Stopping(self._on_continue)
+        self._stopping = JobControl(self._on_continue)
         self.animation_level = "none"
         self._options = options
         for theme in themes.OWN.values():
@@ -104,7 +108,7 @@ class MonitorApp(OnlyChangedApp[int]):
             if self._back is not None and not (self._back.takes(event.time) or harmless):
                 self.main.tell(IGNORED, "warning")
                 return
-            if isinstance(self.screen, Deciding) and not self.screen.takes(event, harmless):
+            if isinstance(self.screen, DecidingDialog) and not self.screen.takes(event, harmless):
                 return
         await super().on_event(event)
 
@@ -213,7 +217,7 @@ def _described(error: BaseException | None) -> str:
     return f"{type(cause).__name__}{where}"
 
 
-async def run(source: Source, options: ScreenOptions, held: Held | None = None) -> int:
+async def run(source: Source, options: ScreenOptions, held: HeldTerminal | None = None) -> int:
     """Show the monitor until the user leaves; the exit code. The source stays open and is asked nothing more.
 
     `held` is the terminal where the first frame is on it already.
@@ -222,7 +226,7 @@ async def run(source: Source, options: ScreenOptions, held: Held | None = None) 
     # Without a handler of ours Python writes warnings to standard error, over the screen.
     logging.getLogger("pgtop_conn").addHandler(logging.NullHandler())
     assert sys.__stderr__ is not None
-    writer = Writer(sys.__stderr__.fileno()) if held is None else held.writer
+    writer = TerminalWriter(sys.__stderr__.fileno()) if held is None else held.writer
     app = MonitorApp(source, replace(options, theme=_suitable_theme(options)), held, writer)
     if held is not None:
         app.begin_with(held.painted)
@@ -242,7 +246,7 @@ async def run(source: Source, options: ScreenOptions, held: Held | None = None) 
 
 @contextmanager
 def _watched(
-    gone: Callable[[], None], leave: Callable[[int], None], held: Held | None, writer: Writer
+    gone: Callable[[], None], leave: Callable[[int], None], held: HeldTerminal | None, writer: TerminalWriter
 ) -> Iterator[None]:
     """The terminal is looked at from one thread, from the first frame on, and given back when a signal ends us.
 

@@ -15,7 +15,7 @@ from pgtop_conn.model.slots import CRITICAL_PERCENT, WARNING_PERCENT
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.monitor.campaign import PER_SECOND
 from pgtop_conn.monitor.state import Terms
-from pgtop_conn.monitor.tape_writer import Recorder
+from pgtop_conn.monitor.tape_writer import RecordingFile
 from pgtop_conn.view.table.lines import ViewState
 
 
@@ -63,11 +63,11 @@ class RecordingStore(Protocol):
         """Whether every session of the monitor is recorded."""
         ...
 
-    def begin(self, snapshot: Snapshot) -> Recorder:
+    def begin(self, snapshot: Snapshot) -> RecordingFile:
         """A recording that the user asked for."""
         ...
 
-    def begin_session(self, snapshot: Snapshot) -> Recorder:
+    def begin_session(self, snapshot: Snapshot) -> RecordingFile:
         """The recording of a session of the monitor."""
         ...
 

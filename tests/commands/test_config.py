@@ -13,7 +13,7 @@ from pgtop_conn.commands.common.screen_options import view_of
 from pgtop_conn.commands.config import lines_of, template
 from pgtop_conn.config import PRESETS, SETTINGS, Settings, load
 from pgtop_conn.model.filters.language import parse
-from pgtop_conn.storage.layout import Layout, Layouts
+from pgtop_conn.storage.layout import Layout, LayoutFile
 
 
 @pytest.fixture
@@ -126,14 +126,14 @@ def test_presets_of_the_user_lie_over_ours() -> None:
 
 
 def test_a_layout_is_kept_and_options_win_over_it(tmp_path: Path) -> None:
-    layouts = Layouts(tmp_path / "state")
+    layouts = LayoutFile(tmp_path / "state")
     layouts.save_grouping("role")
     layouts.save_sort("idle", True)
     layouts.save_columns({"client", "app"})
     layouts.save_theme("pgtop-light")
     assert stat.S_IMODE(layouts.path.stat().st_mode) == 0o600
     assert list(layouts.path.parent.iterdir()) == [layouts.path]
-    saved = Layouts(tmp_path / "state").layout
+    saved = LayoutFile(tmp_path / "state").layout
     assert saved == Layout("role", "idle", True, "pgtop-light", ("app", "client"))
     view = view_of(Settings(), saved, "client")
     assert (view.grouping, view.sort, view.reverse) == ("role", "idle", True)
@@ -144,12 +144,12 @@ def test_a_layout_is_kept_and_options_win_over_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"grouping": 3, "sort": "x", "hidden": {}}', "[" * 50_000])
 def test_a_damaged_layout_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "layout.json").write_text(text)
-    assert Layouts(tmp_path).layout == Layout()
+    assert LayoutFile(tmp_path).layout == Layout()
 
 
 def test_a_layout_that_can_not_be_written_is_a_line_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
-    Layouts(tmp_path / "file").save_theme("pgtop")
+    LayoutFile(tmp_path / "file").save_theme("pgtop")
     assert "layout" in caplog.text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.causes.lock_waits import PREPARED
 from pgtop_conn.model.diagnosis import CAUSES, diagnose
-from pgtop_conn.model.facts import NO_FACTS, Facts, Refused
+from pgtop_conn.model.facts import NO_FACTS, Facts, RefusedLogins
 from pgtop_conn.model.findings import Cause, Finding, Severity
 from pgtop_conn.model.slots import Level, SlotBudget
 from pgtop_conn.model.snapshot import (
@@ -263,9 +263,9 @@ def test_limits_nearly_reached_and_closed_doors(used: int, limit: int, severity:
 
 
 def test_a_limit_that_the_log_tells_refusals_of_hurts() -> None:
-    facts = Facts(at=NOW, refused=(Refused(NOW - 1800, "role", 12),))
+    facts = Facts(at=NOW, refused=(RefusedLogins(NOW - 1800, "role", 12),))
     assert of_limited(6, 6, facts=facts)[0].severity is Severity.CRITICAL
-    stale = Facts(at=NOW, refused=(Refused(NOW - 36_000, "role", 12), Refused(NOW, "full", 3)))
+    stale = Facts(at=NOW, refused=(RefusedLogins(NOW - 36_000, "role", 12), RefusedLogins(NOW, "full", 3)))
     assert of_limited(6, 6, facts=stale)[0].severity is Severity.WARNING
 
 
@@ -396,7 +396,7 @@ def test_a_blocker_is_not_said_to_be_idle_in_transaction_a_second_time() -> None
 
 def test_a_leak_that_fills_a_role_comes_before_the_limit_and_is_as_severe() -> None:
     rows = leaked(30, role="limited", role_oid=20_000)
-    facts = Facts(at=NOW, refused=(Refused(NOW - 1800, "role", 12),))
+    facts = Facts(at=NOW, refused=(RefusedLogins(NOW - 1800, "role", 12),))
     found = of(rows, facts=facts, roles=limited(30))
     assert [(one.cause, one.severity) for one in found] == [
         (Cause.LEAK, Severity.CRITICAL),

@@ -18,7 +18,7 @@ from pgtop_conn.model.labels.labels import labels_of
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.monitor.state import SLOW_ANSWER_S, MonitorState, Terms
-from pgtop_conn.view.status.server_lines import Status
+from pgtop_conn.view.status.server_lines import ScreenStatus
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 
@@ -53,7 +53,9 @@ def look_back(state: MonitorState, snapshot: Snapshot) -> None:
 
 def test_nothing_is_shown_before_the_first_poll() -> None:
     state = state_of()
-    assert (state.shown, state.told, state.frame(), state.gauges(Status(None)), state.case(NO_FACTS)) == (None,) * 5
+    assert (state.shown, state.told, state.frame(), state.gauges(ScreenStatus(None)), state.case(NO_FACTS)) == (
+        None,
+    ) * 5
 
 
 def test_a_pause_holds_the_table_and_not_the_figures() -> None:
@@ -149,7 +151,7 @@ def test_a_question_that_is_open_for_long_makes_them_stale(interval_s: float) ->
     assert state.stale_s(asked, interval_s) is None
     clock.now += 0.1
     assert state.stale_s(asked, interval_s) == clock.now - asked
-    assert state.status(Status(interval_s), asked).trouble == "the server has not answered yet"
+    assert state.status(ScreenStatus(interval_s), asked).trouble == "the server has not answered yet"
 
 
 def test_a_poll_that_failed_keeps_the_session() -> None:
@@ -183,11 +185,11 @@ def test_a_full_server_that_had_room_is_explained(error: PgtopError, told: bool)
 
 def test_the_status_tells_of_pause_past_and_read_only() -> None:
     state = state_of(seen(1), seen(2, NOW + 2), terms=Terms(Policy(read_only=True)))
-    status = state.status(Status(2.0, recording=True), None)
+    status = state.status(ScreenStatus(2.0, recording=True), None)
     assert (status.paused, status.read_only, status.back, status.recording) == (False, True, None, True)
     state.pause()
     look_back(state, seen(1))
-    status = state.status(Status(2.0), None)
+    status = state.status(ScreenStatus(2.0), None)
     assert status.paused
     assert status.back is not None
     assert status.back.seconds == 2.0
@@ -198,7 +200,7 @@ def test_gauges_are_of_the_moment_that_is_told() -> None:
     first = seen(1)
     state = state_of(first, seen(3, NOW + 2))
     look_back(state, first)
-    told = state.gauges(Status(2.0))
+    told = state.gauges(ScreenStatus(2.0))
     assert told is not None
     assert told.snapshot is first
     assert told.budget.used == state.budget(first).used
@@ -223,7 +225,7 @@ def test_growth_is_of_the_application_and_walsenders_have_none() -> None:
     state = state_of(*(seen(count, NOW + 10.0 * count) for count in range(1, 12)))
     growth = state.growth_of("web")
     assert growth == pytest.approx(6.0, rel=0.2)
-    told = state.gauges(Status(2.0))
+    told = state.gauges(ScreenStatus(2.0))
     assert told is not None
     group, rate = told.largest
     assert group is not None

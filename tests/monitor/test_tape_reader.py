@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.history.moments import Mark, Moment, Totals
-from pgtop_conn.monitor.tape_reader import AT_ONCE, ReadTape
+from pgtop_conn.monitor.tape_reader import AT_ONCE, TapeReader
 from tests.support.data.factories import NOW
 from tests.support.data.histories import make_totals
 from tests.support.data.tapes import ListTape
@@ -43,7 +43,7 @@ class LazyTape(ListTape):
 
 async def test_totals_are_read_once_and_a_few_at_a_time() -> None:
     lazy = Lazy([make_totals(NOW + 2.0 * index, used=index) for index in range(3 * AT_ONCE)])
-    tape = ReadTape(LazyTape(lazy))
+    tape = TapeReader(LazyTape(lazy))
     reading = tape.read_ahead()
     reading.send(None)
     assert lazy.read == AT_ONCE
@@ -55,7 +55,7 @@ async def test_totals_are_read_once_and_a_few_at_a_time() -> None:
 
 def test_totals_that_cannot_be_read_are_those_before_them() -> None:
     lazy = Lazy([make_totals(NOW, used=number) for number in (5, 6, 7, 8)], damaged=(0, 2))
-    totals = ReadTape(LazyTape(lazy)).totals
+    totals = TapeReader(LazyTape(lazy)).totals
     assert [one.used for one in totals] == [0, 6, 6, 8]
     assert [one.at for one in totals[:3:2]] == [NOW, NOW + 4.0]
 

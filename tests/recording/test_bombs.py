@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.recording.codec.alignment import rearranged
 from pgtop_conn.recording.codec.encoder import LENGTH
-from pgtop_conn.recording.codec.framing import ITEM_MOST, TIME, Kind, frame, title
+from pgtop_conn.recording.codec.framing import ITEM_MOST, TIME, FrameKind, frame, title
 from pgtop_conn.recording.codec.numbers import floats_packed, packed
 from pgtop_conn.recording.codec.parts import server_document
 from tests.support.data.factories import NOW, make_own, make_snapshot
@@ -50,15 +50,15 @@ def item(head: Mapping[str, object] | bytes, numbers: Sequence[int] = (), floats
 
 def written(path: Path, items: Sequence[bytes], totals: bytes = b"") -> None:
     """A recording of one block, packed as well as can be."""
-    raw, crc = frame(Kind.BLOCK, b"{}")
+    raw, crc = frame(FrameKind.BLOCK, b"{}")
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     pieces = [title(), raw]
     for number, one in enumerate(items):
         piece = packer.compress(LENGTH.pack(len(one)) + one) + packer.flush(zlib.Z_SYNC_FLUSH)
-        raw, crc = frame(Kind.MOMENT, TIME.pack(NOW + number) + piece, crc)
+        raw, crc = frame(FrameKind.MOMENT, TIME.pack(NOW + number) + piece, crc)
         pieces.append(raw)
     if totals:
-        pieces.append(frame(Kind.TOTALS, struct.pack("<H", len(items)) + zlib.compress(totals, 9))[0])
+        pieces.append(frame(FrameKind.TOTALS, struct.pack("<H", len(items)) + zlib.compress(totals, 9))[0])
     path.write_bytes(b"".join(pieces))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.model.history.moments import Moment
 from pgtop_conn.model.snapshot import Backend, Counters, Database, Role, Server
-from pgtop_conn.recording.block_reader import Player
+from pgtop_conn.recording.block_reader import BlockReader
 from pgtop_conn.recording.codec import encoder as encoder_module
 from pgtop_conn.recording.codec.decoder import Decoder, moment_of
 from pgtop_conn.recording.codec.encoder import Encoder
@@ -29,10 +29,10 @@ def items_of(moments: list[Moment]) -> Items:
     return [(moment.snapshot.taken_at, encoder.encode(moment)) for moment in moments]
 
 
-def player_of(moments: list[Moment]) -> Player:
+def player_of(moments: list[Moment]) -> BlockReader:
     """Of one block of them."""
     items = items_of(moments)
-    return Player(lambda _block: items)
+    return BlockReader(lambda _block: items)
 
 
 @settings(max_examples=150, deadline=None)
@@ -87,7 +87,7 @@ def test_a_session_that_did_not_change_is_the_same_object_in_both() -> None:
 def test_a_session_is_the_same_object_in_the_next_block() -> None:
     snapshot = make_snapshot([make_backend(pid) for pid in range(1, 50)])
     items = [items_of([Moment(snapshot, ())]), items_of([Moment(replace(snapshot, taken_at=NOW + 2), ())])]
-    player = Player(items.__getitem__)
+    player = BlockReader(items.__getitem__)
     before, after = player.moment(0, 0).snapshot, player.moment(1, 0).snapshot
     assert [a is b for a, b in zip(before.backends, after.backends, strict=True)] == [True] * 49
 

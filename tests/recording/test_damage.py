@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pgtop_conn.model.errors import BadInput, PgtopError
 from pgtop_conn.recording import recorder as writer
 from pgtop_conn.recording.codec import framing
-from pgtop_conn.recording.codec.framing import HEAD, TIME, Kind, frame, title
+from pgtop_conn.recording.codec.framing import HEAD, TIME, FrameKind, frame, title
 from pgtop_conn.recording.recorder import Recorder
 from pgtop_conn.recording.recording import Recording
 from tests.recording.test_file import MARK, record, steps
@@ -79,7 +79,7 @@ def test_any_damage_gives_a_shorter_recording_or_one_line(
         assert same(recording.moment(index), MOMENTS[TIMES.index(taken_at)])
 
 
-def offsets(raw: bytes, kind: Kind) -> list[int]:
+def offsets(raw: bytes, kind: FrameKind) -> list[int]:
     """Where frames of this kind begin."""
     found, at = [], len(title())
     while at < len(raw):
@@ -92,7 +92,7 @@ def offsets(raw: bytes, kind: Kind) -> list[int]:
 
 def test_a_cut_shows_what_was_before_and_says_where_it_ends(whole: bytes, tmp_path: Path) -> None:
     path = tmp_path / "r"
-    cut = offsets(whole, Kind.MOMENT)[12] + 20
+    cut = offsets(whole, FrameKind.MOMENT)[12] + 20
     path.write_bytes(whole[:cut])
     recording = looked_through(path)
     assert list(recording.times) == TIMES[:12]
@@ -105,7 +105,7 @@ def test_a_cut_shows_what_was_before_and_says_where_it_ends(whole: bytes, tmp_pa
 def test_what_is_behind_a_damaged_block_is_found(whole: bytes, tmp_path: Path) -> None:
     path = tmp_path / "r"
     raw = bytearray(whole)
-    raw[offsets(whole, Kind.MOMENT)[7] + 30] ^= 0xFF
+    raw[offsets(whole, FrameKind.MOMENT)[7] + 30] ^= 0xFF
     path.write_bytes(raw)
     recording = looked_through(path)
     assert list(recording.times) == TIMES[:7] + TIMES[10:]
@@ -116,14 +116,14 @@ def test_what_is_behind_a_damaged_block_is_found(whole: bytes, tmp_path: Path) -
 
 
 def test_a_moment_that_is_missing_is_seen(whole: bytes, tmp_path: Path) -> None:
-    begin, end = offsets(whole, Kind.MOMENT)[1:3]
+    begin, end = offsets(whole, FrameKind.MOMENT)[1:3]
     (tmp_path / "r").write_bytes(whole[:begin] + whole[end:])
     assert list(looked_through(tmp_path / "r").times) == TIMES[:1] + TIMES[5:]
 
 
 def test_a_block_whose_beginning_is_damaged_is_left_out(whole: bytes, tmp_path: Path) -> None:
     raw = bytearray(whole)
-    raw[offsets(whole, Kind.BLOCK)[2]] ^= 1
+    raw[offsets(whole, FrameKind.BLOCK)[2]] ^= 1
     (tmp_path / "r").write_bytes(raw)
     assert list(looked_through(tmp_path / "r").times) == TIMES[:10] + TIMES[15:]
 
@@ -131,8 +131,8 @@ def test_a_block_whose_beginning_is_damaged_is_left_out(whole: bytes, tmp_path: 
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     piece = packer.compress(bytes(300 * 2**20)) + packer.flush(zlib.Z_SYNC_FLUSH)
-    begin, crc = frame(Kind.BLOCK, b"{}")
-    bomb, _ = frame(Kind.MOMENT, TIME.pack(NOW) + piece, crc)
+    begin, crc = frame(FrameKind.BLOCK, b"{}")
+    bomb, _ = frame(FrameKind.MOMENT, TIME.pack(NOW) + piece, crc)
     (tmp_path / "r").write_bytes(title() + begin + bomb)
     recording = Recording.open(tmp_path / "r")
     with pytest.raises(PgtopError, match="can't be read"):
@@ -141,7 +141,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         recording.totals[0]
 
 
-@pytest.mark.parametrize("lie", [HEAD.pack(framing.MAGIC, Kind.MOMENT, 3_000_000, 0), framing.MAGIC])
+@pytest.mark.parametrize("lie", [HEAD.pack(framing.MAGIC, FrameKind.MOMENT, 3_000_000, 0), framing.MAGIC])
 def test_lengths_that_lie_do_not_make_it_slow(tmp_path: Path, lie: bytes) -> None:
     record(tmp_path / "r", MOMENTS)
     with (tmp_path / "r").open("ab") as file:
@@ -151,9 +151,9 @@ def test_lengths_that_lie_do_not_make_it_slow(tmp_path: Path, lie: bytes) -> Non
 
 @pytest.mark.parametrize("at", [float("nan"), float("inf"), 1e300, -1e300])
 def test_times_that_are_none(whole: bytes, tmp_path: Path, at: float) -> None:
-    begin, crc = frame(Kind.BLOCK, b"[" * 9000)
-    moment, _ = frame(Kind.MOMENT, struct.pack("<d", at) + b"\3\0", crc)
-    mark, _ = frame(Kind.MARK, b'[1e999,"",1,"","","",""]')
+    begin, crc = frame(FrameKind.BLOCK, b"[" * 9000)
+    moment, _ = frame(FrameKind.MOMENT, struct.pack("<d", at) + b"\3\0", crc)
+    mark, _ = frame(FrameKind.MARK, b'[1e999,"",1,"","","",""]')
     (tmp_path / "r").write_bytes(whole + begin + moment + mark)
     recording = looked_through(tmp_path / "r")
     assert list(recording.times)[:20] == TIMES

@@ -22,7 +22,7 @@ from pgtop_conn.model.errors import BadInput, PgtopError, PollFailed
 from pgtop_conn.model.history.moments import Mark, Moment
 from pgtop_conn.model.source import Action, Status, Target
 from pgtop_conn.recording import recorder as writer
-from pgtop_conn.recording.codec.framing import Kind, frames, title
+from pgtop_conn.recording.codec.framing import FrameKind, frames, title
 from pgtop_conn.recording.recorder import Recorder
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.rotation import Rotation
@@ -227,11 +227,11 @@ def unpacked(path: Path) -> bytes:
         for frame in frames(file, len(title()), path.stat().st_size):
             payload = getattr(frame, "payload", b"")
             kind = getattr(frame, "kind", None)
-            if kind == Kind.BLOCK:
+            if kind == FrameKind.BLOCK:
                 unpacker = zlib.decompressobj(-15)
-            elif kind == Kind.MOMENT:
+            elif kind == FrameKind.MOMENT:
                 found.append(unpacker.decompress(payload[8:]))
-            elif kind == Kind.TOTALS:
+            elif kind == FrameKind.TOTALS:
                 found.append(zlib.decompress(payload[2:]))
     return b"".join(found)
 

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from pgtop_conn.demo.server import Cluster
-from pgtop_conn.recording.codec.framing import TIME, Frame, Kind, frames
+from pgtop_conn.recording.codec.framing import TIME, FileFrame, FrameKind, frames
 from tests.support.data.secret_statements import ASKED_FOR, MAY_HOLD
 from tests.support.servers import Clients
 
@@ -23,12 +23,12 @@ def unpacked(path: Path) -> bytes:
     pieces, unpacker = [raw], zlib.decompressobj(-15)
     with path.open("rb") as file:
         for found in frames(file, raw.index(b"\n") + 1, len(raw)):
-            assert isinstance(found, Frame)
-            if found.kind is Kind.BLOCK:
+            assert isinstance(found, FileFrame)
+            if found.kind is FrameKind.BLOCK:
                 unpacker = zlib.decompressobj(-15)
-            elif found.kind is Kind.MOMENT:
+            elif found.kind is FrameKind.MOMENT:
                 pieces.append(unpacker.decompress(found.payload[TIME.size :]))
-            elif found.kind is Kind.TOTALS and len(found.payload) > 2:
+            elif found.kind is FrameKind.TOTALS and len(found.payload) > 2:
                 pieces.append(zlib.decompress(found.payload[2:]))
     return b"\n".join(pieces)
 

@@ -17,7 +17,7 @@ from pgtop_conn.model.facts import NO_FACTS, Facts
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.dialogs.decision import Deciding
+from pgtop_conn.tui.dialogs.decision import DecidingDialog
 from pgtop_conn.tui.options import ScreenOptions
 from tests.support.waits import HANG_S
 
@@ -141,7 +141,7 @@ def below(cls: type) -> Iterator[type]:
 
 def hears_keys(screen: Screen[Any]) -> bool:
     """Whether what the screen asks has been shown, so that an answer counts."""
-    return not isinstance(screen, Deciding) or screen.quiet.is_shown
+    return not isinstance(screen, DecidingDialog) or screen.quiet.is_shown
 
 
 def screen_strips(app: App[int]) -> list[Strip]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.monitor.tape_writer import Recorder
+from pgtop_conn.monitor.tape_writer import RecordingFile
 
 
 @dataclass
@@ -47,11 +47,11 @@ class Reports:
 class Recordings:
     """Recordings that a function begins."""
 
-    open_one: Callable[[Snapshot], Recorder]
+    open_one: Callable[[Snapshot], RecordingFile]
     always: bool = False
 
-    def begin(self, snapshot: Snapshot) -> Recorder:
+    def begin(self, snapshot: Snapshot) -> RecordingFile:
         return self.open_one(snapshot)
 
-    def begin_session(self, snapshot: Snapshot) -> Recorder:
+    def begin_session(self, snapshot: Snapshot) -> RecordingFile:
         return self.open_one(snapshot)

@@ -11,7 +11,7 @@ from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE
 from pgtop_conn.tui.clipboard import FILE_NAME, may_take
 from pgtop_conn.tui.dialogs.confirm import Confirm
-from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.dialogs.session import SessionDetail
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, toasts
@@ -86,13 +86,13 @@ async def test_the_detail_pane_asks_before_it_signals_and_comes_back(key: str) -
         await pilot.pause()
         assert isinstance(app.screen, Confirm)
         await pilot.press("escape")
-        assert isinstance(app.screen, Detail)
+        assert isinstance(app.screen, SessionDetail)
         assert source.signalled_pids == []
         if key == "x":
             await pilot.press(key, "ctrl+y")
             await source.sent(pilot, SERVER)
             assert source.signalled_pids == [7]
-            assert isinstance(app.screen, Detail)
+            assert isinstance(app.screen, SessionDetail)
 
 
 async def test_a_session_that_is_gone_is_not_asked_about() -> None:
@@ -101,7 +101,7 @@ async def test_a_session_that_is_gone_is_not_asked_about() -> None:
         await pilot.press("enter")
         await source.tick(pilot, make_snapshot([make_own()], taken_at=NOW + 1))
         await pilot.press("x")
-        assert isinstance(app.screen, Detail)
+        assert isinstance(app.screen, SessionDetail)
         assert "gone already" in toasts(app)
 
 
@@ -112,7 +112,7 @@ async def test_a_read_only_detail_pane_offers_no_signal() -> None:
         await pilot.pause()
         assert not any("terminate  " in line and "Esc close" in line for line in screen_text(app))
         await pilot.press("x")
-        assert isinstance(app.screen, Detail)
+        assert isinstance(app.screen, SessionDetail)
         assert "read-only" in toasts(app)
         await pilot.press("escape")
         assert on_main(app)

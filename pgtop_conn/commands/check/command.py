@@ -11,7 +11,7 @@ from pgtop_conn.commands.common.run import run_async
 from pgtop_conn.config import Settings
 from pgtop_conn.connect.login import Login
 from pgtop_conn.terminal.console import answer
-from pgtop_conn.view.export.check import Status, said
+from pgtop_conn.view.export.check import PluginStatus, said
 
 
 def run(invocation: Invocation) -> int:
@@ -38,7 +38,7 @@ async def _check(login: Login, settings: Settings, options: Options) -> tuple[st
 
 def complain(message: str) -> int:
     """A monitoring plugin has one line for everything, on stdout."""
-    return answer(f"{said(Status.UNKNOWN, message)}\n", "", Status.UNKNOWN)
+    return answer(f"{said(PluginStatus.UNKNOWN, message)}\n", "", PluginStatus.UNKNOWN)
 
 
 COMMAND = Command(
@@ -47,5 +47,5 @@ COMMAND = Command(
     notes,
     without=frozenset({"warning", "critical", "wait"}),
     complain=complain,
-    without_output=Status.UNKNOWN,
+    without_output=PluginStatus.UNKNOWN,
 )

@@ -22,13 +22,15 @@ from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.slots import SlotBudget, may_hold_slot
 from pgtop_conn.model.source import Source
 from pgtop_conn.terminal import streams
-from pgtop_conn.view.export.check import Checked, Status, plugin_line, said
+from pgtop_conn.view.export.check import Checked, PluginStatus, plugin_line, said
 
 #: For closing the session once the time is over.
 GRACE_S = 2.0
 
 
-async def check(opening: Callable[[], Awaitable[Source]], settings: Settings, options: Options) -> tuple[str, Status]:
+async def check(
+    opening: Callable[[], Awaitable[Source]], settings: Settings, options: Options
+) -> tuple[str, PluginStatus]:
     """The line and the exit code; `opening` connects. Raises nothing that a server could be the cause of."""
     timeout_s = patience_s(settings, options)
     try:
@@ -46,8 +48,8 @@ def patience_s(settings: Settings, options: Options) -> float:
     return options.timeout_s or TIMEOUT_S + (UNTIL_STABLE.most_s if watches(settings) else 0.0)
 
 
-def _too_late(timeout_s: float) -> tuple[str, Status]:
-    return said(Status.CRITICAL, f"no answer within {timeout_s:g} s"), Status.CRITICAL
+def _too_late(timeout_s: float) -> tuple[str, PluginStatus]:
+    return said(PluginStatus.CRITICAL, f"no answer within {timeout_s:g} s"), PluginStatus.CRITICAL
 
 
 @contextmanager
@@ -59,7 +61,7 @@ def alarm(timeout_s: float) -> Iterator[None]:
         try:
             streams.write(f"{line}\n")
         except streams.OutputLost:
-            status = Status.UNKNOWN
+            status = PluginStatus.UNKNOWN
         os._exit(status)
 
     before = signal.signal(signal.SIGALRM, give_up)
@@ -85,8 +87,8 @@ async def _looked(opening: Callable[[], Awaitable[Source]], settings: Settings) 
     return Checked(seen, SlotBudget.of(seen, settings.warning, settings.critical), matching)
 
 
-def _status_of(error: PgtopError) -> Status:
+def _status_of(error: PgtopError) -> PluginStatus:
     """Whether others get no answer either, or only we were not let in."""
     if isinstance(error, ConnectError):
-        return Status.CRITICAL if error.failure.concerns_all else Status.UNKNOWN
-    return Status.CRITICAL if isinstance(error, SourceLost) else Status.UNKNOWN
+        return PluginStatus.CRITICAL if error.failure.concerns_all else PluginStatus.UNKNOWN
+    return PluginStatus.CRITICAL if isinstance(error, SourceLost) else PluginStatus.UNKNOWN

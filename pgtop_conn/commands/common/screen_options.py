@@ -13,7 +13,7 @@ from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.findings import Case, Finding
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.storage.layout import Layout, Layouts
+from pgtop_conn.storage.layout import Layout, LayoutFile
 from pgtop_conn.terminal.capabilities import draws_glyphs
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.view.table.lines import ViewState
@@ -37,7 +37,7 @@ def view_of(settings: config.Settings, saved: Layout, door: str) -> ViewState:
 
 def screen_options_of(settings: config.Settings, policy: Policy, first: Snapshot) -> ScreenOptions:
     """What the settings and the saved layout make of the screen."""
-    layouts = Layouts(folders.state_folder())
+    layouts = LayoutFile(folders.state_folder())
     saved = layouts.layout
     return ScreenOptions(
         interval_s=settings.interval_s,

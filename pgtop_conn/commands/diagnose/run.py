@@ -105,7 +105,7 @@ def text(found: Diagnosed, filter_text: str = "", *, ascii_only: bool = False) -
     case = found.case
     width = None if sys.stdout.isatty() else WIDE
     console = capturing_console(width)
-    status = server_lines.Status(interval_s=None)
+    status = server_lines.ScreenStatus(interval_s=None)
     history = case.observation.history
     head = [
         server_lines.server_line(case.snapshot, case.budget, status, console.width),

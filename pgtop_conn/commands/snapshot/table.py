@@ -24,7 +24,7 @@ def table(seen: Snapshot, budget: SlotBudget, settings: Settings, policy: Policy
     """As wide as the terminal, or 80 columns without one."""
     console = capturing_console()
     width = console.width
-    status = server_lines.Status(interval_s=None)
+    status = server_lines.ScreenStatus(interval_s=None)
     frame = Frame(seen, budget, policy, {}, settings.ascii, tags=tags)
     listed = shown(seen, parse(settings.filter), tags)
     groups = group(listed, GROUPINGS[settings.group], seen.taken_at, budget.used, tags)

@@ -14,7 +14,7 @@ from pgtop_conn.model.source import Source
 from pgtop_conn.terminal.capabilities import drop_wrong_size
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.rendering.first_frame import first_frame
-from pgtop_conn.tui.rendering.held_terminal import Held, held
+from pgtop_conn.tui.rendering.held_terminal import HeldTerminal, held
 
 
 async def show(source: Source, first: Snapshot, settings: config.Settings, policy: Policy) -> int:
@@ -33,7 +33,9 @@ def _paints_alike() -> bool:
     return sys.platform != "win32" and all(one is not None and one.isatty() for one in (sys.__stdin__, sys.__stderr__))
 
 
-async def _run(source: Source, options: ScreenOptions, settings: config.Settings, terminal: Held | None = None) -> int:
+async def _run(
+    source: Source, options: ScreenOptions, settings: config.Settings, terminal: HeldTerminal | None = None
+) -> int:
     # Loaded behind the first frame: 0.15 s.
     from pgtop_conn.commands.watch.memory import with_memory
     from pgtop_conn.tui.app import run

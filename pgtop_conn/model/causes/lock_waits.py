@@ -21,7 +21,7 @@ def blocker_name(pid: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class WaitLink:
     """One session of a tree of waits; `depth` 0 is a root, which waits for nobody."""
 
     pid: int
@@ -32,7 +32,7 @@ class Link:
     freed: int
 
 
-def chains(snapshot: Snapshot) -> list[Link]:
+def chains(snapshot: Snapshot) -> list[WaitLink]:
     """Roots with the most to free first, each followed by those that wait for it; every session once.
 
     pg_blocking_pids() of a queue for one row lock names the whole queue and the real holder only sometimes, so the
@@ -48,7 +48,7 @@ def chains(snapshot: Snapshot) -> list[Link]:
     waiters = {pid: tuple(found) for pid, found in lists.items()}
     freed = {pid: _freed(pid, waits, waiters) for pid in waiters if pid not in waits}
     roots = sorted(freed, key=lambda pid: (-freed[pid], pid))
-    found: list[Link] = []
+    found: list[WaitLink] = []
     seen: set[int] = set()
     for start in (*roots, *sorted(waits)):
         if start not in seen:
@@ -60,13 +60,13 @@ def chains(snapshot: Snapshot) -> list[Link]:
 Waits = dict[int, tuple[int, ...]]
 
 
-def _walk(root: int, waiters: Waits, by_pid: dict[int, Backend], freed: int, seen: set[int]) -> Iterator[Link]:
+def _walk(root: int, waiters: Waits, by_pid: dict[int, Backend], freed: int, seen: set[int]) -> Iterator[WaitLink]:
     """Depth first without recursion: a queue may be longer than Python's stack."""
     pending = [(root, 0)]
     seen.add(root)
     while pending:
         pid, depth = pending.pop()
-        yield Link(pid, by_pid.get(pid), depth, 0 if depth else freed)
+        yield WaitLink(pid, by_pid.get(pid), depth, 0 if depth else freed)
         # A waiter that names several blockers hangs under the one it was reached from first.
         below = [waiter for waiter in waiters.get(pid, ()) if waiter not in seen]
         seen.update(below)

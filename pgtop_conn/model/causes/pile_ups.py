@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pgtop_conn.model.causes.lock_waits import PREPARED, Link, chains
+from pgtop_conn.model.causes.lock_waits import PREPARED, WaitLink, chains
 from pgtop_conn.model.causes.severity import name, plural
 from pgtop_conn.model.leaks.wording import STATEMENT_LENGTH, cut, span
 from pgtop_conn.model.redaction.literals import shape
@@ -99,7 +99,7 @@ def pile_ups(snapshot: Snapshot) -> list[PileUp]:
     return found
 
 
-def _pile(root: Link, waiters: list[Backend], waits: Mapping[int, Backend], at: float) -> PileUp:
+def _pile(root: WaitLink, waiters: list[Backend], waits: Mapping[int, Backend], at: float) -> PileUp:
     named = {pid for waiter in waiters for pid in waiter.blocked_by}
     partners = named - waits.keys() - {root.pid}
     return PileUp(root.pid, root.backend, root.freed, tuple(waiter.pid for waiter in waiters), len(partners), at)

@@ -29,7 +29,7 @@ _AT, _USED, _STARTED = attrgetter("at"), attrgetter("used"), attrgetter("started
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TimeColumn:
     """One column of a chart: from `since` until the next one's."""
 
     since: float
@@ -87,7 +87,7 @@ def unseen(totals: Sequence[Totals]) -> list[Span]:
 
 def columns(
     totals: Sequence[Totals], width: int, since: float | None = None, until: float | None = None
-) -> list[Column]:
+) -> list[TimeColumn]:
     """`width` columns of the time from `since` to `until`, or of all there is; `totals` in the order of time.
 
     43,200 polls on 120 columns take some milliseconds: each poll is compared once.
@@ -103,7 +103,7 @@ def columns(
     starts = [bisect_left(times, bound) for bound in bounds] + [bisect_right(times, first + step * width)]
     away = [span for span in gaps(totals) if span[1] > first and span[0] < last]
     return [
-        Column(bound, *_seen(totals, starts[number], starts[number + 1], bound, bound + step, away))
+        TimeColumn(bound, *_seen(totals, starts[number], starts[number + 1], bound, bound + step, away))
         for number, bound in enumerate(bounds)
     ]
 
@@ -120,7 +120,7 @@ def _seen(
     return totals[start - 1], False
 
 
-def column_of(found: Sequence[Column], at: float, until: float) -> int | None:
+def column_of(found: Sequence[TimeColumn], at: float, until: float) -> int | None:
     """The index of the column that an instant falls into; None outside of them."""
     if not found or at < found[0].since or at > until:
         return None

@@ -10,7 +10,7 @@ from pgtop_conn.model.leaks.habits import Habits, Pool
 from pgtop_conn.model.leaks.name_groups import app_group
 from pgtop_conn.model.leaks.rules import Certainty, Leak, have_stopped
 from pgtop_conn.model.leaks.verdicts import Verdict, Verdicts
-from pgtop_conn.model.leaks.wording import Told, evidence_of, sentence_of, session_sentences
+from pgtop_conn.model.leaks.wording import LeakFacts, evidence_of, sentence_of, session_sentences
 from pgtop_conn.model.snapshot import Backend, Snapshot
 
 #: Sessions used again, at least, before a pool has a usual idle time.
@@ -71,7 +71,7 @@ def _told(
     growth_of: Callable[[str], float | None] | None,
     used: int,
     watched_s: float,
-) -> Told:
+) -> LeakFacts:
     at = snapshot.taken_at
     lost = sorted((life for one in verdicts for life in one.sessions), key=lambda life: (life.used, life.backend.pid))
     largest = max(verdicts, key=lambda one: len(one.sessions))
@@ -84,7 +84,7 @@ def _told(
     pace_s = largest.evidence.pace_s
     if have_stopped(max(one.key.backend_start or 0.0 for one in members), pace_s, at):
         pace_s = inf
-    return Told(
+    return LeakFacts(
         pool=pool,
         at=at,
         members=members,
@@ -101,6 +101,6 @@ def _told(
     )
 
 
-def _leak(told: Told, shared_name: bool) -> Leak:
+def _leak(told: LeakFacts, shared_name: bool) -> Leak:
     evidence = evidence_of(told)
     return Leak(told.pool, told.score, sentence_of(evidence, shared_name), evidence, session_sentences(told))

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pgtop_conn.model.leaks.births import Life
 from pgtop_conn.model.leaks.habits import Pool
 from pgtop_conn.model.leaks.name_groups import app_group
-from pgtop_conn.model.leaks.staircase import Kind, Staircase, kind_of
+from pgtop_conn.model.leaks.staircase import LastAct, Staircase, kind_of
 from pgtop_conn.model.snapshot import Backend, BackendKey, Snapshot
 
 #: fnmatch patterns of application names whose sessions belong to a person or a tool, however long they are idle.
@@ -105,7 +105,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class LeakWatch:
     """What was seen lately of one instance while it was watched, since `since` on the server's clock.
 
     Both sequences are of sessions that had been passed over: how long each was unused, in seconds.
@@ -174,7 +174,7 @@ def is_tool(app: str) -> bool:
     return any(fnmatchcase(app, pattern) for pattern in TOOLS)
 
 
-def judge(stairs: Staircase, watch: Watch) -> Evidence | None:
+def judge(stairs: Staircase, watch: LeakWatch) -> Evidence | None:
     """What the sessions of one instance show; None where nothing looks lost. Sessions of other pools change nothing."""
     judged = [one for rule in RULES if (one := rule(stairs, watch))[0] is not None and one[2]]
     if not judged:
@@ -187,7 +187,7 @@ def judge(stairs: Staircase, watch: Watch) -> Evidence | None:
 Judged = tuple[Certainty | None, Mistake, Sequence[Life]]
 
 
-def _one_by_one(stairs: Staircase, watch: Watch) -> Judged:
+def _one_by_one(stairs: Staircase, watch: LeakWatch) -> Judged:
     """Sessions lost one after the other."""
     steps = stairs.steps
     mistake = _mistake(steps) if steps else Mistake.NOT_RELEASED
@@ -211,13 +211,13 @@ def _one_by_one(stairs: Staircase, watch: Watch) -> Judged:
     return Certainty.SUSPECTED, mistake, steps
 
 
-def _transactions(stairs: Staircase, _watch: Watch) -> Judged:
+def _transactions(stairs: Staircase, _watch: LeakWatch) -> Judged:
     """Several transactions that were left open for long."""
     enough = len(stairs.transactions) >= LEAST_TRANSACTIONS
     return Certainty.FOUND if enough else None, Mistake.OPEN_TRANSACTION, stairs.transactions
 
 
-def _in_blocks(stairs: Staircase, watch: Watch) -> Judged:
+def _in_blocks(stairs: Staircase, watch: LeakWatch) -> Judged:
     """Blocks of one size, each left when the next one came."""
     blocks = stairs.blocks
     sessions = beyond([life for block in blocks for life in block], watch, stairs.at)
@@ -230,7 +230,7 @@ def _in_blocks(stairs: Staircase, watch: Watch) -> Judged:
     return Certainty.FOUND if found else Certainty.SUSPECTED, Mistake.CLIENT_EACH_TIME, sessions
 
 
-def _never_used(stairs: Staircase, watch: Watch) -> Judged:
+def _never_used(stairs: Staircase, watch: LeakWatch) -> Judged:
     """Sessions that are opened and never used, seen to come and never to go."""
     grown = [life for life in stairs.unused if life.began > watch.since]
     lasting_s = grown[-1].began - grown[0].began if grown else 0.0
@@ -240,22 +240,22 @@ def _never_used(stairs: Staircase, watch: Watch) -> Judged:
 
 
 #: The first that is sure is heard, otherwise the first that says anything.
-RULES: tuple[Callable[[Staircase, Watch], Judged], ...] = (_one_by_one, _transactions, _in_blocks, _never_used)
+RULES: tuple[Callable[[Staircase, LeakWatch], Judged], ...] = (_one_by_one, _transactions, _in_blocks, _never_used)
 
 
 def _mistake(steps: Sequence[Life]) -> Mistake:
     """What most of the sessions did last."""
     kinds = [kind_of(life.backend) for life in steps]
     told = {
-        Kind.TRANSACTION: Mistake.OPEN_TRANSACTION,
-        Kind.RESULT: Mistake.UNREAD_RESULT,
-        Kind.GIVEN_BACK: Mistake.NOT_CLOSED,
-        Kind.STATEMENT: Mistake.NOT_RELEASED,
+        LastAct.TRANSACTION: Mistake.OPEN_TRANSACTION,
+        LastAct.RESULT: Mistake.UNREAD_RESULT,
+        LastAct.GIVEN_BACK: Mistake.NOT_CLOSED,
+        LastAct.STATEMENT: Mistake.NOT_RELEASED,
     }
     return told[max(told, key=lambda kind: (kinds.count(kind), str(kind)))]
 
 
-def beyond(sessions: Sequence[Life], watch: Watch, at: float) -> Sequence[Life]:
+def beyond(sessions: Sequence[Life], watch: LeakWatch, at: float) -> Sequence[Life]:
     """Those that are unused for longer than passed-over sessions of this instance were before they were used again.
 
     Processes with a session each, and several pools behind one name, come back to their sessions after some time.

@@ -56,7 +56,7 @@ BLOCK_S = 3.0
 Statement = int | str
 
 
-class Kind(StrEnum):
+class LastAct(StrEnum):
     """What a session did last, as far as that tells how it was lost."""
 
     #: A statement of the application's own code.
@@ -120,9 +120,9 @@ def staircase(members: Sequence[Backend], at: float) -> Staircase | None:
     if not found:
         return None
     idle = [life for life in found if rests(life.backend, at) and not listens(life.backend.query)]
-    used = Counter(life.instant for life in found if kind_of(life.backend) is not Kind.UNUSED)
+    used = Counter(life.instant for life in found if kind_of(life.backend) is not LastAct.UNUSED)
     # A pool that hands out a session may open a spare one at once: only sessions that were used are counted.
-    spent = [life for life in idle if kind_of(life.backend) is not Kind.UNUSED and used[life.instant] == 1]
+    spent = [life for life in idle if kind_of(life.backend) is not LastAct.UNUSED and used[life.instant] == 1]
     passed_over = [life for life in spent if life.passed >= LEAST_PASSED and _left_alone(life)]
     passed_over = _used_briefly(passed_over)
     steps = _in_order(passed_over)
@@ -136,7 +136,9 @@ def staircase(members: Sequence[Backend], at: float) -> Staircase | None:
         candidates=passed_over,
         could_be=sum(life.retaken + life.passed >= LEAST_PASSED for life in spent),
         unused=[
-            life for life in idle if life.together == 1 and kind_of(life.backend) is Kind.UNUSED and _left_alone(life)
+            life
+            for life in idle
+            if life.together == 1 and kind_of(life.backend) is LastAct.UNUSED and _left_alone(life)
         ],
         transactions=[
             life for life in idle if life.backend.state in TRANSACTION_STATES and at - life.used >= FORGOTTEN_XACT_S
@@ -153,17 +155,17 @@ def rests(backend: Backend, at: float) -> bool:
     return waits_for_client(backend, at)
 
 
-def kind_of(backend: Backend) -> Kind:
+def kind_of(backend: Backend) -> LastAct:
     """What the session did last."""
     if backend.state == ACTIVE:
-        return Kind.RESULT
+        return LastAct.RESULT
     if backend.state in TRANSACTION_STATES:
-        return Kind.TRANSACTION
+        return LastAct.TRANSACTION
     if backend.never_queried:
-        return Kind.UNUSED
+        return LastAct.UNUSED
     if gives_back(backend.query):
-        return Kind.GIVEN_BACK
-    return Kind.UNUSED if is_upkeep(backend.query) else Kind.STATEMENT
+        return LastAct.GIVEN_BACK
+    return LastAct.UNUSED if is_upkeep(backend.query) else LastAct.STATEMENT
 
 
 def statement_of(backend: Backend) -> Statement:
@@ -285,6 +287,6 @@ def _blocks(found: Sequence[Life], idle: Sequence[Life], at: float) -> list[list
     sizes = {len(block) for block in blocks}
     if len(blocks) < LEAST_BLOCKS or len(sizes) > 1 or min(sizes) < LEAST_BLOCK:
         return []
-    if any(all(kind_of(life.backend) is Kind.UNUSED for life in block) for block in blocks):
+    if any(all(kind_of(life.backend) is LastAct.UNUSED for life in block) for block in blocks):
         return []
     return blocks

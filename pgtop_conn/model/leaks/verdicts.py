@@ -17,8 +17,8 @@ from pgtop_conn.model.leaks.rules import (
     Certainty,
     Evidence,
     Instance,
+    LeakWatch,
     Mistake,
-    Watch,
     beyond,
     instances,
     judge,
@@ -65,7 +65,7 @@ class _Record:
     returned: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     ended: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
-    def watch(self, members: Sequence[Backend], at: float, sisters: int) -> Watch:
+    def watch(self, members: Sequence[Backend], at: float, sisters: int) -> LeakWatch:
         """What was seen lately."""
         for seen in (self.returned, self.ended):
             while seen and seen[0][0] < at - REMEMBERED_S:
@@ -73,7 +73,7 @@ class _Record:
         # Where one ends for each that begins the pool replaces them; a rest that is cleared away is not replaced.
         since = self.ended[0][0] - REPLACED_S if self.ended else at
         born = sum((backend.key.backend_start or 0.0) > since for backend in members)
-        return Watch(
+        return LeakWatch(
             self.watched_since,
             born,
             sisters,
@@ -152,7 +152,7 @@ class Verdicts:
         instance: Instance,
         members: Sequence[Backend],
         stairs: Staircase | None,
-        watch: Watch,
+        watch: LeakWatch,
         record: _Record,
         at: float,
     ) -> Verdict | None:
@@ -178,7 +178,7 @@ class Verdicts:
             return None
         return Verdict(instance, evidence, None, tuple(evidence.sessions))
 
-    def _still_lost(self, record: _Record, members: Sequence[Backend], watch: Watch, at: float) -> tuple[Life, ...]:
+    def _still_lost(self, record: _Record, members: Sequence[Backend], watch: LeakWatch, at: float) -> tuple[Life, ...]:
         """The leaked sessions that are there and unused, those first that were used first."""
         present = lives([(one, one.key.backend_start or 0.0, last_use(one, at)) for one in members])
         lost = beyond([life for life in present if life.backend.key in record.leaked], watch, at)

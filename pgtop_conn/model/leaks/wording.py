@@ -67,7 +67,7 @@ def brief(statement: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
+class LeakFacts:
     """What a leak is told from: one pool, all its sessions, those that are lost, and what was seen of them."""
 
     pool: Pool
@@ -90,7 +90,7 @@ class Told:
     habit_s: float | None
 
 
-def evidence_of(told: Told) -> dict[str, object]:
+def evidence_of(told: LeakFacts) -> dict[str, object]:
     """Plain JSON data; times are seconds."""
     at, sessions = told.at, [life.backend for life in told.sessions]
     idle = sorted((at - life.used for life in told.sessions), reverse=True)
@@ -201,13 +201,13 @@ def _spares(evidence: Mapping[str, object]) -> str:
     return f"; {rest} other{'s' if rest > 1 else ''} in use" if rest > max(2, sessions // 4) else ""
 
 
-def session_sentences(told: Told) -> dict[BackendKey, str]:
+def session_sentences(told: LeakFacts) -> dict[BackendKey, str]:
     """What speaks against each session, with its numbers."""
     statements = Counter(statement_of(life.backend) for life in told.sessions)
     return {life.backend.key: _session(life, told, statements) for life in told.sessions}
 
 
-def _session(life: Life, told: Told, statements: Counter[Statement]) -> str:
+def _session(life: Life, told: LeakFacts, statements: Counter[Statement]) -> str:
     backend, idle_s = life.backend, told.at - life.used
     others = statements[statement_of(backend)] - 1
     if backend.never_queried:

@@ -36,7 +36,7 @@ RESTRICTIONS = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class IniSection:
     """One database's line: `connections` is all that its roles may open together, `reserve` not included."""
 
     database: str
@@ -104,7 +104,9 @@ def bouncer(case: Case) -> tuple[Remedy, ...]:
     return (_written(case, uses, sections, room, leaking),)
 
 
-def _written(case: Case, uses: tuple[PoolUse, ...], sections: list[Section], room: int, leaking: list[str]) -> Remedy:
+def _written(
+    case: Case, uses: tuple[PoolUse, ...], sections: list[IniSection], room: int, leaking: list[str]
+) -> Remedy:
     """The section with the arithmetic that its size comes from."""
     reserve = _reserve(sections, room)
     text = "\n".join(
@@ -125,7 +127,7 @@ def _written(case: Case, uses: tuple[PoolUse, ...], sections: list[Section], roo
     return Remedy(RemedyKind.PGBOUNCER, text, Effect.NEW_SESSIONS, why)
 
 
-def sections_of(uses: Iterable[PoolUse], room: int) -> list[Section] | None:
+def sections_of(uses: Iterable[PoolUse], room: int) -> list[IniSection] | None:
     """The share of each database; None where there are more databases than room."""
     peaks: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for use in uses:
@@ -139,18 +141,18 @@ def sections_of(uses: Iterable[PoolUse], room: int) -> list[Section] | None:
     if given is None:
         return None
     return [
-        Section(database, tuple(peaks[database].items()), demand, share, min(share, max(roles.values())))
+        IniSection(database, tuple(peaks[database].items()), demand, share, min(share, max(roles.values())))
         for (database, roles), demand, share in zip(wanted.items(), demands, given, strict=True)
     ]
 
 
-def _reserve(sections: list[Section], room: int) -> int:
+def _reserve(sections: list[IniSection], room: int) -> int:
     """Connections a database may open on top after a client has waited; from what the pools leave."""
     left = room - sum(section.connections for section in sections)
     return min(MOST_RESERVE, left // len(sections))
 
 
-def _header(case: Case, uses: tuple[PoolUse, ...], sections: list[Section], reserve: int) -> list[str]:
+def _header(case: Case, uses: tuple[PoolUse, ...], sections: list[IniSection], reserve: int) -> list[str]:
     capacity, room = case.budget.capacity, pool_room(case)
     watched = max(use.habit.watched_s for use in uses)
     lines = [f"; computed from {len(uses)} pools, watched for {int(watched)} s"]
@@ -172,7 +174,7 @@ def _header(case: Case, uses: tuple[PoolUse, ...], sections: list[Section], rese
     return lines
 
 
-def _databases(case: Case, sections: list[Section], reserve: int) -> list[str]:
+def _databases(case: Case, sections: list[IniSection], reserve: int) -> list[str]:
     server = case.snapshot.server
     lines = ["[databases]"]
     for number, section in enumerate(sections, 1):
@@ -189,7 +191,7 @@ def _databases(case: Case, sections: list[Section], reserve: int) -> list[str]:
     return lines
 
 
-def _main(case: Case, uses: tuple[PoolUse, ...], sections: list[Section], reserve: int) -> list[str]:
+def _main(case: Case, uses: tuple[PoolUse, ...], sections: list[IniSection], reserve: int) -> list[str]:
     peak = max(case.budget.used, sum(use.peak for use in uses))
     most = max(LEAST_CLIENTS, ceil(peak * 1.5 / 10) * 10)
     return [

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from pgtop_conn.model.labels.providers import INTERNAL_ROLES, REPLICATION_ROLES
-from pgtop_conn.model.locks import Held
+from pgtop_conn.model.locks import HeldLocks
 from pgtop_conn.model.signalling.busy_queries import busy_with, is_readable
 from pgtop_conn.model.signalling.session_state import Hold, holds
 from pgtop_conn.model.snapshot import (
@@ -83,11 +83,11 @@ class Context:
     replication: bool
     usable: bool
     #: What it was seen to hold, apart from what its last statement says.
-    held: Held
+    held: HeldLocks
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """The care one signal takes, and every reason for it, strictest first."""
 
     care: Care
@@ -265,7 +265,7 @@ def _keeping(backend: Backend, context: Context) -> str | None:
     return ", ".join(hold for hold in Hold if hold in found and hold is not Hold.BACKUP) or None
 
 
-def _held(backend: Backend, held: Held) -> frozenset[Hold]:
+def _held(backend: Backend, held: HeldLocks) -> frozenset[Hold]:
     """What the last statement says, corrected by the locks and slots that were seen."""
     if backend.hidden or not backend.is_client:
         return frozenset()
@@ -338,7 +338,7 @@ GUARDS: tuple[Guard, ...] = (
 VERDICTS_KEPT = 512
 
 
-def judge(backend: Backend, snapshot: Snapshot, policy: Policy, *, bulk: bool = False) -> Verdict:
+def judge(backend: Backend, snapshot: Snapshot, policy: Policy, *, bulk: bool = False) -> Judgement:
     """What signalling this session takes, alone or among others. Pure; every reason is cleaned text."""
     role, held = snapshot.roles.get(backend.role_oid), snapshot.held_by(backend)
     return _judged(backend, snapshot.server, role, held, policy, bulk)
@@ -352,7 +352,9 @@ def left_for_caution(backend: Backend, snapshot: Snapshot, policy: Policy, *, bu
 # Everything a guard looks at is an argument, so what is kept is never out of date: a row that changed is another
 # object, as are new facts of the server, and a role or a policy is compared by all that it says.
 @lru_cache(maxsize=VERDICTS_KEPT)
-def _judged(backend: Backend, server: Server, role: Role | None, held: Held, policy: Policy, bulk: bool) -> Verdict:
+def _judged(
+    backend: Backend, server: Server, role: Role | None, held: HeldLocks, policy: Policy, bulk: bool
+) -> Judgement:
     context = Context(
         server=server,
         policy=policy,
@@ -369,9 +371,9 @@ def _judged(backend: Backend, server: Server, role: Role | None, held: Held, pol
             grade = guard.bulk if bulk else guard.single
             found.append((grade(policy), reason, guard.name))
     if not found:
-        return Verdict(Care.ALLOW)
+        return Judgement(Care.ALLOW)
     found.sort(key=lambda item: -item[0])
-    return Verdict(found[0][0], tuple(reason for _, reason, _ in found), frozenset(name for _, _, name in found))
+    return Judgement(found[0][0], tuple(reason for _, reason, _ in found), frozenset(name for _, _, name in found))
 
 
 def useless_cancel(backend: Backend) -> str | None:
@@ -387,7 +389,7 @@ def useless_cancel(backend: Backend) -> str | None:
     return None
 
 
-def refused(action: Action, backend: Backend, verdict: Verdict) -> tuple[str, ...]:
+def refused(action: Action, backend: Backend, verdict: Judgement) -> tuple[str, ...]:
     """Every reason why `action` must not be sent; empty when it may."""
     reasons = verdict.reasons if verdict.care is Care.REFUSE else ()
     useless = useless_cancel(backend) if action is Action.CANCEL else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pgtop_conn.model.signalling.guards import Care, Policy, Verdict, judge, left_for_caution, refused
+from pgtop_conn.model.signalling.guards import Care, Judgement, Policy, judge, left_for_caution, refused
 from pgtop_conn.model.signalling.server_identity import Place, place_of
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Backend, BackendKey, Server, Snapshot
@@ -178,7 +178,7 @@ def _judged(
     return Planned(allowed, backend, verdict.reasons, verdict.names, verdict.care)
 
 
-def _allowed(target: Target, verdict: Verdict, server: Server) -> Target:
+def _allowed(target: Target, verdict: Judgement, server: Server) -> Target:
     """The target with what its confirmation covers, which the server asks for again."""
     return replace(
         target,

@@ -1,4 +1,4 @@
-"""Unanswered: a session of ours that was given up while the server owed it an answer, and may still hold its slot.
+"""Abandoned: a session of ours that was given up while the server owed it an answer, and may still hold its slot.
 
 A stopped or stuck backend does not see that we have left. Our half of its socket is closed (the kernel has told the
 other end, or will as soon as the network lets it), and the other half kept open, unread: the end of the stream, or
@@ -23,7 +23,7 @@ _KEEPALIVE = {
 }
 
 
-class Unanswered:
+class Abandoned:
     """`pid` as it was announced by `host`; `key` where its identity is known and is ours alone (no pooler)."""
 
     def __init__(

@@ -24,7 +24,7 @@ from pgtop_conn.postgres.connection.link import Link
 from pgtop_conn.postgres.connection.login import login
 from pgtop_conn.postgres.connection.login_errors import NoServer, explained, is_trouble
 from pgtop_conn.postgres.connection.pooler_refusals import pooler_text
-from pgtop_conn.postgres.connection.privileges import Asker
+from pgtop_conn.postgres.connection.privileges import Statements
 from pgtop_conn.postgres.connection.socket import Address, addresses
 from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.conninfo.passfile import DEFAULT_SOCKET_FOLDERS
@@ -224,7 +224,7 @@ async def _first(link: Link, name: str) -> Any:
     except asyncpg.InsufficientPrivilegeError as error:
         code = error.sqlstate
     try:
-        return (await Asker(link).ask(name))[0]
+        return (await Statements(link).ask(name))[0]
     except PollFailed as error:
         raise ConnectError(f"in at {link.host}, but {error}", code, failure=Failure.LOGIN) from None
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 import asyncpg
 
 from pgtop_conn.postgres.connection.own_settings import Connection
-from pgtop_conn.postgres.connection.wire.auth_filter import Gate
+from pgtop_conn.postgres.connection.wire.auth_filter import AuthFilter
 
 #: The version of asyncpg that the tests run with.
 TESTED = "0.32"
@@ -50,9 +50,13 @@ class HandedOver:
     """
 
     def __init__(
-        self, handle: socket.socket, make_gate: Callable[[Any], Gate], context: ssl.SSLContext | None, name: str | None
+        self,
+        handle: socket.socket,
+        make_gate: Callable[[Any], AuthFilter],
+        context: ssl.SSLContext | None,
+        name: str | None,
     ) -> None:
-        self.gate: Gate | None = None
+        self.gate: AuthFilter | None = None
         self._loop = asyncio.get_running_loop()
         self._handle = handle
         self._make_gate = make_gate

@@ -24,7 +24,7 @@ from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.postgres.connection.handover import transport_of
 from pgtop_conn.postgres.connection.own_settings import Connection, Runner, begin, insist, settle
 from pgtop_conn.postgres.connection.tls import described
-from pgtop_conn.postgres.connection.wire.message_limits import Watched
+from pgtop_conn.postgres.connection.wire.message_limits import MessageLimits
 from pgtop_conn.postgres.conninfo.conninfo import Host
 
 #: Above statement_timeout, so that a living server answers first.
@@ -105,7 +105,7 @@ class Link:
         #: The pid told at the login; a pooler makes one up.
         self.announced_pid: int = connection.get_server_pid()
         #: What watches how much the server sends.
-        self.watched: Watched | None = None
+        self.watched: MessageLimits | None = None
         #: The error with which the server ended the session.
         self.last_word: asyncpg.PostgresError | None = None
         self._connection = connection

@@ -18,7 +18,7 @@ from pgtop_conn.postgres.connection.handover import HandedOver, connected, tls_a
 from pgtop_conn.postgres.connection.link import Link
 from pgtop_conn.postgres.connection.login_errors import explained, is_trouble
 from pgtop_conn.postgres.connection.socket import Address, NoTls, ask_for_tls, check_peer, dial
-from pgtop_conn.postgres.connection.wire.auth_filter import Gate
+from pgtop_conn.postgres.connection.wire.auth_filter import AuthFilter
 from pgtop_conn.postgres.conninfo.conninfo import ConnInfo, Host
 from pgtop_conn.postgres.conninfo.tls_options import attempts
 
@@ -164,7 +164,7 @@ async def _agreed(trying: _Login, handle: socket.socket) -> bool:
 def _handed_over(trying: _Login, handle: socket.socket, with_tls: bool) -> HandedOver:
     demanded = trying.info.tls
     by_door = bool(trying.kind.door)
-    gate = partial(Gate, allowed=trying.info.allowed, direct_tls=with_tls and demanded.direct, by_door=by_door)
+    gate = partial(AuthFilter, allowed=trying.info.allowed, direct_tls=with_tls and demanded.direct, by_door=by_door)
     if not with_tls:
         return HandedOver(handle, gate, None, None)
     try:

@@ -71,7 +71,7 @@ def _bare(thing: str) -> str:
     return thing.removeprefix("pg_catalog.").partition("(")[0]
 
 
-class Asker:
+class Statements:
     """Asks a link for statements by name, without what our role may not use; that is looked for once it is missed."""
 
     def __init__(self, link: Link) -> None:

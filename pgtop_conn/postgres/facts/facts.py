@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pgtop_conn.model.errors import PollFailed
-from pgtop_conn.model.facts import Facts, Memory, Override, Refused, ServerSetting
+from pgtop_conn.model.facts import Facts, Memory, Override, RefusedLogins, ServerSetting
 from pgtop_conn.model.text import clean, decode
 from pgtop_conn.postgres.connection.link import Link
 from pgtop_conn.postgres.connection.setting_names import SETTINGS
@@ -150,7 +150,7 @@ async def _logs(facts: Facts, ask: Ask, asker: _Asker, postmaster: int | None, n
         raise NoLog(f"{over_sql}; {error}") from None
 
 
-def _told(facts: Facts, logs: Logs, refused: tuple[Refused, ...], since: float | None) -> Facts:
+def _told(facts: Facts, logs: Logs, refused: tuple[RefusedLogins, ...], since: float | None) -> Facts:
     styles = " and ".join(sorted({piece.style.value for piece in logs.pieces})) or "empty"
     source = f"the server log ({styles}), {logs.source}"
     if not logs.whole:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pgtop_conn.model.facts import OTHER_REFUSAL, REFUSALS, Refused
+from pgtop_conn.model.facts import OTHER_REFUSAL, REFUSALS, RefusedLogins
 from pgtop_conn.model.lazy_regex import later
 
 DAY_S = 86400.0
@@ -281,7 +281,7 @@ def first_time(piece: Piece, clock: Clock, prefix: Prefix) -> float | None:
     return None
 
 
-def by_hour(found: Iterable[tuple[str, str]], clock: Clock, at: float) -> tuple[Refused, ...]:
+def by_hour(found: Iterable[tuple[str, str]], clock: Clock, at: float) -> tuple[RefusedLogins, ...]:
     """Counted by hour and kind, those of the 24 hours before `at` (epoch, server time)."""
     # By the minute first: in a storm there are many thousands of each.
     minutes = Counter((_minute(text), kind) for text, kind in found)
@@ -290,7 +290,7 @@ def by_hour(found: Iterable[tuple[str, str]], clock: Clock, at: float) -> tuple[
         epoch = clock.epoch(text)
         if epoch is not None and at - DAY_S - 60 < epoch <= at + 60:
             counts[epoch // HOUR_S * HOUR_S, kind] += count
-    return tuple(Refused(hour, kind, count) for (hour, kind), count in sorted(counts.items()))
+    return tuple(RefusedLogins(hour, kind, count) for (hour, kind), count in sorted(counts.items()))
 
 
 def _minute(text: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgtop_conn.model.errors import PollFailed
-from pgtop_conn.model.facts import Refused, ServerSetting
+from pgtop_conn.model.facts import RefusedLogins, ServerSetting
 from pgtop_conn.model.text import clean
 from pgtop_conn.postgres.connection.link import Rows
 from pgtop_conn.postgres.facts.log_refusals import DAY_S, Clock, Piece, Prefix, Style, by_hour, first_time, refusals
@@ -216,12 +216,12 @@ def _log_folder(data_directory: Path, settings: Settings) -> Path:
 
 async def count_refusals(
     logs: Logs, settings: Settings, clock: Clock, at: float
-) -> tuple[tuple[Refused, ...], float | None]:
+) -> tuple[tuple[RefusedLogins, ...], float | None]:
     """Refused logins of the last 24 hours by hour and kind, and since when (epoch) these counts are whole."""
     return await asyncio.to_thread(_count, logs, Prefix(_value(settings, "log_line_prefix")), clock, at)
 
 
-def _count(logs: Logs, prefix: Prefix, clock: Clock, at: float) -> tuple[tuple[Refused, ...], float | None]:
+def _count(logs: Logs, prefix: Prefix, clock: Clock, at: float) -> tuple[tuple[RefusedLogins, ...], float | None]:
     found = (one for piece in logs.pieces for one in refusals(piece, prefix))
     counted = by_hour(found, clock, at)
     begins = first_time(logs.pieces[-1], clock, prefix) if logs.pieces else None

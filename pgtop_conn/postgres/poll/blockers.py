@@ -1,4 +1,4 @@
-"""Blocking: who waits for whom, and when to ask the server again, since the question takes every lock partition."""
+"""BlockerReader: who waits for whom, and when to ask again, since the question takes every lock partition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AGAIN_AFTER_S = 10.0
 _Doing = tuple[object, ...]
 
 
-class Blocking:
+class BlockerReader:
     """The last answer, and what the sessions it concerns were doing then."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Whose server it is: reads what a managed service leaves to be recognised by. The services are in model.providers."""
+"""Whose server it is: reads what a managed service leaves to be recognised by. The services are in model/labels/providers.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pgtop_conn.postgres.statements import statement
 RETRY_S = 30.0
 
 
-class Recognising:
+class ProviderReader:
     """What one connection found; asked once, since a server does not change hands."""
 
     def __init__(self, link: Link) -> None:

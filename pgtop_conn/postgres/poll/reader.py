@@ -25,12 +25,12 @@ from pgtop_conn.model.snapshot import (
 )
 from pgtop_conn.model.text import clean, clean_query
 from pgtop_conn.postgres.connection.link import Link, Rows
-from pgtop_conn.postgres.connection.privileges import Asker
+from pgtop_conn.postgres.connection.privileges import Statements
 from pgtop_conn.postgres.poll.authenticating import Authenticating
-from pgtop_conn.postgres.poll.blockers import Blocking
+from pgtop_conn.postgres.poll.blockers import BlockerReader
 from pgtop_conn.postgres.poll.catalog_names import Names
-from pgtop_conn.postgres.poll.provider import Recognising
-from pgtop_conn.postgres.poll.row_cache import Kept, Reading
+from pgtop_conn.postgres.poll.provider import ProviderReader
+from pgtop_conn.postgres.poll.row_cache import Reading, RowCache
 from pgtop_conn.postgres.poll.rows import ActivityRow, backend_of, server_of, text_of
 from pgtop_conn.postgres.statements import EXACT_COUNT_SINCE
 
@@ -61,7 +61,7 @@ class Reader:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self.asker = Asker(link)
+        self.asker = Statements(link)
         self._server: Server | None = None
         #: The server as the last poll saw it; None before the first.
         self.place: Place | None = None
@@ -74,16 +74,16 @@ class Reader:
         #: Texts of queries that began since are in the next reading; at first all of them.
         self.texts_since = 0.0
         #: What the last poll came to.
-        self.kept = Kept()
+        self.kept = RowCache()
         self._clients: frozenset[int] | None = None
         self._clients_due = 0.0
         self._counters: Counters | None = None
         self._locks: Locks | None = None
         #: By the name of a statement that only adds to the picture: not to be asked before.
         self._due: dict[str, float] = {}
-        self._blocking = Blocking()
+        self._blocking = BlockerReader()
         self._authenticating = Authenticating(link)
-        self._recognising = Recognising(link)
+        self._recognising = ProviderReader(link)
 
     @property
     def own_key(self) -> BackendKey | None:

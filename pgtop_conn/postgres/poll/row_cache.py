@@ -1,4 +1,4 @@
-"""Kept: the rows and sessions of the last poll, so that one which did not change costs a comparison and no more."""
+"""RowCache: the rows and sessions of the last poll, so that one which did not change costs a comparison and no more."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Reading:
         self.changed = [ActivityRow._make(row) for row in self.rows]
 
 
-class Kept:
+class RowCache:
     """What the last poll came to. It takes a poll as a whole, in one step, or not at all."""
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _key_of: Callable[[Backend], BackendKey] = attrgetter("key")
 
 
-class Table:
+class ItemTable:
     """Things that occur again, by number; `new` are those that the item at hand has added.
 
     Those that were not used for long are forgotten, and get another number when they come again.
@@ -77,7 +77,7 @@ class Encoder:
     def __init__(self, text_of: Callable[[str], str] = lambda query: query) -> None:
         self._text_of = text_of
         self._backends: tuple[Backend, ...] = ()
-        self._tables = {name: Table() for name in ("lasting", "status", "query_id", "statement", "sentence")}
+        self._tables = {name: ItemTable() for name in ("lasting", "status", "query_id", "statement", "sentence")}
         self._server: Server | None = None
         self._slow: dict[str, object] = {}
         self._locks: Locks | None = None

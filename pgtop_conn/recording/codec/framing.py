@@ -36,7 +36,7 @@ _WASTE_MOST = 256 * 2**20
 _CHUNK_LEAST, _CHUNK_MOST = 2**10, 2**16
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """What a frame holds."""
 
     BLOCK = 1
@@ -45,14 +45,14 @@ class Kind(IntEnum):
     MARK = 4
 
 
-_KINDS = frozenset(Kind)
+_KINDS = frozenset(FrameKind)
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class FileFrame:
     """A whole frame; `offset` is where it begins."""
 
-    kind: Kind
+    kind: FrameKind
     offset: int
     payload: bytes
     crc: int
@@ -84,7 +84,7 @@ def check_title(begin: bytes, name: str) -> int:
     return len(line) + 1
 
 
-def frame(kind: Kind, payload: bytes, before: int = 0) -> tuple[bytes, int]:
+def frame(kind: FrameKind, payload: bytes, before: int = 0) -> tuple[bytes, int]:
     """The frame, and its checksum; `before` is the checksum that a moment's goes on from."""
     crc = _checksum(kind, payload, before)
     return HEAD.pack(MAGIC, kind, len(payload), crc) + payload, crc
@@ -94,18 +94,18 @@ def _checksum(kind: int, payload: bytes, before: int) -> int:
     return zlib.crc32(payload, zlib.crc32(bytes((kind,)), before))
 
 
-def frames(file: BinaryIO, begin: int, size: int) -> Iterator[Frame | Gap]:
+def frames(file: BinaryIO, begin: int, size: int) -> Iterator[FileFrame | Gap]:
     """Whole frames of the file from `begin` to `size`, and what is between them."""
     at, chained, wasted, gap_at = begin, 0, 0, -1
     most = _WASTE_MOST + 2 * size
     file.seek(at)
     while at < size:
         found = _frame(file, at, size, chained) if wasted < most else 0
-        if isinstance(found, Frame):
+        if isinstance(found, FileFrame):
             if gap_at >= 0:
                 yield Gap(gap_at, at - gap_at)
                 gap_at = -1
-            if found.kind in (Kind.BLOCK, Kind.MOMENT):
+            if found.kind in (FrameKind.BLOCK, FrameKind.MOMENT):
                 chained = found.crc
             yield found
             at += HEAD.size + len(found.payload)
@@ -120,7 +120,7 @@ def frames(file: BinaryIO, begin: int, size: int) -> Iterator[Frame | Gap]:
         yield Gap(gap_at, size - gap_at)
 
 
-def _frame(file: BinaryIO, at: int, size: int, chained: int) -> Frame | int:
+def _frame(file: BinaryIO, at: int, size: int, chained: int) -> FileFrame | int:
     """The frame that begins here, or how many bytes were read to find that there is none."""
     head = file.read(HEAD.size)
     if len(head) < HEAD.size:
@@ -133,11 +133,11 @@ def _frame(file: BinaryIO, at: int, size: int, chained: int) -> Frame | int:
     if magic != MAGIC or kind not in _KINDS or length > min(FRAME_MOST, size - at - HEAD.size):
         return HEAD.size
     payload = file.read(length)
-    if _checksum(kind, payload, chained if kind == Kind.MOMENT else 0) != crc:
+    if _checksum(kind, payload, chained if kind == FrameKind.MOMENT else 0) != crc:
         return HEAD.size + length
-    if kind == Kind.MOMENT and length < TIME.size:
+    if kind == FrameKind.MOMENT and length < TIME.size:
         return HEAD.size + length
-    return Frame(Kind(kind), at, payload, crc)
+    return FileFrame(FrameKind(kind), at, payload, crc)
 
 
 def _next_magic(file: BinaryIO, at: int, size: int) -> tuple[int, int]:

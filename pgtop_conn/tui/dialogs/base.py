@@ -21,7 +21,7 @@ from pgtop_conn.view.table.columns import Cell
 Result = TypeVar("Result")
 
 
-class Answer(Input):
+class AnswerInput(Input):
     """A line for a number or a name; while `digits_only`, every other key is left to the dialog's bindings."""
 
     digits_only = False

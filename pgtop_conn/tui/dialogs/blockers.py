@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from pgtop_conn.model.causes.lock_waits import Link, chains
+from pgtop_conn.model.causes.lock_waits import WaitLink, chains
 from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
 from pgtop_conn.tui.dialogs.base import Dialog
 from pgtop_conn.tui.keys.dialogs import BLOCKERS
@@ -24,7 +24,7 @@ class Blockers(Dialog[BackendKey | None]):
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__(RowList(id="dialog-body", cursor=True))
         self._snapshot = snapshot
-        self._links: list[Link] = chains(snapshot)
+        self._links: list[WaitLink] = chains(snapshot)
 
     def renew(self, snapshot: Snapshot) -> None:
         chosen = self.chosen

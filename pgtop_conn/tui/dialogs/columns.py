@@ -10,7 +10,7 @@ from pgtop_conn.tui.dialogs.base import Dialog
 from pgtop_conn.tui.keys.dialogs import COLUMNS
 from pgtop_conn.tui.widgets.line_view import LineView, RowList
 from pgtop_conn.tui.widgets.pieces import Row
-from pgtop_conn.view.table.column_choices import Choice, choices
+from pgtop_conn.view.table.column_choices import ColumnChoice, choices
 from pgtop_conn.view.table.columns import Cell
 
 
@@ -35,7 +35,7 @@ class ColumnChooser(Dialog[frozenset[str] | None]):
         keys = (("Space", " switch  "), ("a", " all on  "), ("Enter", " apply  "), ("Esc", " leave"))
         self.set_hint(*(cell for key, text in keys for cell in (Cell(key, "key"), Cell(text))))
 
-    def _row(self, choice: Choice) -> Row:
+    def _row(self, choice: ColumnChoice) -> Row:
         if not choice.name:
             return [Cell(choice.title, "title"), Cell(choice.about, "dim")]
         if choice.fixed:

@@ -17,8 +17,8 @@ from pgtop_conn.model.snapshot import HOST_DOOR, BackendKey, Snapshot
 from pgtop_conn.model.source import WHATEVER, Action, Target
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.monitor.signal_queue import Decision
-from pgtop_conn.tui.dialogs.base import Answer
-from pgtop_conn.tui.dialogs.decision import Deciding
+from pgtop_conn.tui.dialogs.base import AnswerInput
+from pgtop_conn.tui.dialogs.decision import DecidingDialog
 from pgtop_conn.tui.keys.confirm import BINDINGS
 from pgtop_conn.tui.keys.names import display
 from pgtop_conn.tui.widgets.line_view import CellBlock, RowList
@@ -34,7 +34,7 @@ SETS = ("group ", "filter ")
 OPTIONS = frozenset({"keep", "escalate", "reason", "busy"})
 
 
-class Confirm(Deciding[Decision | None]):
+class Confirm(DecidingDialog[Decision | None]):
     """Dismissed with the plan as it stands when it is confirmed, or with None. Focus starts on No."""
 
     FRAME_LINES = 11
@@ -66,7 +66,7 @@ class Confirm(Deciding[Decision | None]):
             yield Input(id="reason", compact=True, select_on_focus=False, max_length=200)
         yield self._prompt
         with Horizontal(id="confirm-answer"):
-            yield Answer(id="answer", compact=True, select_on_focus=False)
+            yield AnswerInput(id="answer", compact=True, select_on_focus=False)
             yield Button("No", id="no", compact=True)
             yield Button("Yes", id="yes", compact=True)
 
@@ -221,7 +221,7 @@ class Confirm(Deciding[Decision | None]):
     def _ask(self) -> None:
         """Show what the answer is given with, empty, the focus where nothing happens by accident."""
         plan = self.plan
-        answer = self.query_one("#answer", Answer)
+        answer = self.query_one("#answer", AnswerInput)
         no, yes = self.query_one("#no", Button), self.query_one("#yes", Button)
         typed = bool(plan.planned) and plan.ask is not Ask.YES
         answer.display = typed
@@ -294,7 +294,7 @@ class Confirm(Deciding[Decision | None]):
 
     def _leave_reason(self) -> None:
         self._show_reason(bool(self._reason))
-        answer = self.query_one("#answer", Answer)
+        answer = self.query_one("#answer", AnswerInput)
         self.set_focus(answer if answer.display else self.query_one("#no", Button))
 
     def _show_reason(self, shown: bool) -> None:

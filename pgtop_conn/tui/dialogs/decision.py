@@ -1,7 +1,7 @@
-"""Deciding: a dialog whose answer sends a signal, or leads to one. It takes no answer typed before it was shown.
+"""DecidingDialog: a dialog whose answer sends a signal, or leads to one. It takes no answer typed before it was shown.
 
-Add such a dialog: inherit from Deciding instead of Dialog. Nothing else is needed: the application hands it no key
-before its time, and it is not dismissed with an answer before its time.
+Add such a dialog: inherit from DecidingDialog instead of Dialog. Nothing else is needed: the application hands it no
+key before its time, and it is not dismissed with an answer before its time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pgtop_conn.tui.widgets.line_view import CellBlock, RowList
 from pgtop_conn.view.table.columns import Cell
 
 if TYPE_CHECKING:
-    from pgtop_conn.tui.rendering.diff_app import OnlyChangedApp
+    from pgtop_conn.tui.rendering.diff_app import DiffApp
 
 #: Seconds without input, after the terminal has got the frame, from which on an answer counts.
 QUIET_S = 0.4
@@ -61,7 +61,7 @@ class Quiet:
         return self.over
 
 
-class Deciding(Dialog[Result]):
+class DecidingDialog(Dialog[Result]):
     """A dialog that ignores whatever was typed before it was shown, and says so."""
 
     def __init__(self, body: RowList) -> None:
@@ -83,7 +83,7 @@ class Deciding(Dialog[Result]):
     def ask_again(self) -> None:
         """The question is another one: an answer counts once that was shown."""
         self.quiet = quiet = Quiet()
-        app = cast("OnlyChangedApp[Any]", self.app)
+        app = cast("DiffApp[Any]", self.app)
         self.call_after_refresh(app.when_on_terminal, quiet.shown)
 
     def takes(self, event: events.Event, harmless: bool) -> bool:

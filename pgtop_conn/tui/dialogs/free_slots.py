@@ -18,8 +18,8 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import HOST_DOOR, Backend, BackendKey, Snapshot
 from pgtop_conn.model.source import Action, Target
 from pgtop_conn.model.text import beginning, one_line
-from pgtop_conn.tui.dialogs.base import Answer
-from pgtop_conn.tui.dialogs.decision import Deciding
+from pgtop_conn.tui.dialogs.base import AnswerInput
+from pgtop_conn.tui.dialogs.decision import DecidingDialog
 from pgtop_conn.tui.keys.dialogs import FREE_SLOTS
 from pgtop_conn.tui.widgets.line_view import CellBlock, LineView, RowList
 from pgtop_conn.tui.widgets.pieces import Row
@@ -41,7 +41,7 @@ class Choice:
     leaked: Callable[[], Collection[BackendKey]] = tuple
 
 
-class FreeSlots(Deciding[tuple[Target, ...] | None]):
+class FreeSlots(DecidingDialog[tuple[Target, ...] | None]):
     """Dismissed with the sessions that were picked when Enter was pressed, bound then, or with None.
 
     Enter takes only a number that was typed: the one that comes by itself is a suggestion.
@@ -78,12 +78,12 @@ class FreeSlots(Deciding[tuple[Target, ...] | None]):
         yield self._headroom
         with Horizontal(id="free-number"):
             yield CellBlock(id="free-label")
-            yield Answer(id="answer", compact=True, restrict=NUMBER, select_on_focus=False)
+            yield AnswerInput(id="answer", compact=True, restrict=NUMBER, select_on_focus=False)
 
     def on_mount(self) -> None:
         self.query_one("#free-label", CellBlock).show(lambda _width: [[Cell("Free how many slots?", "count")]])
         super().on_mount()
-        answer = self.query_one("#answer", Answer)
+        answer = self.query_one("#answer", AnswerInput)
         answer.digits_only = True
         self.set_focus(answer)
 

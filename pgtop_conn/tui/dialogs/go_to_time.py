@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.history.seek import EXPECTED, moment_named
-from pgtop_conn.tui.dialogs.base import Answer, Dialog
+from pgtop_conn.tui.dialogs.base import AnswerInput, Dialog
 from pgtop_conn.tui.keys.dialogs import GO_TO_TIME
 from pgtop_conn.tui.widgets.line_view import CellBlock, RowList
 from pgtop_conn.tui.widgets.pieces import Row
@@ -22,7 +22,7 @@ from pgtop_conn.view.table.columns import Cell
 WRAP = 2
 
 
-class Jump(Dialog[int | None]):
+class GoToTime(Dialog[int | None]):
     """Dismissed with the index of the moment, or None."""
 
     FRAME_LINES = 8
@@ -37,12 +37,12 @@ class Jump(Dialog[int | None]):
     def below(self) -> Iterator[Widget]:
         with Horizontal(id="jump-time"):
             yield CellBlock(id="jump-label")
-            yield Answer(id="answer", compact=True, select_on_focus=False)
+            yield AnswerInput(id="answer", compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
         self.query_one("#jump-label", CellBlock).show(lambda _width: [[Cell("Time", "count")]])
         super().on_mount()
-        self.set_focus(self.query_one("#answer", Answer))
+        self.set_focus(self.query_one("#answer", AnswerInput))
 
     def draw(self) -> None:
         self.set_title("Go to a time of the recording")

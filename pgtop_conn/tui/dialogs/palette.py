@@ -10,7 +10,7 @@ from textual.content import Content
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class PaletteCommand:
     """What is found, in words of ours or of the server, and what it does."""
 
     name: str
@@ -18,10 +18,10 @@ class Command:
     help: str = ""
 
 
-class Commands(Provider):
+class PaletteProvider(Provider):
     """Names are shown as they are, never as markup: some come from the server."""
 
-    def _found(self) -> Sequence[Command]:
+    def _found(self) -> Sequence[PaletteCommand]:
         palette = self.app.screen
         return palette.commands if isinstance(palette, Palette) else ()
 
@@ -47,6 +47,8 @@ class Palette(CommandPalette):
     Palette SearchIcon { display: none; }
     """
 
-    def __init__(self, commands: Sequence[Command]) -> None:
-        super().__init__(providers=[Commands], placeholder="A command, a grouping, a theme, or a group on the screen")
+    def __init__(self, commands: Sequence[PaletteCommand]) -> None:
+        super().__init__(
+            providers=[PaletteProvider], placeholder="A command, a grouping, a theme, or a group on the screen"
+        )
         self.commands = commands

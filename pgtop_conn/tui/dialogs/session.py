@@ -25,7 +25,7 @@ from pgtop_conn.view.table.columns import Cell
 Ask = Callable[[Action, Target], None]
 
 
-class Detail(Dialog[None]):
+class SessionDetail(Dialog[None]):
     """One session by its identity; once it is gone the last data stay, and it says so."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*SESSION]

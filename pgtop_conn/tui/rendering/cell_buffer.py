@@ -1,4 +1,4 @@
-"""Frame: what the terminal shows, cell by cell, and the fewest bytes that turn it into what it shall show.
+"""CellBuffer: what the terminal shows, cell by cell, and the fewest bytes that turn it into what it shall show.
 
 Whatever is unsure is sent: cells never written, and whole pieces with characters whose width terminals disagree on.
 """
@@ -39,7 +39,7 @@ class _Part:
     inks: str
 
 
-class Frame:
+class CellBuffer:
     """`width` × `height` cells. `changes()` is what to send; what it returned is taken as shown from then on."""
 
     def __init__(self, width: int, height: int, colours: ColorSystem) -> None:
@@ -195,7 +195,7 @@ class Frame:
 class _Pen:
     """Where the terminal's cursor is during one update, and with which ink it writes."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: CellBuffer) -> None:
         self._frame = frame
         self._out: list[str] = []
         self._at: tuple[int, int] | None = None

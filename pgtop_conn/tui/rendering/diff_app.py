@@ -1,4 +1,4 @@
-"""OnlyChangedApp: an application that sends only the cells that changed. The one user of Textual's insides.
+"""DiffApp: an application that sends only the cells that changed. The one user of Textual's insides.
 
 Textual 8.2 sends a dirty span from the first column of its widget to the end. Here what it is about to send is compared
 with what the terminal shows. `usable()` tries what is used of Textual; where that is not as expected, all is as Textual
@@ -24,8 +24,8 @@ from textual.app import App, ReturnType
 from textual.geometry import Region
 from textual.strip import Strip
 
-from pgtop_conn.terminal.writer import Writer
-from pgtop_conn.tui.rendering.cell_buffer import Frame, Placed
+from pgtop_conn.terminal.writer import TerminalWriter
+from pgtop_conn.tui.rendering.cell_buffer import CellBuffer, Placed
 from pgtop_conn.tui.rendering.first_frame import Painted
 
 if TYPE_CHECKING:
@@ -51,19 +51,19 @@ _DISPLAY_PARAMETERS = ["self", "screen", "renderable"]
 _BRACKETS = ("_begin_update", "_end_update")
 
 
-class OnlyChangedApp(App[ReturnType]):
+class DiffApp(App[ReturnType]):
     """Remembers what the terminal shows. Forgets it whenever something else may have written there.
 
     A terminal that has not taken the last frames gets no further ones; once it has, it gets what is missing at once.
     """
 
     #: What puts frames on the terminal; None where there is no terminal.
-    writer: Writer | None = None
+    writer: TerminalWriter | None = None
     #: Whether a frame was left out, and what waits for it to be there.
     _missed = False
 
     #: What the terminal shows; None while that is not known.
-    shown: Frame | None = None
+    shown: CellBuffer | None = None
     _shown_screen: Screen[Any] | None = None
     _comparing = False
 
@@ -122,17 +122,17 @@ class OnlyChangedApp(App[ReturnType]):
         sent = self.frame(colours).changes(placed_in(update))
         return f"{SYNC_START}{sent}{SYNC_END}" if sent and getattr(self, "_sync_available", False) else sent
 
-    def frame(self, colours: ColorSystem) -> Frame:
+    def frame(self, colours: ColorSystem) -> CellBuffer:
         """What the terminal shows, of the size the screen has now."""
         size = self.size
         if self.shown is None or self.shown.size != size or self.shown.colours != colours:
-            self.shown = Frame(size.width, size.height, colours)
+            self.shown = CellBuffer(size.width, size.height, colours)
         return self.shown
 
     def begin_with(self, painted: Painted) -> None:
         """The whole terminal shows this already, before the application is started."""
         width = sum(len(text) for text, _ in painted[0])
-        self.shown = Frame(width, len(painted), _colours_of(self.console))
+        self.shown = CellBuffer(width, len(painted), _colours_of(self.console))
         self.shown.take(painted)
 
     def on_mount(self) -> None:
@@ -153,7 +153,7 @@ class OnlyChangedApp(App[ReturnType]):
 class _OnlyChanged(_Update):  # type: ignore[misc]
     """An update that is compared at the moment it is sent: one that Textual drops has not changed the terminal."""
 
-    def __init__(self, app: OnlyChangedApp[Any], update: Any) -> None:
+    def __init__(self, app: DiffApp[Any], update: Any) -> None:
         self._app = app
         self._update = update
 

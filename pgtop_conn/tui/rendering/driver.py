@@ -6,14 +6,14 @@ from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 
 from pgtop_conn.terminal.streams import give_up
-from pgtop_conn.terminal.writer import Writer
-from pgtop_conn.tui.rendering.held_terminal import Held
+from pgtop_conn.terminal.writer import TerminalWriter
+from pgtop_conn.tui.rendering.held_terminal import HeldTerminal
 
 #: Terminals clear the alternate screen when they are told to enter it, be they there already.
 ENTER_ALTERNATE_SCREEN = "\x1b[?1049h"
 
 
-def taking_over(held: Held | None, writer: Writer) -> type[Driver]:
+def taking_over(held: HeldTerminal | None, writer: TerminalWriter) -> type[Driver]:
     """Textual's own driver for a terminal. It waits for no terminal, and enters no screen that is there already."""
 
     class TakingOver(LinuxDriver):

@@ -24,13 +24,13 @@ from pgtop_conn.tui.widgets.pieces import Piece, Pieces, Row, columns, fitted, f
 from pgtop_conn.view.format import plain
 from pgtop_conn.view.status import key_line, top_lines
 from pgtop_conn.view.status.key_line import SIGNAL_IDS, Spot
-from pgtop_conn.view.status.server_lines import Status
+from pgtop_conn.view.status.server_lines import ScreenStatus
 from pgtop_conn.view.status.top_lines import Told, largest_of
 from pgtop_conn.view.table import empty
 from pgtop_conn.view.table.cells import cells, titles
 from pgtop_conn.view.table.column_choices import known
 from pgtop_conn.view.table.heading import heading
-from pgtop_conn.view.table.lines import Frame, Kind, Line, build
+from pgtop_conn.view.table.lines import Frame, Line, LineKind, build
 
 #: As too_small.py has it: below that Textual covers the screen.
 LEAST_COLUMNS, LEAST_LINES = 40, 10
@@ -115,12 +115,12 @@ def _lines(options: ScreenOptions, snapshot: Snapshot, keys: Sequence[Key], widt
         hidden=known(options.hidden_columns or view.hidden),
     )
     lines = build(frame, view)
-    status = Status(interval_s=options.interval_s, read_only=options.policy.read_only)
+    status = ScreenStatus(interval_s=options.interval_s, read_only=options.policy.read_only)
     told = Told(snapshot, budget, observation.history, (largest_of(snapshot, budget), None), status, leaks)
     top = [*top_lines.rows(told, width, ascii_only=options.ascii), heading(view, width, ascii_only=options.ascii)]
     yield from ((flowing(row, width), SCREEN) for row in top)
     yield from _table(frame, lines, empty.rows(snapshot, view), width, height - len(top) - 1)
-    cursor = next((line for line in lines if line.kind is not Kind.HEADER), None)
+    cursor = next((line for line in lines if line.kind is not LineKind.HEADER), None)
     yield flowing(_keys(keys, Spot(cursor, view, snapshot, options.policy), width), width), KEYS
 
 
@@ -130,7 +130,7 @@ def _table(frame: Frame, lines: Sequence[Line], said: Sequence[Row], width: int,
     room = width if frame.ascii else width - 1
     named = titles(room, labelled=frame.tags.labelled, hidden=frame.hidden)
     yield columns(named, room) + (() if frame.ascii else (bar[0],)), SCREEN
-    cursor = next((index for index, line in enumerate(lines) if line.kind is not Kind.HEADER), None)
+    cursor = next((index for index, line in enumerate(lines) if line.kind is not LineKind.HEADER), None)
     for index in range(height - 1):
         if index < len(lines):
             pieces = columns(cells(lines[index], frame, room, 0), room, ascii_only=frame.ascii)

@@ -1,4 +1,4 @@
-"""Held: the terminal from the first frame on, until Textual has it: nothing typed is echoed or lost, no signal either.
+"""HeldTerminal: the terminal from the first frame on, until Textual has it: no key is echoed or lost, and no signal.
 
 Whatever happens before Textual takes over, the terminal is given back as it was.
 """
@@ -16,20 +16,20 @@ from typing import Any
 from pgtop_conn.terminal.hangup import watched
 from pgtop_conn.terminal.interrupts import ended_by, given_back, screen_code
 from pgtop_conn.terminal.streams import give_up
-from pgtop_conn.terminal.writer import Writer
+from pgtop_conn.terminal.writer import TerminalWriter
 from pgtop_conn.tui.rendering.first_frame import Painted, as_written
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
-class Held:
+class HeldTerminal:
     """`taken` once Textual has the terminal, and gives it back; `modes_before` are those of whoever started us.
 
     `painted` is what the terminal shows, put there by `writer`, which writes whatever follows. `modes_given` once
     Textual knows those modes.
     """
 
-    def __init__(self, painted: Painted, modes_before: list[Any], writer: Writer) -> None:
+    def __init__(self, painted: Painted, modes_before: list[Any], writer: TerminalWriter) -> None:
         self.painted = painted
         self.modes_before = modes_before
         self.writer = writer
@@ -52,12 +52,12 @@ class Held:
 
 
 @contextmanager
-def held(painted: Painted) -> Iterator[Held]:
+def held(painted: Painted) -> Iterator[HeldTerminal]:
     """Show it on the alternate screen, and hold the terminal. To be entered on a running event loop."""
     assert sys.__stdin__ is not None
     assert sys.__stderr__ is not None
-    descriptor, writer = sys.__stdin__.fileno(), Writer(sys.__stderr__.fileno())
-    one = Held(painted, termios.tcgetattr(descriptor), writer)
+    descriptor, writer = sys.__stdin__.fileno(), TerminalWriter(sys.__stderr__.fileno())
+    one = HeldTerminal(painted, termios.tcgetattr(descriptor), writer)
     with ended_by(lambda number: one.leave(screen_code(number))):
         try:
             with watched(lambda: one.gone()), given_back(writer, descriptor, one.modes_before):

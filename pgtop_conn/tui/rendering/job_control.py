@@ -1,4 +1,4 @@
-"""Stopping: Ctrl-Z, as a shell's job control has it. The process group stops, and goes on in the foreground only."""
+"""JobControl: Ctrl-Z, as a shell's job control has it. The process group stops, and goes on in the foreground only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IGNORED = "Ignored keys typed before the screen was back"
 NO_JOB_CONTROL = "Ctrl-Z: no shell here would bring pgtop-conn back, so it goes on"
 
 
-class Stopping:
+class JobControl:
     """`continued` is called, from a signal's handler, when somebody else stopped us and lets us go on."""
 
     def __init__(self, continued: Callable[[], None]) -> None:

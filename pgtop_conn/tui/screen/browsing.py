@@ -12,7 +12,7 @@ from pgtop_conn.monitor.state import MonitorState
 from pgtop_conn.tui.dialogs.blockers import Blockers
 from pgtop_conn.tui.dialogs.columns import ColumnChooser
 from pgtop_conn.tui.dialogs.counting import Counting
-from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.dialogs.session import SessionDetail
 from pgtop_conn.tui.options import LayoutStore
 from pgtop_conn.tui.screen.desk import Desk
 from pgtop_conn.view.table.groups import GROUPINGS, Path, paths_to
@@ -111,7 +111,7 @@ class Browsing:
         if snapshot is not None:
             # The detail goes on with the polls though the table holds still; an earlier moment stays what it was.
             policy = self._state.terms.policy
-            self._desk.push(Detail(backend, snapshot, policy, lambda: self._state.told_tags, self._ask))
+            self._desk.push(SessionDetail(backend, snapshot, policy, lambda: self._state.told_tags, self._ask))
 
     def go_to_group(self, path: Path) -> None:
         if not self._desk.table.put_cursor_on(path):

@@ -12,7 +12,7 @@ from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.remedies.sizing import sizing
 from pgtop_conn.model.source import Source
 from pgtop_conn.monitor.facts_reader import FactsReader
-from pgtop_conn.monitor.poller import Asker
+from pgtop_conn.monitor.poller import SnapshotLoop
 from pgtop_conn.monitor.state import MonitorState
 from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
 from pgtop_conn.tui.options import ReportWriter
@@ -31,7 +31,7 @@ class Diagnosing:
         state: MonitorState,
         desk: Desk,
         source: Source,
-        poller: Asker,
+        poller: SnapshotLoop,
         reports: ReportWriter | None,
         changed: Callable[[], None],
     ) -> None:

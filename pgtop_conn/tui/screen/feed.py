@@ -8,7 +8,7 @@ from typing import Protocol
 from textual.binding import Binding
 
 from pgtop_conn.model.history.moments import Tape
-from pgtop_conn.monitor.poller import Asker
+from pgtop_conn.monitor.poller import SnapshotLoop
 from pgtop_conn.tui.widgets.pieces import Row
 
 
@@ -16,7 +16,7 @@ class Feed(Protocol):
     """What a screen needs to know of it."""
 
     #: Whom the signals and the facts wait for.
-    poller: Asker
+    poller: SnapshotLoop
     #: Seconds between two polls, as they were asked for.
     interval_s: float
 

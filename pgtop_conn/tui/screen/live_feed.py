@@ -10,7 +10,7 @@ from textual.binding import Binding
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.history.moments import Tape
 from pgtop_conn.model.source import Source
-from pgtop_conn.monitor.poller import Asker, Poller
+from pgtop_conn.monitor.poller import Poller, SnapshotLoop
 from pgtop_conn.monitor.signal_queue import VERIFY_EVERY_S
 from pgtop_conn.monitor.state import MonitorState
 from pgtop_conn.tui.keys import monitor
@@ -42,7 +42,7 @@ class LiveFeed:
         read_only = state.terms.policy.read_only
         self.bindings = monitor.available(read_only)
         self.remark = f"{READ_ONLY}." if read_only else ""
-        self.poller: Asker = Poller(source, self.next_interval_s, desk.polled, self._failed)
+        self.poller: SnapshotLoop = Poller(source, self.next_interval_s, desk.polled, self._failed)
 
     @property
     def tape(self) -> Tape | None:

@@ -18,14 +18,14 @@ from textual.screen import Screen
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Source
 from pgtop_conn.monitor.campaign import Phase
-from pgtop_conn.monitor.signal_queue import Severity, Signals
+from pgtop_conn.monitor.signal_queue import Severity, SignalQueue
 from pgtop_conn.monitor.state import MonitorState
 from pgtop_conn.tui.clipboard import copy
 from pgtop_conn.tui.dialogs.base import Dialog
 from pgtop_conn.tui.dialogs.diagnosis import Diagnosis
 from pgtop_conn.tui.dialogs.help import Help
 from pgtop_conn.tui.dialogs.history import HistoryScreen
-from pgtop_conn.tui.dialogs.palette import Command, Palette
+from pgtop_conn.tui.dialogs.palette import Palette, PaletteCommand
 from pgtop_conn.tui.keys import dialogs, footer, monitor, replay
 from pgtop_conn.tui.keys.names import display, keymap_of, remapped
 from pgtop_conn.tui.options import ScreenOptions
@@ -36,7 +36,7 @@ from pgtop_conn.tui.screen.feed import Feed
 from pgtop_conn.tui.screen.live_feed import LiveFeed
 from pgtop_conn.tui.screen.marking import Marking
 from pgtop_conn.tui.screen.palette_commands import PaletteCommands, ThemeChoice
-from pgtop_conn.tui.screen.recording import Recording
+from pgtop_conn.tui.screen.recording import RecordingControl
 from pgtop_conn.tui.screen.replay_feed import ReplayFeed
 from pgtop_conn.tui.screen.signalling import Signalling
 from pgtop_conn.tui.widgets.filter_bar import FilterBar
@@ -46,7 +46,7 @@ from pgtop_conn.tui.widgets.session_table import SessionTable
 from pgtop_conn.tui.widgets.too_small import TooSmall
 from pgtop_conn.view.dialogs import plan as plans
 from pgtop_conn.view.status.key_line import Spot
-from pgtop_conn.view.status.server_lines import Status
+from pgtop_conn.view.status.server_lines import ScreenStatus
 from pgtop_conn.view.table import empty
 from pgtop_conn.view.table.column_choices import known
 from pgtop_conn.view.table.lines import build
@@ -94,7 +94,7 @@ class MonitorScreen(Screen[None]):
         self.feed, self.recording = self._fed(source)
         self.bindings_now = remapped(self.feed.bindings, self.keymap)
         poller = self.feed.poller
-        self.signals = Signals(source, poller, options.policy, options.per_second, self.tell, self.redraw_keys)
+        self.signals = SignalQueue(source, poller, options.policy, options.per_second, self.tell, self.redraw_keys)
         presets = dict(options.presets)
         self.browsing = Browsing(self.state, self, options.layout, presets, self._ask_about)
         self.marking = Marking(self.state, self, self.browsing.line)
@@ -103,13 +103,13 @@ class MonitorScreen(Screen[None]):
         )
         self.diagnosing = Diagnosing(self.state, self, source, poller, options.reports, self._facts_changed)
 
-    def _fed(self, source: Source) -> tuple[Feed, Recording]:
+    def _fed(self, source: Source) -> tuple[Feed, RecordingControl]:
         """What the options say is shown, and where it is kept: a recording is not recorded again."""
         options = self.options
         if options.tape is not None:
-            return ReplayFeed(self.state, self, options.tape, options), Recording(self.state, self, None, None)
+            return ReplayFeed(self.state, self, options.tape, options), RecordingControl(self.state, self, None, None)
         feed = LiveFeed(self.state, self, source, options, lambda: self.signals.pending)
-        return feed, Recording(self.state, self, options.ring, options.recordings)
+        return feed, RecordingControl(self.state, self, options.ring, options.recordings)
 
     def compose(self) -> ComposeResult:
         yield self._gauges
@@ -188,8 +188,8 @@ class MonitorScreen(Screen[None]):
         if self.state.stale_s(self.feed.poller.asking_since, self.feed.interval_s) is not None:
             self.redraw_gauges()
 
-    def _status(self) -> Status:
-        status = Status(
+    def _status(self) -> ScreenStatus:
+        status = ScreenStatus(
             interval_s=self.feed.interval_s,
             stretched_s=self.feed.poller.stretched_s,
             comeback=self.signals.comeback,
@@ -416,7 +416,7 @@ class MonitorScreen(Screen[None]):
     def action_help(self) -> None:
         self.push(Help(self.bindings_now, remark=self.feed.remark, ascii_only=self.options.ascii, keymap=self.keymap))
 
-    def palette_commands(self) -> list[Command]:
+    def palette_commands(self) -> list[PaletteCommand]:
         """Everything that can be done on the screen as it is now."""
         themes = ThemeChoice(self.app.available_themes, self.app.theme, self.choose_theme)
         bindings = remapped(monitor.available(self.options.policy.read_only), self.keymap)

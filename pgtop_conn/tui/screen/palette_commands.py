@@ -14,7 +14,7 @@ from textual.markup import escape
 
 from pgtop_conn.model.text import one_line
 from pgtop_conn.monitor.state import MonitorState
-from pgtop_conn.tui.dialogs.palette import Command
+from pgtop_conn.tui.dialogs.palette import PaletteCommand
 from pgtop_conn.tui.keys.monitor import MOVE
 from pgtop_conn.tui.keys.names import display
 from pgtop_conn.tui.screen.browsing import Browsing
@@ -49,7 +49,7 @@ class PaletteCommands:
     themes: ThemeChoice
     press: Callable[[str], Awaitable[object]]
 
-    def all(self) -> list[Command]:
+    def all(self) -> list[PaletteCommand]:
         """Everything that can be done on the screen as it is now."""
         sources = (
             self._keys,
@@ -62,29 +62,29 @@ class PaletteCommands:
         )
         return [command for source in sources for command in source()]
 
-    def _keys(self) -> Iterator[Command]:
+    def _keys(self) -> Iterator[PaletteCommand]:
         """The keys, but those that only move."""
         for binding in self.bindings:
             if binding.group is not MOVE and not (binding.id or "").startswith(("palette", "preset_")):
                 words = f"{binding.description}: {binding.tooltip.split('. ')[0].rstrip('.')}"
-                yield Command(words, partial(self.press, binding.action), f"key {escape(display(binding.key))}")
+                yield PaletteCommand(words, partial(self.press, binding.action), f"key {escape(display(binding.key))}")
 
-    def _presets(self) -> Iterator[Command]:
+    def _presets(self) -> Iterator[PaletteCommand]:
         for number, text in self.presets.items():
             key = self.desk.key_of(f"preset_{number}")
-            yield Command(f"Filter {text}", partial(self.browsing.preset, number), f"key {key}")
+            yield PaletteCommand(f"Filter {text}", partial(self.browsing.preset, number), f"key {key}")
 
-    def _groupings(self) -> Iterator[Command]:
+    def _groupings(self) -> Iterator[PaletteCommand]:
         for name in GROUPINGS:
             now = "   (now)" if name == self.state.view.grouping else ""
-            yield Command(f"Group by {name}{now}", partial(self.browsing.choose_grouping, name))
+            yield PaletteCommand(f"Group by {name}{now}", partial(self.browsing.choose_grouping, name))
 
-    def _sorts(self) -> Iterator[Command]:
+    def _sorts(self) -> Iterator[PaletteCommand]:
         for name, sort in SORTS.items():
             now = "   (now)" if name == self.state.view.sort else ""
-            yield Command(f"Sort by {sort.title}{now}", partial(self.browsing.choose_sort, name))
+            yield PaletteCommand(f"Sort by {sort.title}{now}", partial(self.browsing.choose_sort, name))
 
-    def _columns(self) -> Iterator[Command]:
+    def _columns(self) -> Iterator[PaletteCommand]:
         """Those that can be switched off, each with what it will do now."""
         hidden = self.state.view.hidden
         for choice in choices(self.state.shown_tags.labelled):
@@ -92,18 +92,18 @@ class PaletteCommands:
                 what = "Show" if choice.name in hidden else "Hide"
                 wanted = hidden ^ {choice.name}
                 choose = partial(self.browsing.choose_columns, wanted)
-                yield Command(f"{what} column {choice.title}: {choice.about}", choose)
+                yield PaletteCommand(f"{what} column {choice.title}: {choice.about}", choose)
 
-    def _themes(self) -> Iterator[Command]:
+    def _themes(self) -> Iterator[PaletteCommand]:
         own = [name for name in themes.OWN if name in self.themes.known]
         for name in [*own, *sorted(set(self.themes.known) - set(own))]:
             now = "   (now)" if name == self.themes.now else ""
-            yield Command(f"Theme {name}{now}", partial(self.themes.choose, name))
+            yield PaletteCommand(f"Theme {name}{now}", partial(self.themes.choose, name))
 
-    def _groups(self) -> Iterator[Command]:
+    def _groups(self) -> Iterator[PaletteCommand]:
         """The groups the table shows, opened or not."""
         for line in self.desk.table.lines:
             if line.group is not None:
                 name = " / ".join(one_line(part)[:NAME_WIDTH] for part in line.group.path)
                 go = partial(self.browsing.go_to_group, line.group.path)
-                yield Command(f"Go to group {name}", go, f"{line.group.count} sessions")
+                yield PaletteCommand(f"Go to group {name}", go, f"{line.group.count} sessions")

@@ -9,7 +9,7 @@ from pgtop_conn.model.history.moments import Keeper, KeepingTape, Mark, Moment, 
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status
 from pgtop_conn.monitor.state import MonitorState
-from pgtop_conn.monitor.tape_writer import Recorder, Taping
+from pgtop_conn.monitor.tape_writer import RecordingFile, TapeWriter
 from pgtop_conn.tui.options import RecordingStore
 from pgtop_conn.tui.screen.desk import Desk
 
@@ -17,7 +17,7 @@ from pgtop_conn.tui.screen.desk import Desk
 NOT_SIGNALLED = (Status.NOT_SENT, Status.CHANGED, Status.DENIED)
 
 
-class Recording:
+class RecordingControl:
     """`ring` keeps moments in memory; `store` begins recordings. None of either keeps nothing there."""
 
     def __init__(self, state: MonitorState, desk: Desk, ring: KeepingTape | None, store: RecordingStore | None) -> None:
@@ -27,7 +27,7 @@ class Recording:
         self._store = store
         self._begun = False
         #: The recording that is being made.
-        self.taping: Taping | None = None
+        self.taping: TapeWriter | None = None
 
     def _keepers(self) -> Iterator[Keeper]:
         if self._ring is not None:
@@ -63,10 +63,10 @@ class Recording:
         else:
             self._start(self._store.begin, self._state.newest)
 
-    def _start(self, begin: Callable[[Snapshot], Recorder], snapshot: Snapshot) -> None:
+    def _start(self, begin: Callable[[Snapshot], RecordingFile], snapshot: Snapshot) -> None:
         """Record to a file of its own from now on, behind what was kept before."""
         try:
-            taping = Taping(begin(snapshot), self._not_taped)
+            taping = TapeWriter(begin(snapshot), self._not_taped)
         except PgtopError as error:
             self._desk.tell(str(error), "error")
             return

@@ -10,10 +10,10 @@ from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.history.restore import restored
 from pgtop_conn.model.history.seek import nearest_before, next_mark, next_peak
 from pgtop_conn.monitor.player import Player
-from pgtop_conn.monitor.poller import Asker
+from pgtop_conn.monitor.poller import SnapshotLoop
 from pgtop_conn.monitor.state import MonitorState
-from pgtop_conn.monitor.tape_reader import ReadTape
-from pgtop_conn.tui.dialogs.go_to_time import Jump
+from pgtop_conn.monitor.tape_reader import TapeReader
+from pgtop_conn.tui.dialogs.go_to_time import GoToTime
 from pgtop_conn.tui.keys.monitor import available
 from pgtop_conn.tui.keys.replay import KEYS, LEFT_OUT, OWN, SHOWN
 from pgtop_conn.tui.options import ScreenOptions
@@ -34,12 +34,12 @@ class ReplayFeed:
     def __init__(self, state: MonitorState, desk: Desk, tape: Tape, options: ScreenOptions) -> None:
         self._state = state
         self._desk = desk
-        self._recording = ReadTape(tape)
+        self._recording = TapeReader(tape)
         self._said_first = options.tape_remark
         self._first = tape.moment(0)
         self.interval_s = options.interval_s
         self.player = Player(self._recording, self._shown, self._unreadable, desk.redraw_keys)
-        self.poller: Asker = self.player
+        self.poller: SnapshotLoop = self.player
         left = [one for one in available(read_only=True) if one.id not in OWN | LEFT_OUT]
         self.bindings = [*KEYS, *left]
         self.remark = f"{RECORDED}."
@@ -129,7 +129,7 @@ class ReplayFeed:
 
     def jump(self) -> None:
         """To a time that is typed."""
-        self._desk.push(Jump(self._recording.times, self.index), self._jumped)
+        self._desk.push(GoToTime(self._recording.times, self.index), self._jumped)
 
     def _jumped(self, index: int | None) -> None:
         if index is not None:

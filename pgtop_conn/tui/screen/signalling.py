@@ -8,7 +8,7 @@ from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.signalling.plan import make_plan
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.monitor.signal_queue import Decision, Signals, asks_more
+from pgtop_conn.monitor.signal_queue import Decision, SignalQueue, asks_more
 from pgtop_conn.monitor.state import MonitorState
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.free_slots import Choice, FreeSlots
@@ -26,7 +26,7 @@ class Signalling:
         state: MonitorState,
         desk: Desk,
         feed: Feed,
-        signals: Signals,
+        signals: SignalQueue,
         marking: Marking,
         escalate_after_s: float,
         sent: Callable[[Action, Sequence[Outcome]], None],

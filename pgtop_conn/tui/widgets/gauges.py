@@ -9,7 +9,7 @@ from pgtop_conn.tui.keys.names import display
 from pgtop_conn.tui.widgets.line_view import CellBlock
 from pgtop_conn.tui.widgets.pieces import Row
 from pgtop_conn.view.status import key_line, top_lines
-from pgtop_conn.view.status.server_lines import Status
+from pgtop_conn.view.status.server_lines import ScreenStatus
 from pgtop_conn.view.status.top_lines import LINES, Told
 from pgtop_conn.view.table.columns import Cell
 from pgtop_conn.view.table.heading import heading
@@ -26,7 +26,7 @@ class Gauges(CellBlock):
             self.styles.height = height
         self.show(lambda width: top_lines.rows(told, width, ascii_only=ascii_only))
 
-    def show_waiting(self, status: Status) -> None:
+    def show_waiting(self, status: ScreenStatus) -> None:
         """Before the first poll."""
         text = status.trouble or "waiting for the first answer of the server"
         self.show(lambda _width: [[Cell(" pgtop-conn", "title")], [Cell(f" {text}", "warning")]])

@@ -15,7 +15,7 @@ from pgtop_conn.view.format import cell_count
 from pgtop_conn.view.table.cells import INDENT, cells, most_steps, session_columns, titles
 from pgtop_conn.view.table.columns import Cell, Placed
 from pgtop_conn.view.table.groups import Group
-from pgtop_conn.view.table.lines import Frame, Kind, Line, LineKey, index_of
+from pgtop_conn.view.table.lines import Frame, Line, LineKey, LineKind, index_of
 
 #: The order that a click on a column's title asks for.
 SORT_BY = {
@@ -74,7 +74,7 @@ class SessionTable(LineView):
         self.lines, self._frame = lines, frame
         self._made.clear()
         if self.cursor is None:
-            self.cursor = next((line.key for line in lines if line.kind is not Kind.HEADER), None)
+            self.cursor = next((line.key for line in lines if line.kind is not LineKind.HEADER), None)
         self._cursor_index = index_of(lines, self.cursor)
         if self._cursor_index is not None:
             self._cursor_was = self._cursor_index
@@ -85,7 +85,7 @@ class SessionTable(LineView):
     def put_cursor(self, index: int) -> None:
         """On this line, or the next one that can hold it."""
         for candidate in (*range(max(0, index), len(self.lines)), *range(min(index, len(self.lines)) - 1, -1, -1)):
-            if self.lines[candidate].kind is not Kind.HEADER:
+            if self.lines[candidate].kind is not LineKind.HEADER:
                 self.cursor = self.lines[candidate].key
                 self._cursor_index = self._cursor_was = candidate
                 self.reveal(candidate)
@@ -110,7 +110,7 @@ class SessionTable(LineView):
         gone = self._cursor_was - (1 if lines > 0 else 0)
         start = gone if self._cursor_index is None else self._cursor_index
         target = min(max(0, start + lines), len(self.lines) - 1)
-        if self.lines[target].kind is Kind.HEADER:
+        if self.lines[target].kind is LineKind.HEADER:
             target += 1 if lines > 0 else -1
         self.put_cursor(min(max(0, target), len(self.lines) - 1))
 

@@ -13,7 +13,7 @@ from datetime import UTC, tzinfo
 from itertools import accumulate, groupby, pairwise
 
 from pgtop_conn.model.history.moments import Mark, Totals
-from pgtop_conn.model.history.timeline import Column, column_of, columns, in_order, restarts
+from pgtop_conn.model.history.timeline import TimeColumn, column_of, columns, in_order, restarts
 from pgtop_conn.model.instants import moment
 from pgtop_conn.view import format
 from pgtop_conn.view.charts.stacks import STACKS
@@ -105,7 +105,7 @@ class _Drawing:
     """One chart while it is made: what its rows share."""
 
     def __init__(
-        self, polls: Sequence[Totals], found: Sequence[Column], marks: Sequence[Mark], width: int, view: ChartView
+        self, polls: Sequence[Totals], found: Sequence[TimeColumn], marks: Sequence[Mark], width: int, view: ChartView
     ) -> None:
         self.polls, self.columns, self.width, self.view = polls, found, width, view
         self.glyphs = _ASCII if view.ascii else _DRAWN

@@ -11,7 +11,7 @@ from html import escape
 from itertools import groupby
 
 from pgtop_conn.model.history.moments import Mark, Totals
-from pgtop_conn.model.history.timeline import Column, column_of, columns, gaps, restarts
+from pgtop_conn.model.history.timeline import TimeColumn, column_of, columns, gaps, restarts
 from pgtop_conn.model.history.usage import Usage
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.view.charts.stacks import STACKS
@@ -73,14 +73,14 @@ def _y(value: float, top: int) -> str:
     return f"{BOTTOM - (BOTTOM - TOP) * min(value, top) / top:.1f}".removesuffix(".0")
 
 
-def _segments(found: Sequence[Column]) -> list[Segment]:
+def _segments(found: Sequence[TimeColumn]) -> list[Segment]:
     """Columns in a row that are known."""
     known = [(index, column.totals) for index, column in enumerate(found)]
     runs = groupby(known, key=lambda one: one[1] is not None)
     return [[(index, one) for index, one in run if one is not None] for is_known, run in runs if is_known]
 
 
-def _area(found: Sequence[Column], top: int, number: int, stack: Callable[[Totals], list[int]]) -> str:
+def _area(found: Sequence[TimeColumn], top: int, number: int, stack: Callable[[Totals], list[int]]) -> str:
     """The steps of one band's upper edge, and back along its lower one; nothing where it is empty throughout."""
     pieces = []
     for segment in _segments(found):
@@ -108,7 +108,7 @@ def _grid(top: int) -> list[str]:
     return parts
 
 
-def _lines(found: Sequence[Column], top: int) -> list[str]:
+def _lines(found: Sequence[TimeColumn], top: int) -> list[str]:
     """max_connections and what ordinary logins may use, as they were at each time, named at the right."""
     parts = []
     for name in ("ceiling", "ordinary"):
@@ -130,7 +130,7 @@ def _height(one: Totals, name: str) -> int:
     return one.max if name == "ceiling" else one.ordinary_capacity
 
 
-def _unseen(found: Sequence[Column], totals: Sequence[Totals]) -> list[str]:
+def _unseen(found: Sequence[TimeColumn], totals: Sequence[Totals]) -> list[str]:
     """A patch where nobody looked."""
     until = totals[-1].at
     parts = []
@@ -146,7 +146,7 @@ def _unseen(found: Sequence[Column], totals: Sequence[Totals]) -> list[str]:
     return parts
 
 
-def _peak(found: Sequence[Column], shown: Sequence[Totals], top: int) -> list[str]:
+def _peak(found: Sequence[TimeColumn], shown: Sequence[Totals], top: int) -> list[str]:
     peak = max(shown, key=lambda one: one.used)
     x = _x(column_of(found, peak.at, peak.at) or 0) + STEP // 2
     y = _y(peak.used, top)
@@ -159,7 +159,7 @@ def _peak(found: Sequence[Column], shown: Sequence[Totals], top: int) -> list[st
     ]
 
 
-def _signs(found: Sequence[Column], totals: Sequence[Totals], marks: Sequence[Mark]) -> list[str]:
+def _signs(found: Sequence[TimeColumn], totals: Sequence[Totals], marks: Sequence[Mark]) -> list[str]:
     """Restarts as lines, signals as ticks below the axis; what each was is its tooltip."""
     until = totals[-1].at
     parts = []

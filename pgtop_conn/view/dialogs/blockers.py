@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgtop_conn.model.causes.lock_waits import PREPARED, Link, blocker_name
+from pgtop_conn.model.causes.lock_waits import PREPARED, WaitLink, blocker_name
 from pgtop_conn.model.text import beginning, one_line
 from pgtop_conn.view import format
 from pgtop_conn.view.table.columns import STATE_SHORT, STATE_STYLES, Cell
@@ -11,7 +11,7 @@ from pgtop_conn.view.table.columns import STATE_SHORT, STATE_STYLES, Cell
 BLOCKERS_NAMED = 3
 
 
-def link_line(link: Link, at: float) -> list[Cell]:
+def link_line(link: WaitLink, at: float) -> list[Cell]:
     """One line of the list: what ending it frees or who it waits for first, so that a narrow window cuts the rest."""
     indent = "  " * min(link.depth, 8)
     backend = link.backend

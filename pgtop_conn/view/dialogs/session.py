@@ -5,7 +5,7 @@ from __future__ import annotations
 from pgtop_conn.model.causes.lock_waits import blocker_name
 from pgtop_conn.model.filters.language import NO_TAGS, Tags
 from pgtop_conn.model.instants import moment
-from pgtop_conn.model.signalling.guards import Care, Policy, Verdict, judge, refused
+from pgtop_conn.model.signalling.guards import Care, Judgement, Policy, judge, refused
 from pgtop_conn.model.snapshot import Backend, Role, Snapshot, age
 from pgtop_conn.model.source import Action
 from pgtop_conn.model.text import one_line
@@ -161,7 +161,7 @@ def _guard(backend: Backend, snapshot: Snapshot, policy: Policy) -> list[Row]:
     return rows
 
 
-def _verdict(label: str, verdict: Verdict) -> list[Row]:
+def _verdict(label: str, verdict: Judgement) -> list[Row]:
     words, style = CARE_WORDS[verdict.care]
     rows = [_fact(label, Cell(words, style))]
     rows += [_fact("", Cell(f"- {reason}", "dim")) for reason in verdict.reasons]

@@ -23,7 +23,7 @@ LIMIT_SHARE = 0.8
 MOST_LIMITS = 20
 
 
-class Status(IntEnum):
+class PluginStatus(IntEnum):
     """A plugin's states by their exit codes."""
 
     OK = 0
@@ -132,7 +132,7 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def plugin_line(checked: Checked, thresholds: Thresholds) -> tuple[str, Status]:
+def plugin_line(checked: Checked, thresholds: Thresholds) -> tuple[str, PluginStatus]:
     """The line without its end, and the state it stands for."""
     values = {name: _rounded(metric.of(checked)) for name, metric in METRICS.items()}
     if checked.matching is None:
@@ -146,19 +146,19 @@ def plugin_line(checked: Checked, thresholds: Thresholds) -> tuple[str, Status]:
     return f"{said(status, '; '.join([*reasons, _summary(checked, values)]))}|{' '.join(data)}", status
 
 
-def said(status: Status, text: str) -> str:
+def said(status: PluginStatus, text: str) -> str:
     """A plugin's text: the first line of it, and nothing that would begin the performance data."""
     first = clean(text.partition("\n")[0]).replace("|", "¦")
     return f"{SERVICE} {status.name} - {first}"
 
 
-def _judged(values: Mapping[str, float | None], thresholds: Thresholds) -> tuple[Status, list[str]]:
+def _judged(values: Mapping[str, float | None], thresholds: Thresholds) -> tuple[PluginStatus, list[str]]:
     """The worst of all; what can't be known is UNKNOWN only where nothing that is known alerts."""
-    status, reasons = Status.OK, []
+    status, reasons = PluginStatus.OK, []
     blind = []
     for name, value in values.items():
-        for level in (Status.CRITICAL, Status.WARNING):
-            wanted = (thresholds.critical if level is Status.CRITICAL else thresholds.warning).get(name)
+        for level in (PluginStatus.CRITICAL, PluginStatus.WARNING):
+            wanted = (thresholds.critical if level is PluginStatus.CRITICAL else thresholds.warning).get(name)
             if wanted is None:
                 continue
             if value is None:
@@ -168,7 +168,7 @@ def _judged(values: Mapping[str, float | None], thresholds: Thresholds) -> tuple
                 status = max(status, level)
                 reasons.append(f"{name} {_number(value)}{METRICS[name].unit} ({level.name.lower()} {wanted.text})")
                 break
-    return (Status.UNKNOWN if blind and status is Status.OK else status), [*reasons, *blind]
+    return (PluginStatus.UNKNOWN if blind and status is PluginStatus.OK else status), [*reasons, *blind]
 
 
 def _summary(checked: Checked, values: Mapping[str, float | None]) -> str:

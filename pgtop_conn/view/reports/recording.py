@@ -58,7 +58,7 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """`right` are the columns of numbers."""
 
     titles: tuple[str, ...]
@@ -78,11 +78,11 @@ class HourChart:
     """Use by hour of the day."""
 
 
-Block = Says | Lists | Table | Chart | HourChart
+Block = Says | Lists | ReportTable | Chart | HourChart
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ReportSection:
     title: str
     blocks: tuple[Block, ...]
 
@@ -113,9 +113,9 @@ def title(story: Story) -> str:
     return f"Connections of {server}"
 
 
-def sections(story: Story) -> list[Section]:
+def sections(story: Story) -> list[ReportSection]:
     """Those that have something to say, in order."""
-    found = (Section(title, tuple(section(story))) for title, section in SECTIONS.items())
+    found = (ReportSection(title, tuple(section(story))) for title, section in SECTIONS.items())
     return [one for one in found if one.blocks]
 
 
@@ -160,7 +160,9 @@ def _over_time(story: Story) -> list[Block]:
     ]
     blocks: list[Block] = [Chart("state"), Chart("app")]
     if rows:
-        blocks.append(Table(("How close to the limit", "For", "Share of the time"), tuple(rows), frozenset({1, 2})))
+        blocks.append(
+            ReportTable(("How close to the limit", "For", "Share of the time"), tuple(rows), frozenset({1, 2}))
+        )
     return blocks
 
 
@@ -207,7 +209,7 @@ def _sessions(story: Story, moment: Moment) -> list[Block]:
         return []
     titles = ("PID", "Role", "Application", "Client", "State", "For", "Transaction", "Last statement")
     said = Says("At the peak these held their slot for longest without giving it back, open transactions first.")
-    return [said, Table(titles, tuple(rows), frozenset({0, 5, 6}))]
+    return [said, ReportTable(titles, tuple(rows), frozenset({0, 5, 6}))]
 
 
 def _grown(story: Story) -> list[Block]:
@@ -218,7 +220,7 @@ def _grown(story: Story) -> list[Block]:
     rows = tuple(_growth_row(one) for one in found[:APPS])
     more = len(found) - APPS
     rest: list[Block] = [Says(f"{more} more changed less.")] if more > 0 else []
-    return [Table(titles, rows, frozenset(range(1, 6))), *rest]
+    return [ReportTable(titles, rows, frozenset(range(1, 6))), *rest]
 
 
 def _growth_row(one: Growth) -> tuple[Text, ...]:
@@ -238,7 +240,7 @@ def _limits(story: Story) -> list[Block]:
         (Named(one.name), str(one.limit), str(one.most), when(one.most_at), span(one.full_s) if one.full_s else "–")
         for one in found[:LIMITS]
     )
-    return [Table(("Limit of", "Limit", "Most used", "When first", "Full for"), rows, frozenset({1, 2, 4}))]
+    return [ReportTable(("Limit of", "Limit", "Most used", "When first", "Full for"), rows, frozenset({1, 2, 4}))]
 
 
 def _leaks(story: Story) -> list[Block]:
@@ -261,7 +263,7 @@ def _done(story: Story) -> list[Block]:
     alike = [list(marks) for _, marks in groupby(story.marks, lambda one: (*_same(one), int(one.at // MINUTE_S)))]
     titles = ("When", "Signal", "Sessions", "Role", "Application", "Outcome", "Chosen by", "In use before", "and after")
     rows = tuple(_action_row(story, marks) for marks in alike[-ACTIONS:])
-    blocks: list[Block] = [Table(titles, rows, frozenset({7, 8}))]
+    blocks: list[Block] = [ReportTable(titles, rows, frozenset({7, 8}))]
     earlier = sum(len(marks) for marks in alike[:-ACTIONS])
     if earlier:
         blocks.insert(0, Says(f"{earlier} earlier signals are left out."))
@@ -335,7 +337,7 @@ def _capacity(story: Story) -> list[Block]:
         ("Slots of ordinary logins", str(found.ordinary_capacity), f"of max_connections {found.max}"),
     )
     said = sentences(found)
-    blocks: list[Block] = [Says(f"{said[0]}."), Table(("Slots in use", "", ""), rows, frozenset({1}))]
+    blocks: list[Block] = [Says(f"{said[0]}."), ReportTable(("Slots in use", "", ""), rows, frozenset({1}))]
     blocks += [Lists(tuple(said[1:]))] if len(said) > 1 else []
     return [
         *blocks,

@@ -12,7 +12,18 @@ from html import escape
 from pgtop_conn.model.text import clean, one_line
 from pgtop_conn.view.charts.history_svg import column_s, history_svg, hours_svg
 from pgtop_conn.view.format import duration
-from pgtop_conn.view.reports.recording import Block, Chart, Lists, Named, Says, Story, Table, Text, sections, title
+from pgtop_conn.view.reports.recording import (
+    Block,
+    Chart,
+    Lists,
+    Named,
+    ReportTable,
+    Says,
+    Story,
+    Text,
+    sections,
+    title,
+)
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -145,7 +156,7 @@ def _block(block: Block, story: Story) -> str:
         return f"<p>{strong}{_text(block.text)}</p>"
     if isinstance(block, Lists):
         return f"<ul>{''.join(f'<li>{_text(item)}</li>' for item in block.items)}</ul>"
-    if isinstance(block, Table):
+    if isinstance(block, ReportTable):
         return _table(block)
     if isinstance(block, Chart):
         drawn = history_svg(story.totals, story.marks, block.by)
@@ -159,7 +170,7 @@ def _caption(block: Chart, story: Story) -> str:
     return f"By {by}. Each step is the most that was in use within {step}; arrows below the axis are signals."
 
 
-def _table(block: Table) -> str:
+def _table(block: ReportTable) -> str:
     def side(index: int) -> str:
         return ' class="n"' if index in block.right else ""
 

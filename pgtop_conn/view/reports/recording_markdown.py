@@ -8,7 +8,18 @@ from pgtop_conn.model.history.usage import Usage
 from pgtop_conn.view import format
 from pgtop_conn.view.charts.history_chart import ChartView, history_chart
 from pgtop_conn.view.reports.markdown import code, fence, prose, table
-from pgtop_conn.view.reports.recording import Block, Chart, Lists, Named, Says, Story, Table, Text, sections, title
+from pgtop_conn.view.reports.recording import (
+    Block,
+    Chart,
+    Lists,
+    Named,
+    ReportTable,
+    Says,
+    Story,
+    Text,
+    sections,
+    title,
+)
 
 #: Of a chart, in characters.
 WIDTH, HEIGHT, HOUR_BAR = 110, 20, 50
@@ -29,7 +40,7 @@ def _block(block: Block, story: Story, ascii_only: bool) -> list[str]:
         return [f"**{block.strong}** {prose(block.text)}" if block.strong else prose(block.text), ""]
     if isinstance(block, Lists):
         return [*(f"- {prose(item)}" for item in block.items), ""]
-    if isinstance(block, Table):
+    if isinstance(block, ReportTable):
         return table(block.titles, [[_text(cell) for cell in row] for row in block.rows], block.right)
     if isinstance(block, Chart):
         return fence("\n".join(_chart(block, story, ascii_only)), "text")

@@ -58,7 +58,7 @@ class Back:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ScreenStatus:
     """What the screen knows besides the snapshot."""
 
     #: None for one look.
@@ -86,7 +86,7 @@ def server_name(snapshot: Snapshot) -> str:
     return f"{server.host}:{server.port}"
 
 
-def server_line(snapshot: Snapshot, budget: SlotBudget, status: Status, width: int) -> list[Cell]:
+def server_line(snapshot: Snapshot, budget: SlotBudget, status: ScreenStatus, width: int) -> list[Cell]:
     """Who and where we are."""
     server = snapshot.server
     kind = "standby" if server.in_recovery else "primary"
@@ -145,7 +145,7 @@ def _way_in(server: Server, budget: SlotBudget) -> Cell:
     return Cell(f", {server.door} door", "warning") if server.door else Cell(f", {budget.own_slot} slot", "dim")
 
 
-def _pace(status: Status) -> Cell:
+def _pace(status: ScreenStatus) -> Cell:
     if status.interval_s is None:
         return Cell("")
     if status.stretched_s is None:
@@ -312,7 +312,7 @@ def notice_line(
     snapshot: Snapshot,
     largest: Group | None,
     per_minute: float | None,
-    status: Status,
+    status: ScreenStatus,
     history: History | None = None,
     width: int | None = None,
     leaks: Sequence[Leak] = (),
@@ -346,7 +346,7 @@ def notice_line(
 DIAGNOSE = (Cell("d", "key"), Cell(" diagnose ", "dim"))
 
 
-def _leak(leaks: Sequence[Leak], status: Status, width: int | None) -> list[Cell]:
+def _leak(leaks: Sequence[Leak], status: ScreenStatus, width: int | None) -> list[Cell]:
     """The worst leak, cut so that the key at the end of the line stays; one look has no keys."""
     others = f"   and {len(leaks) - 1} more" if len(leaks) > 1 else ""
     head, sentence = " Leak: ", one_line(leaks[0].sentence)

@@ -11,7 +11,7 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import HOST_DOOR, Snapshot
 from pgtop_conn.view.status import server_lines
 from pgtop_conn.view.status.door_banner import banner_line
-from pgtop_conn.view.status.server_lines import Status
+from pgtop_conn.view.status.server_lines import ScreenStatus
 from pgtop_conn.view.table.columns import Cell
 from pgtop_conn.view.table.groups import GROUPINGS, Group, largest
 
@@ -32,7 +32,7 @@ class Told:
     history: History
     #: The largest group, and its sessions per minute where that is known.
     largest: tuple[Group | None, float | None]
-    status: Status
+    status: ScreenStatus
     leaks: Sequence[Leak] = ()
 
 

@@ -38,7 +38,7 @@ ABOUT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ColumnChoice:
     """A line of the chooser; without a name it is a heading or blank."""
 
     name: str
@@ -48,17 +48,23 @@ class Choice:
     fixed: bool = False
 
 
-def choices(labelled: bool) -> list[Choice]:
+def choices(labelled: bool) -> list[ColumnChoice]:
     """Every column that can be shown, under its heading; `source` belongs to both and is listed once."""
     groups = list(_listed(GROUP_COLUMNS, labelled))
     sessions = [choice for choice in _listed(SESSION_COLUMNS, labelled) if choice.name != "source"]
-    return [Choice("", "Groups", STAYING), *groups, Choice("", ""), Choice("", "Sessions", STAYING), *sessions]
+    return [
+        ColumnChoice("", "Groups", STAYING),
+        *groups,
+        ColumnChoice("", ""),
+        ColumnChoice("", "Sessions", STAYING),
+        *sessions,
+    ]
 
 
-def _listed(columns: tuple[Column[Row], ...], labelled: bool) -> Iterable[Choice]:
+def _listed(columns: tuple[Column[Row], ...], labelled: bool) -> Iterable[ColumnChoice]:
     for column in sorted(columns, key=lambda column: column.leaves):
         if labelled or not column.labels:
-            yield Choice(column.name, column.title, ABOUT[column.name], column.name in FIXED)
+            yield ColumnChoice(column.name, column.title, ABOUT[column.name], column.name in FIXED)
 
 
 def known(names: Iterable[str]) -> frozenset[str]:

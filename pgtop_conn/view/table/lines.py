@@ -19,7 +19,7 @@ from pgtop_conn.model.source import Target
 from pgtop_conn.view.table.groups import GROUPINGS, Group, Path, group
 
 
-class Kind(Enum):
+class LineKind(Enum):
     """What a line is; HEADER lines title the sessions below them and can't hold the cursor."""
 
     GROUP = "group"
@@ -34,7 +34,7 @@ LineKey = Path | BackendKey
 class Line(NamedTuple):
     """One line of the table; `depth` is its indentation (0 for a top-level group)."""
 
-    kind: Kind
+    kind: LineKind
     key: LineKey
     depth: int
     group: Group | None = None
@@ -163,7 +163,7 @@ def _reverse(view: ViewState) -> bool:
 
 def _add_group(lines: list[Line], found: Group, depth: int, frame: Frame, view: ViewState) -> None:
     expanded = found.path in view.expanded
-    lines.append(Line(Kind.GROUP, found.path, depth, group=found, expanded=expanded))
+    lines.append(Line(LineKind.GROUP, found.path, depth, group=found, expanded=expanded))
     if not expanded:
         return
     if len(found.children) > 1:
@@ -177,19 +177,19 @@ def _add_group(lines: list[Line], found: Group, depth: int, frame: Frame, view: 
 def _add_sessions(
     lines: list[Line], backends: Sequence[Backend], path: Path, depth: int, frame: Frame, view: ViewState
 ) -> None:
-    lines.append(Line(Kind.HEADER, (*path, "\0header"), depth))
+    lines.append(Line(LineKind.HEADER, (*path, "\0header"), depth))
     sort = SORTS[view.sort]
     # Equal keys keep the order of pids, so that lines do not swap places between polls.
     ordered, at, key_of = sorted(backends, key=attrgetter("key.pid")), frame.at, sort.session
     ordered.sort(key=lambda b: key_of(b, at), reverse=_reverse(view))
-    lines += [Line(Kind.SESSION, backend.key, depth, None, backend) for backend in ordered]
+    lines += [Line(LineKind.SESSION, backend.key, depth, None, backend) for backend in ordered]
 
 
 def index_of(lines: list[Line], key: LineKey | None) -> int | None:
     """Where the line with this identity is now, or None: the cursor never slips to another line by itself."""
     keys = [line.key for line in lines]
     index = keys.index(key) if key in keys else None
-    return None if index is None or lines[index].kind is Kind.HEADER else index
+    return None if index is None or lines[index].kind is LineKind.HEADER else index
 
 
 def targets_of(line: Line, view: ViewState) -> list[Target]:

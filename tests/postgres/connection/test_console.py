@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import ConnectError
-from pgtop_conn.postgres.console import SimpleQuery, Table, take_over
+from pgtop_conn.postgres.console import ResultTable, SimpleQuery, take_over
 from tests.support.pgbouncer import needed_program, running
 
 Values = Sequence[bytes | None]
@@ -56,7 +56,7 @@ DONE, READY = message(b"C", b"SELECT 2\0"), message(b"Z", b"I")
 NOTICE = message(b"N", b"SNOTICE\0VNOTICE\0C00000\0Mhello\0\0")
 ASIDE = NOTICE + message(b"S", b"TimeZone\0UTC\0") + message(b"A", bytes(4) + b"channel\0\0")
 ANSWER = ASIDE + columns("a", "b") + row(b"1", None) + NOTICE + row(b"", b"\xff") + DONE + READY
-EXPECTED = Table(("a", "b"), [(b"1", None), (b"", b"\xff")], "SELECT 2")
+EXPECTED = ResultTable(("a", "b"), [(b"1", None), (b"", b"\xff")], "SELECT 2")
 
 
 def simple_on(wire: Wire, **caps: int) -> SimpleQuery:
@@ -64,7 +64,7 @@ def simple_on(wire: Wire, **caps: int) -> SimpleQuery:
     return SimpleQuery(wire, before, **caps)
 
 
-async def asked(simple: SimpleQuery, text: str = "SELECT 1") -> asyncio.Task[list[Table]]:
+async def asked(simple: SimpleQuery, text: str = "SELECT 1") -> asyncio.Task[list[ResultTable]]:
     task = asyncio.create_task(simple.query(text))
     await asyncio.sleep(0)
     return task
@@ -169,8 +169,8 @@ def test_a_refusal_leaves_the_connection_and_a_fatal_one_tells_why_it_ended() ->
 
 def test_several_statements_and_none() -> None:
     found, _ = answered([message(b"C", b"SET\0") + columns("a") + row(b"1") + DONE + READY])
-    assert found == [Table(tag="SET"), Table(("a",), [(b"1",)], "SELECT 2")]
-    assert answered([message(b"I") + READY])[0] == [Table()]
+    assert found == [ResultTable(tag="SET"), ResultTable(("a",), [(b"1",)], "SELECT 2")]
+    assert answered([message(b"I") + READY])[0] == [ResultTable()]
 
 
 async def test_a_lost_connection_and_a_caller_who_leaves() -> None:
@@ -223,13 +223,16 @@ async def taken(cluster: Cluster) -> AsyncIterator[tuple[SimpleQuery, asyncpg.Co
 async def test_a_real_server(taken: tuple[SimpleQuery, asyncpg.Connection[asyncpg.Record]]) -> None:
     simple, connection = taken
     tables = await simple.query("SET work_mem = '1MB'; SELECT 1 AS one, NULL AS two, 'é' AS three WHERE true")
-    assert tables == [Table(tag="SET"), Table(("one", "two", "three"), [(b"1", None, "é".encode())], "SELECT 1")]
+    assert tables == [
+        ResultTable(tag="SET"),
+        ResultTable(("one", "two", "three"), [(b"1", None, "é".encode())], "SELECT 1"),
+    ]
     (many,) = await simple.query("SELECT repeat('x', i) FROM generate_series(1, 2000) AS i")
     assert [len(value or b"") for (value,) in many.rows] == list(range(1, 2001))
     await simple.query("DO $$ BEGIN RAISE NOTICE 'aside'; END $$")
     with pytest.raises(asyncpg.DivisionByZeroError):
         await simple.query("SELECT 1 / 0")
-    assert (await simple.query(""))[0] == Table()
+    assert (await simple.query(""))[0] == ResultTable()
     with pytest.raises(asyncpg.AdminShutdownError):
         await simple.query("SELECT pg_terminate_backend(pg_backend_pid())")
     assert connection.is_closed()

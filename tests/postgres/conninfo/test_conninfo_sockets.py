@@ -12,7 +12,7 @@ import pytest
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import BadInput, ConnectError
 from pgtop_conn.postgres.connection.connect import connect
-from pgtop_conn.postgres.connection.wire.auth_filter import Gate
+from pgtop_conn.postgres.connection.wire.auth_filter import AuthFilter
 from pgtop_conn.postgres.conninfo.auth_methods import METHODS, allowed_methods
 from pgtop_conn.postgres.conninfo.conninfo import resolve
 from tests.conftest import MakeCluster
@@ -99,9 +99,9 @@ OK, MD5, SASL, FINAL = request(0), request(5, b"salt"), request(10, b"SCRAM-SHA-
 CONTINUE, NOTICE = request(11, b"r=x,s=eA==,i=4096"), b"N" + struct.pack("!I", 5) + b"\0"
 
 
-def passed(require_auth: str, sent: bytes, piece: int) -> tuple[Gate, Inner, Wire]:
+def passed(require_auth: str, sent: bytes, piece: int) -> tuple[AuthFilter, Inner, Wire]:
     inner, wire = Inner(), Wire()
-    gate = Gate(inner, allowed_methods(require_auth), False)
+    gate = AuthFilter(inner, allowed_methods(require_auth), False)
     gate.connection_made(wire)
     for start in range(0, len(sent), piece):
         if wire.protocol is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pgtop_conn.postgres.poll.catalog_names import Names
-from pgtop_conn.postgres.poll.row_cache import Kept, Reading
+from pgtop_conn.postgres.poll.row_cache import Reading, RowCache
 from pgtop_conn.postgres.poll.rows import ActivityRow, backend_of
 
 
@@ -21,7 +21,7 @@ def row(pid: int, state: str = "idle") -> ActivityRow:
     return ActivityRow(**values)
 
 
-def poll(kept: Kept, rows: list[ActivityRow]) -> list[int]:
+def poll(kept: RowCache, rows: list[ActivityRow]) -> list[int]:
     """Take one poll in; the pids that were new or differed."""
     reading = Reading(rows, kept.rows)
     backends = {one.pid: backend_of(one, one.backend_type, Names(), "") for one in reading.changed}
@@ -30,7 +30,7 @@ def poll(kept: Kept, rows: list[ActivityRow]) -> list[int]:
 
 
 def test_words_of_many_rows_are_kept_once() -> None:
-    kept = Kept()
+    kept = RowCache()
     poll(kept, [row(1), row(2)])
     for name in ("application_name", "client", "state", "backend_type"):
         at = ActivityRow._fields.index(name)
@@ -39,7 +39,7 @@ def test_words_of_many_rows_are_kept_once() -> None:
 
 @pytest.mark.parametrize("pids", [(1, 2, 3), (2, 3), (3, 2, 1, 4), (5, 1, 2)])
 def test_a_row_that_stays_the_same_is_not_kept_anew(pids: tuple[int, ...]) -> None:
-    kept = Kept()
+    kept = RowCache()
     poll(kept, [row(1), row(2), row(3)])
     before = dict(kept.rows)
     assert poll(kept, [row(pid) for pid in pids]) == [pid for pid in pids if pid not in before]

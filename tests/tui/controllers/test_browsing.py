@@ -12,7 +12,7 @@ from pgtop_conn.model.source import Action, Target
 from pgtop_conn.tui.dialogs.blockers import Blockers
 from pgtop_conn.tui.dialogs.columns import ColumnChooser
 from pgtop_conn.tui.dialogs.counting import Counting
-from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.dialogs.session import SessionDetail
 from pgtop_conn.tui.screen.browsing import GONE, Browsing
 from pgtop_conn.view.table.groups import GROUPINGS
 from pgtop_conn.view.table.lines import SORTS, ViewState
@@ -81,7 +81,7 @@ def test_enter_on_a_session_shows_its_detail(key: str) -> None:
     browsing, desk, _ = browsing_of(poll(1))
     browsing.go_to_session(poll(1).backends[1].key)
     getattr(browsing, key)()
-    assert isinstance(desk.dialog, Detail)
+    assert isinstance(desk.dialog, SessionDetail)
 
 
 def test_a_line_that_is_gone_is_said_and_nothing_is_done() -> None:

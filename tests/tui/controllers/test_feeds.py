@@ -11,7 +11,7 @@ from pgtop_conn.model.errors import PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.history.moments import Mark, Moment
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.tui.dialogs.go_to_time import Jump
+from pgtop_conn.tui.dialogs.go_to_time import GoToTime
 from pgtop_conn.tui.keys.replay import KEYS, LEFT_OUT
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.screen import time_travel
@@ -253,7 +253,7 @@ async def test_signals_and_peaks_are_gone_to_or_said_to_be_none() -> None:
 async def test_a_time_is_asked_for_and_gone_to() -> None:
     feed, desk = replay(ListTape(POLLS))
     feed.jump()
-    assert isinstance(desk.dialog, Jump)
+    assert isinstance(desk.dialog, GoToTime)
     desk.answer(3)
     assert feed.index == 3
     feed.jump()

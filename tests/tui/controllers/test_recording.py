@@ -10,8 +10,8 @@ from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.history.moments import Mark, Moment, Totals
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.monitor.tape_writer import Recorder
-from pgtop_conn.tui.screen.recording import NOT_SIGNALLED, Recording, marks_of
+from pgtop_conn.monitor.tape_writer import RecordingFile
+from pgtop_conn.tui.screen.recording import NOT_SIGNALLED, RecordingControl, marks_of
 from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.data.tapes import ListTape
 from tests.support.fake_desk import FakeDesk, desk_of
@@ -45,12 +45,12 @@ def seen(at: float) -> Snapshot:
     return make_snapshot([make_own(), make_backend(1)], taken_at=NOW + at)
 
 
-def recording_of(store: Recordings | None, ring: ListTape | None = None) -> tuple[Recording, FakeDesk]:
+def recording_of(store: Recordings | None, ring: ListTape | None = None) -> tuple[RecordingControl, FakeDesk]:
     state, desk = desk_of(None)
-    return Recording(state, desk, ring, store), desk
+    return RecordingControl(state, desk, ring, store), desk
 
 
-def take(recording: Recording, desk: FakeDesk, at: float) -> None:
+def take(recording: RecordingControl, desk: FakeDesk, at: float) -> None:
     desk.polled(seen(at))
     recording.keep(seen(at))
 
@@ -96,7 +96,7 @@ async def test_nothing_can_be_recorded_without_a_store_or_before_a_poll() -> Non
 
 
 async def test_a_recording_that_cannot_begin_or_go_on_is_said_once() -> None:
-    def refuse(_snapshot: Snapshot) -> Recorder:
+    def refuse(_snapshot: Snapshot) -> RecordingFile:
         raise PgtopError("no folder takes it")
 
     recording, desk = recording_of(Recordings(refuse))

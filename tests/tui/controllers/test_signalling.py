@@ -11,7 +11,7 @@ from pgtop_conn.model.errors import SourceLost
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import ACTIVE, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status, Target
-from pgtop_conn.monitor.signal_queue import Signals
+from pgtop_conn.monitor.signal_queue import SignalQueue
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.free_slots import FreeSlots
 from pgtop_conn.tui.options import ScreenOptions
@@ -41,7 +41,7 @@ class Stage:
         tape = ListTape([poll(1, at=NOW - 4), poll(1, at=NOW - 2)])
         options = ScreenOptions(policy=self.state.terms.policy, ring=tape, interval_s=0.0)
         self.feed = LiveFeed(self.state, self.desk, self.source, options, lambda: 0)
-        self.signals = Signals(self.source, self.feed.poller, options.policy, 1000.0, self.desk.tell, lambda: None)
+        self.signals = SignalQueue(self.source, self.feed.poller, options.policy, 1000.0, self.desk.tell, lambda: None)
         self.marking = Marking(self.state, self.desk, lambda: self.desk.table.current)
         self.sent: list[tuple[Action, list[tuple[int, Status]]]] = []
         self.signalling = Signalling(self.state, self.desk, self.feed, self.signals, self.marking, 5.0, self._note)

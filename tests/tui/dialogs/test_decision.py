@@ -7,7 +7,7 @@ import pytest
 from pgtop_conn.tui.dialogs import decision
 from pgtop_conn.tui.dialogs.base import Dialog
 from pgtop_conn.tui.dialogs.confirm import Confirm
-from pgtop_conn.tui.dialogs.decision import IGNORED, Deciding, Quiet
+from pgtop_conn.tui.dialogs.decision import IGNORED, DecidingDialog, Quiet
 from pgtop_conn.tui.dialogs.free_slots import FreeSlots
 from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
 from tests.support.fake_source import below, monitor, on_main, screen_text
@@ -58,8 +58,8 @@ def test_what_was_read_before_the_painting_does_not_count_however_late_it_is_han
 
 
 def test_every_dialog_decides_or_is_known_to_send_nothing() -> None:
-    found = {cls.__name__ for cls in below(Dialog) if cls is not Deciding}
-    decided = {cls.__name__ for cls in below(Deciding)}
+    found = {cls.__name__ for cls in below(Dialog) if cls is not DecidingDialog}
+    decided = {cls.__name__ for cls in below(DecidingDialog)}
     assert {Confirm.__name__, FreeSlots.__name__} <= decided
     assert found - decided == SENDING_NOTHING
 

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from pgtop_conn.model.errors import SourceLost
-from pgtop_conn.model.facts import Facts, Refused
+from pgtop_conn.model.facts import Facts, RefusedLogins
 from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy, RemedyKind, Severity
 from pgtop_conn.model.labels.labels import Label
 from pgtop_conn.model.snapshot import IN_TRANSACTION
@@ -168,7 +168,11 @@ def test_filters_of_findings_hold_any_name() -> None:
 async def test_nothing_wrong_says_what_was_looked_for(diagnosed: list[Finding]) -> None:
     diagnosed.clear()
     async with monitor(shop()) as (app, source, pilot):
-        refused = (Refused(NOW - 3600.0, "full", 20), Refused(NOW - 3600.0, "role", 3), Refused(NOW, "full", 1))
+        refused = (
+            RefusedLogins(NOW - 3600.0, "full", 20),
+            RefusedLogins(NOW - 3600.0, "role", 3),
+            RefusedLogins(NOW, "full", 1),
+        )
         source.known = Facts(at=NOW, settings=FACTS.settings, refused=refused, refused_source="postgresql.log")
         await pilot.press("d")
         text = text_of(app)

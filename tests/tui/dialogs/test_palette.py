@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.dialogs.confirm import Confirm
-from pgtop_conn.tui.dialogs.palette import Commands
+from pgtop_conn.tui.dialogs.palette import PaletteProvider
 from pgtop_conn.tui.keys import monitor as keys
 from pgtop_conn.tui.theme import themes
 from pgtop_conn.view.table.groups import GROUPINGS
@@ -98,7 +98,7 @@ async def test_what_matches_is_shown_as_text() -> None:
     async with monitor(make_snapshot([make_own(), make_backend(1, app=HOSTILE)])) as (app, _, pilot):
         await pilot.press("ctrl+p")
         await until(lambda: isinstance(app.screen, CommandPalette))
-        provider = Commands(app.main)
+        provider = PaletteProvider(app.main)
         hits = [hit async for hit in provider.search("click")]
         shown = [getattr(hit, "match_display", None) for hit in hits]
         assert any(isinstance(one, Content) and HOSTILE in one.plain for one in shown)

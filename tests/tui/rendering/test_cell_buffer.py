@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from pgtop_conn.tui.rendering.cell_buffer import SIMPLE, Frame
+from pgtop_conn.tui.rendering.cell_buffer import SIMPLE, CellBuffer
 from pgtop_conn.tui.rendering.first_frame import as_written
 from pgtop_conn.tui.widgets.pieces import kept_in_place
 from tests.support.terminals import seen
@@ -95,7 +95,7 @@ def test_after_the_changes_it_shows_what_a_full_repaint_shows(
     found: list[tuple[dict[int, Strip], tuple[int, ...], frozenset[int]]],
 ) -> None:
     changed, whole = Emulated(), Emulated()
-    frame = Frame(WIDTH, HEIGHT, COLOURS)
+    frame = CellBuffer(WIDTH, HEIGHT, COLOURS)
     blank = [(y, 0, Strip([Segment(" " * WIDTH)])) for y in range(HEIGHT)]
     changed.feed(frame.changes(blank))
     for lines, places, pieces in found:
@@ -115,14 +115,14 @@ def test_after_the_changes_it_shows_what_a_full_repaint_shows(
 def test_of_a_line_with_signs_of_ours_only_what_changed_is_sent() -> None:
     """Where a role may signal nobody, each line has a sign."""
     signs = "⊘●▸▾…·×–≤≥→←Δ█▏░▓─"
-    frame = Frame(40, 1, COLOURS)
+    frame = CellBuffer(40, 1, COLOURS)
     frame.changes([(0, 0, Strip([Segment(f"{signs}  10 s".ljust(40))]))])
     sent = frame.changes([(0, 0, Strip([Segment(f"{signs}  11 s".ljust(40))]))])
     assert sent == f"\x1b[1;{len(signs) + 4}H1"
 
 
 def test_what_stays_is_not_sent() -> None:
-    frame = Frame(30, 2, COLOURS)
+    frame = CellBuffer(30, 2, COLOURS)
     first = Strip([Segment("name", Style.parse("bold")), Segment("      count 12  10 s")])
     later = Strip([Segment("name", Style.parse("bold")), Segment("      count 12  11 s")])
     assert "name" in frame.changes([(0, 0, first), (1, 0, first)])
@@ -131,7 +131,7 @@ def test_what_stays_is_not_sent() -> None:
 
 
 def test_a_strip_is_sent_whole_where_widths_are_doubtful() -> None:
-    frame = Frame(20, 1, COLOURS)
+    frame = CellBuffer(20, 1, COLOURS)
     frame.changes([(0, 0, Strip([Segment("日本語 10 s".ljust(16))])), (0, 19, Strip([Segment("|")]))])
     sent = frame.changes([(0, 0, Strip([Segment("日本語 11 s".ljust(16))])), (0, 19, Strip([Segment("|")]))])
     assert "日本語 11 s" in sent
@@ -154,7 +154,7 @@ def test_what_others_painted_is_taken_as_it_is(before: list[Strip], after: list[
     changed, whole = Emulated(), Emulated()
     painted = [[(text, Strip.render_ansi(style, COLOURS) if style else "") for text, style, _ in one] for one in before]
     changed.feed(as_written(painted))
-    frame = Frame(WIDTH, HEIGHT, COLOURS)
+    frame = CellBuffer(WIDTH, HEIGHT, COLOURS)
     frame.take(painted)
     placed = [(y, 0, before[y] if y in same else after[y]) for y in range(HEIGHT)]
     whole.feed(_whole(placed))
@@ -163,7 +163,7 @@ def test_what_others_painted_is_taken_as_it_is(before: list[Strip], after: list[
 
 
 def test_what_others_painted_is_not_sent_again() -> None:
-    frame = Frame(8, 1, COLOURS)
+    frame = CellBuffer(8, 1, COLOURS)
     frame.take([[("name", "1;38;5;120"), (" 12 ", "48;5;20")]])
     name, ground = Segment("name", Style.parse("bold color(120)")), Style.parse("on color(20)")
     assert frame.changes([(0, 0, Strip([name, Segment(" 12 ", ground)]))]) == ""

@@ -53,7 +53,7 @@ async def test_the_screen_hands_its_updates_to_the_frame() -> None:
 def test_an_update_that_is_dropped_changes_nothing() -> None:
     """Compared only when it is sent: Textual sends nothing while it is leaving."""
     console = Console(color_system="256", force_terminal=True)
-    app: diff_app.OnlyChangedApp[None] = diff_app.OnlyChangedApp()
+    app: diff_app.DiffApp[None] = diff_app.DiffApp()
     strips = [Strip([Segment("x" * app.size.width)])]
     update = diff_app._OnlyChanged(app, _compositor.LayoutUpdate([strips], app.size.region))
     assert app.shown is None

@@ -10,7 +10,7 @@ from pgtop_conn.model.filters.language import parse
 from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION, BackendKey, Snapshot
 from pgtop_conn.tui.dialogs.blockers import Blockers
 from pgtop_conn.tui.dialogs.help import Help
-from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.dialogs.session import SessionDetail
 from pgtop_conn.tui.keys import monitor as keys
 from pgtop_conn.tui.keys.names import display
 from pgtop_conn.tui.screen.browsing import GONE
@@ -204,7 +204,7 @@ async def test_space_on_a_group_marks_and_unmarks_all_that_it_shows() -> None:
 async def test_detail_stays_live_and_says_when_the_session_is_gone() -> None:
     async with monitor(sessions(1, 2, query="SELECT 1\nFROM [/t]"), view=OPEN) as (app, source, pilot):
         await pilot.press("down", "enter")
-        assert isinstance(app.screen, Detail)
+        assert isinstance(app.screen, SessionDetail)
         text = "\n".join(screen_text(app))
         assert "SELECT 1" in text
         assert "FROM [/t]" in text

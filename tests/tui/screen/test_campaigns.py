@@ -12,7 +12,7 @@ from pgtop_conn.model.snapshot import ACTIVE, Snapshot
 from pgtop_conn.model.source import Action, Outcome, Status
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.dialogs.confirm import Confirm
-from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.dialogs.session import SessionDetail
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.data.factories import NOW, OWN_ROLE_OID, make_backend, make_own, make_role, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, toasts
@@ -174,9 +174,9 @@ async def test_esc_in_the_middle_stops_at_once_and_says_what_was_done(size: tupl
         assert "Esc stops" in bar
         # Whatever is open, Esc is for what is being sent.
         await pilot.press("j", "enter")
-        assert isinstance(app.screen, Detail)
+        assert isinstance(app.screen, SessionDetail)
         await pilot.press("escape")
-        assert isinstance(app.screen, Detail)
+        assert isinstance(app.screen, SessionDetail)
         sent = len(source.signalled_pids)
         # The next batch of a second's worth waits for a poll, and none comes.
         assert sent == 3

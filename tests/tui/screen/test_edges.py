@@ -17,7 +17,7 @@ from pgtop_conn.tui.dialogs.base import Dialog
 from pgtop_conn.tui.dialogs.blockers import Blockers
 from pgtop_conn.tui.dialogs.confirm import Confirm
 from pgtop_conn.tui.dialogs.counting import Counting
-from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.dialogs.session import SessionDetail
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.data.factories import NOW, make_backend, make_background, make_own, make_snapshot, make_walsender
 from tests.support.fake_source import cursor_pid, monitor, screen_text, toasts
@@ -49,7 +49,7 @@ async def test_a_poll_while_a_dialog_is_being_composed_is_shown_when_it_is(numbe
 
 
 async def test_a_poll_right_behind_the_key_that_opens_a_dialog() -> None:
-    for key, kind in (("x", Confirm), ("enter", Detail), ("i", Counting)):
+    for key, kind in (("x", Confirm), ("enter", SessionDetail), ("i", Counting)):
         async with monitor(make_snapshot([make_own(), make_backend(1)]), view=OPEN) as (app, source, pilot):
             app.main.table.put_cursor_on(make_backend(1).key)
             source.give(make_snapshot([make_own(), make_backend(1)], taken_at=NOW + 1))

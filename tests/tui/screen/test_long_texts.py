@@ -6,7 +6,7 @@ import pytest
 
 from pgtop_conn.model.errors import FilterError
 from pgtop_conn.model.filters.language import MAX_CHARACTERS, parse
-from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.dialogs.session import SessionDetail
 from pgtop_conn.tui.widgets import line_view, pieces
 from pgtop_conn.view.dialogs.session import SHOWN_CHARACTERS
 from pgtop_conn.view.table.columns import Cell
@@ -29,7 +29,7 @@ async def test_a_long_query_is_broken_once_and_as_far_as_it_is_read(monkeypatch:
     snapshot = make_snapshot([make_own(), *(make_backend(pid, query=LONG) for pid in range(1, 61))])
     async with monitor(snapshot, view=OPEN) as (app, source, pilot):
         await pilot.press("down", "down", "enter")
-        assert isinstance(app.screen, Detail)
+        assert isinstance(app.screen, SessionDetail)
         assert sum(broken) < 4 * SHOWN_CHARACTERS
         broken.clear()
         await source.tick(pilot, make_snapshot(snapshot.backends, taken_at=NOW + 1))

@@ -9,7 +9,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from pgtop_conn.tui.app import MonitorApp
-from pgtop_conn.tui.dialogs.session import Detail
+from pgtop_conn.tui.dialogs.session import SessionDetail
 from pgtop_conn.tui.widgets.session_table import SORT_BY
 from pgtop_conn.view.table.columns import GROUP_COLUMNS
 from pgtop_conn.view.table.lines import SORTS
@@ -31,7 +31,7 @@ async def test_a_click_selects_and_two_open() -> None:
         assert on_main(app)
         await pilot.double_click("#table", offset=(20, 5))
         assert cursor_pid(app) == 3
-        assert isinstance(app.screen, Detail)
+        assert isinstance(app.screen, SessionDetail)
 
 
 async def test_two_clicks_on_a_group_open_and_close_it() -> None:

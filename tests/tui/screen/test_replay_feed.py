@@ -16,7 +16,7 @@ from pgtop_conn.model.snapshot import Counters, Snapshot
 from pgtop_conn.recording.recorder import Recorder
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
-from pgtop_conn.tui.dialogs.go_to_time import Jump
+from pgtop_conn.tui.dialogs.go_to_time import GoToTime
 from pgtop_conn.tui.screen import time_travel
 from pgtop_conn.tui.screen.live_feed import LiveFeed
 from pgtop_conn.tui.screen.monitor_screen import MonitorScreen
@@ -117,7 +117,7 @@ async def test_signals_and_peaks_are_gone_to_and_hold_the_replay() -> None:
 async def test_a_typed_time_is_gone_to(typed: str, used: str) -> None:
     async with monitor(tape=ListTape(POLLS)) as (app, _source, pilot):
         await pilot.press("p", "t")
-        await until(lambda: isinstance(app.screen, Jump))
+        await until(lambda: isinstance(app.screen, GoToTime))
         await pilot.pause()
         await pilot.press(*typed, "enter")
         await pilot.pause()
@@ -128,11 +128,11 @@ async def test_a_typed_time_is_gone_to(typed: str, used: str) -> None:
 async def test_what_is_no_time_is_said_and_the_question_stays() -> None:
     async with monitor(tape=ListTape(POLLS)) as (app, _source, pilot):
         await pilot.press("p", "t")
-        await until(lambda: isinstance(app.screen, Jump))
+        await until(lambda: isinstance(app.screen, GoToTime))
         await pilot.pause()
         await pilot.press("x", "enter")
         await pilot.pause()
-        assert isinstance(app.screen, Jump)
+        assert isinstance(app.screen, GoToTime)
         assert "expected a time" in "\n".join(screen_text(app))
         await pilot.press("escape")
 

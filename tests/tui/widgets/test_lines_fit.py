@@ -27,7 +27,7 @@ from pgtop_conn.view.dialogs import diagnosis
 from pgtop_conn.view.dialogs import plan as plans
 from pgtop_conn.view.dialogs import session as detail
 from pgtop_conn.view.status import server_lines
-from pgtop_conn.view.status.server_lines import Status
+from pgtop_conn.view.status.server_lines import ScreenStatus
 from pgtop_conn.view.table.cells import cells, titles
 from pgtop_conn.view.table.groups import GROUPINGS, group, group_counts
 from pgtop_conn.view.table.heading import heading
@@ -104,7 +104,7 @@ def test_lines_of_the_table(snapshot: Snapshot, width: int, grouping: str, ascii
 @example(crowd(), 80, True)
 def test_lines_above_the_table(snapshot: Snapshot, width: int, ascii_only: bool) -> None:
     budget, history = SlotBudget.of(snapshot), History()
-    status = Status(interval_s=2.0)
+    status = ScreenStatus(interval_s=2.0)
     largest = next(iter(group(snapshot.backends, GROUPINGS["app"], snapshot.taken_at, budget.used)), None)
     observation = Observation(group_counts)
     observation.add(snapshot, budget)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pgtop_conn.model.facts import Facts, Refused
+from pgtop_conn.model.facts import Facts, RefusedLogins
 from pgtop_conn.model.findings import Case, Cause, Effect, Finding, Remedy, RemedyKind, Severity
 from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.signalling.journal import Entry
@@ -111,7 +111,7 @@ def entry(**fields: object) -> Entry:
 
 
 def test_every_part_is_there_in_order() -> None:
-    facts = Facts(at=NOW, refused=(Refused(NOW - 3600, "full", 12),), refused_source="the server log")
+    facts = Facts(at=NOW, refused=(RefusedLogins(NOW - 3600, "full", 12),), refused_source="the server log")
     case = case_of([make_backend(4711), make_backend(4712, query="SELECT 'x'", app="billing")], facts)
     sizing = [Remedy(RemedyKind.PGBOUNCER, "pool_size = 3", Effect.NEW_SESSIONS, "peak 2")]
     text = report(Report(case, [finding()], sizing, [entry()], version="1.0"))

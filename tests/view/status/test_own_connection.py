@@ -6,7 +6,7 @@ import pytest
 
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.view.dialogs.counting import cautions
-from pgtop_conn.view.status.server_lines import Status, server_line
+from pgtop_conn.view.status.server_lines import ScreenStatus, server_line
 from tests.support.data.factories import make_server, make_snapshot
 from tests.support.data.fields import ServerFields
 
@@ -23,10 +23,12 @@ from tests.support.data.fields import ServerFields
 )
 def test_the_server_line(server: ServerFields, shown: str, style: str) -> None:
     snapshot = make_snapshot(server=make_server(**server))
-    cells = server_line(snapshot, SlotBudget.of(snapshot), Status(interval_s=2), 120)
+    cells = server_line(snapshot, SlotBudget.of(snapshot), ScreenStatus(interval_s=2), 120)
     found = [cell for cell in cells if "TLS" in cell.text]
     assert [(cell.text.strip(), cell.style) for cell in found] == ([(shown, style)] if shown else [])
-    narrow = "".join(cell.text for cell in server_line(snapshot, SlotBudget.of(snapshot), Status(interval_s=2), 60))
+    narrow = "".join(
+        cell.text for cell in server_line(snapshot, SlotBudget.of(snapshot), ScreenStatus(interval_s=2), 60)
+    )
     assert ("no TLS" in narrow) == (shown == "no TLS")
 
 

@@ -185,7 +185,7 @@ def test_cells_of_wide_and_combining_characters() -> None:
 def test_the_lines_above_the_table_keep_what_matters(width: int) -> None:
     snapshot = busy()
     budget = SlotBudget.of(snapshot)
-    status = server_lines.Status(interval_s=2.0)
+    status = server_lines.ScreenStatus(interval_s=2.0)
     server = server_lines.server_line(snapshot, budget, status, width)
     slots = server_lines.slots_line(budget, History(), width)
     headroom = server_lines.headroom_line(budget, width)

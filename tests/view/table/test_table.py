@@ -18,7 +18,7 @@ from pgtop_conn.view.status import server_lines
 from pgtop_conn.view.table.cells import cells, titles
 from pgtop_conn.view.table.columns import GROUP_COLUMNS, SESSION_COLUMNS, fit
 from pgtop_conn.view.table.groups import GROUPINGS, group, group_counts, rate_key
-from pgtop_conn.view.table.lines import SORTS, Frame, Kind, ViewState, build, index_of, targets_of
+from pgtop_conn.view.table.lines import SORTS, Frame, LineKind, ViewState, build, index_of, targets_of
 from tests.support.data.factories import (
     NOW,
     make_backend,
@@ -99,13 +99,13 @@ def test_a_closed_group_opens_to_states_and_then_to_sessions() -> None:
     assert len(texts(snapshot, ViewState())) == 4
     opened = ViewState(expanded=frozenset({("billing",), ("billing", "idle in transaction")}))
     lines = build(frame_of(snapshot), opened)
-    assert [line.kind for line in lines if line.depth == 1] == [Kind.GROUP] * 3
-    assert [line.kind for line in lines if line.depth == 2] == [Kind.HEADER, Kind.SESSION]
+    assert [line.kind for line in lines if line.depth == 1] == [LineKind.GROUP] * 3
+    assert [line.kind for line in lines if line.depth == 2] == [LineKind.HEADER, LineKind.SESSION]
 
 
 def test_a_group_of_one_state_opens_straight_to_its_sessions() -> None:
     lines = build(frame_of(busy()), ViewState(expanded=frozenset({("web",)})))
-    assert [line.kind for line in lines if line.depth == 1] == [Kind.HEADER, Kind.SESSION]
+    assert [line.kind for line in lines if line.depth == 1] == [LineKind.HEADER, LineKind.SESSION]
 
 
 def test_background_processes_appear_only_when_asked_for() -> None:

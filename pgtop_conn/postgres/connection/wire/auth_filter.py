@@ -13,9 +13,9 @@ from typing import Any
 
 from pgtop_conn.model.errors import ConnectError, Failure
 from pgtop_conn.postgres.connection.tls import ALPN
-from pgtop_conn.postgres.connection.wire.message_limits import LOGIN_MOST_BYTES, Watched
+from pgtop_conn.postgres.connection.wire.message_limits import LOGIN_MOST_BYTES, MessageLimits
 from pgtop_conn.postgres.connection.wire.relay import Relay
-from pgtop_conn.postgres.connection.wire.server_messages import Mending, mended
+from pgtop_conn.postgres.connection.wire.server_messages import MessageMender, mended
 from pgtop_conn.postgres.conninfo.auth_methods import (
     CONTINUES,
     METHODS,
@@ -37,7 +37,7 @@ _SHORTEST_REQUEST = 9
 _NOT_POSTGRESQL = "what answers there is not PostgreSQL"
 
 
-class Gate(Relay):
+class AuthFilter(Relay):
     """Hands on what it allows; `refusal` says why it ended the connection, None while it has not.
 
     `by_door`: the session is to be a walsender's, whose answers are long.
@@ -48,7 +48,7 @@ class Gate(Relay):
         self.refusal: ConnectError | None = None
         self.transport: asyncio.Transport | None = None
         #: What watches the connection once the login is done.
-        self.watched: Watched | None = None
+        self.watched: MessageLimits | None = None
         self._allowed = allowed
         self._direct_tls = direct_tls
         self._by_door = by_door
@@ -123,7 +123,7 @@ class Gate(Relay):
         """From here on the lengths of messages are watched and texts are made valid; nothing is judged."""
         assert self.transport is not None
         rest, self._waiting = self._waiting, b""
-        self.watched = Watched(Mending(self.inner), self.transport, by_door=self._by_door)
+        self.watched = MessageLimits(MessageMender(self.inner), self.transport, by_door=self._by_door)
         self.transport.set_protocol(self.watched)
         self.watched.data_received(message + rest)
 

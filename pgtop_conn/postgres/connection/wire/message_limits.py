@@ -66,7 +66,7 @@ class Lengths:
         return f"the server sent a message of {-(-length // MB)} MB where at most {most // MB} MB can be"
 
 
-class Watched(Relay):
+class MessageLimits(Relay):
     """Hands everything on, and ends the connection when it becomes too much."""
 
     def __init__(self, inner: Any, transport: asyncio.Transport, *, by_door: bool) -> None:

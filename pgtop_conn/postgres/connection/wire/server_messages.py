@@ -126,7 +126,7 @@ def _next_text(data: bytes, at: int) -> int:
     return at
 
 
-class Mending(Relay):
+class MessageMender(Relay):
     """Hands everything on as text that the driver can decode, once the login is done."""
 
     def __init__(self, inner: Any) -> None:
