@@ -1,4 +1,4 @@
-"""Whose server it is: reads what a managed service leaves to be recognised by. The services are in model/labels/providers.py."""
+"""Whose server it is: reads what a managed service leaves to be recognised by. Services: model/labels/providers.py."""
 
 from __future__ import annotations
 

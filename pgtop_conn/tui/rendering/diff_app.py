@@ -100,7 +100,7 @@ class DiffApp(App[ReturnType]):
             self._shown_screen = self.screen
         if usable() and isinstance(renderable, (_compositor.LayoutUpdate, _compositor.ChopsUpdate)):
             self._comparing = True
-            renderable = _OnlyChanged(self, renderable)
+            renderable = ChangedCells(self, renderable)
         elif renderable is not None:
             self.shown = None
         try:
@@ -150,7 +150,7 @@ class DiffApp(App[ReturnType]):
         self.screen.refresh()
 
 
-class _OnlyChanged(_Update):  # type: ignore[misc]
+class ChangedCells(_Update):  # type: ignore[misc]
     """An update that is compared at the moment it is sent: one that Textual drops has not changed the terminal."""
 
     def __init__(self, app: DiffApp[Any], update: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 
@@ -22,6 +21,7 @@ from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.model.snapshot import IDLE, Snapshot
 from tests.postgres.conftest import OpenSession
 from tests.support.command_line import run
+from tests.support.postgres.leaking_application import applications
 from tests.support.servers import Clients, Connection
 from tests.support.waits import wait_until
 
@@ -144,34 +144,13 @@ async def test_labels_of_the_configuration_are_enough(
 async def test_a_real_leak_is_ended_and_a_pool_beside_it_is_not(
     cluster: Cluster, clients: Clients, sessions: OpenSession
 ) -> None:
-    """Sessions that are opened one by one, used once and forgotten, while a pool of as many is used all the time."""
-    await clients.role(cluster, "shop")
-    pool = await clients.many(12, cluster, role="shop", app="web")
-    leaked: list[Connection] = []
-    over = asyncio.Event()
-
-    async def leak() -> None:
-        while not over.is_set() and len(leaked) < 70:
-            leaked.append(await clients(cluster, role="shop", app=LEAKED))
-            await leaked[-1].fetchval("SELECT count(*) FROM pg_class WHERE oid = 42")
-            # Slow enough that it still grows after the shortest watch of 10 s, on a fast and on a busy machine.
-            await asyncio.sleep(0.25)
-
-    async def use() -> None:
-        while not over.is_set():
-            for one in pool:
-                await one.fetchval("SELECT 1")
-                await asyncio.sleep(0.01)
-
-    works = [asyncio.create_task(leak()), asyncio.create_task(use())]
-    await wait_until(lambda: len(leaked) >= 20, "it has leaked for a while")
-    session = await sessions(cluster)
-    answer = await kill(session, Options(parse("leak:yes"), as_json=True, most=99), Policy())
-    over.set()
-    await asyncio.gather(*works)
+    async with applications(cluster, clients, leaky=LEAKED, pooled="web", pool_size=12) as both:
+        await wait_until(lambda: len(both.leaked) >= 20, "it has leaked for a while")
+        session = await sessions(cluster)
+        answer = await kill(session, Options(parse("leak:yes"), as_json=True, most=99), Policy())
     told = json.loads(answer.out)
     assert answer.code == 0, answer.err
     ended = {one["pid"] for one in told["targets"]}
     assert len(ended) >= 20
-    assert ended <= pids_of(leaked)
-    assert [await one.fetchval("SELECT 1") for one in pool] == [1] * len(pool)
+    assert ended <= both.leaked_pids
+    assert [await one.fetchval("SELECT 1") for one in both.pool] == [1] * len(both.pool)

@@ -55,7 +55,7 @@ def test_an_update_that_is_dropped_changes_nothing() -> None:
     console = Console(color_system="256", force_terminal=True)
     app: diff_app.DiffApp[None] = diff_app.DiffApp()
     strips = [Strip([Segment("x" * app.size.width)])]
-    update = diff_app._OnlyChanged(app, _compositor.LayoutUpdate([strips], app.size.region))
+    update = diff_app.ChangedCells(app, _compositor.LayoutUpdate([strips], app.size.region))
     assert app.shown is None
     assert "xxx" in update.render_segments(console)
     assert app.shown is not None

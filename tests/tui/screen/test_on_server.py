@@ -20,7 +20,8 @@ from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.screen import time_travel
 from tests.postgres.conftest import OpenSession, sessions
 from tests.support.fake_source import monitor, screen_text, toasts, until
-from tests.support.servers import Clients, Connection
+from tests.support.postgres.leaking_application import applications
+from tests.support.servers import Clients
 from tests.tui.screen.test_replay_feed import settled
 
 __all__ = ["sessions"]
@@ -58,54 +59,48 @@ async def test_slots_are_freed_and_taken_again(
 async def test_l_shows_the_leak_and_not_the_pool_beside_it_and_d_explains_it(
     cluster: Cluster, sessions: OpenSession, clients: Clients
 ) -> None:
-    await clients.role(cluster, "shop")
-    pool = await clients.many(10, cluster, role="shop", app="pooled-web")
-    leaked: list[Connection] = []
-    over = asyncio.Event()
+    async with applications(cluster, clients, leaky="leaky", pooled="pooled-web", pool_size=10) as both:
+        source = await sessions(cluster)
+        app = MonitorApp(source, ScreenOptions(interval_s=0.25, first=await source.poll()))
+        try:
+            async with app.run_test(size=(120, 36), notifications=True) as pilot:
+                await until(lambda: any(found.pool.app == "leaky" for found in app.main.state.leaks))
+                # It stays so while the test looks at it; the leak itself ends some time, and then is none.
+                app.main.feed.interval_s = 3600.0
+                await pilot.pause()
+                assert " Leak: leaky holds " in screen_text(app)[4]
+                await pilot.press("l", "g", "right")
+                shown = {line.backend.pid for line in app.main.table.lines if line.backend is not None}
+                assert shown
+                assert shown <= both.leaked_pids
+                await pilot.press("d")
+                dialog = app.screen
+                assert isinstance(dialog, Diagnosis)
+                await until(lambda: dialog.section.title == "leak")
+                await until(lambda: bool(app.main.diagnosing.facts.facts.settings))
+                await pilot.pause()
+                assert "settings and log read" in screen_text(app)[0]
+                assert dialog.section.finding is not None
+                assert dialog.section.finding.evidence["app"] == "leaky"
+                assert dialog.section.remedies
+                await pilot.press("s")
+                assert app.main.state.view.filter.text == "leak:yes app:leaky role:shop db:postgres"
+        finally:
+            await app.finish()
 
-    async def leak() -> None:
-        while not over.is_set() and len(leaked) < 60:
-            leaked.append(await clients(cluster, role="shop", app="leaky"))
-            await leaked[-1].fetchval("SELECT count(*) FROM pg_class WHERE oid = 42")
-            # The pace of the shape.
-            await asyncio.sleep(0.15)
 
-    async def use() -> None:
-        while not over.is_set():
-            for one in pool:
-                await one.fetchval("SELECT 1")
-                await asyncio.sleep(0.01)
-
-    works = [asyncio.create_task(leak()), asyncio.create_task(use())]
-    source = await sessions(cluster)
-    app = MonitorApp(source, ScreenOptions(interval_s=0.25, first=await source.poll()))
-    try:
-        async with app.run_test(size=(120, 36), notifications=True) as pilot:
-            await until(lambda: any(found.pool.app == "leaky" for found in app.main.state.leaks))
-            # It stays so while the test looks at it; the leak itself ends some time, and then is none.
-            app.main.feed.interval_s = 3600.0
-            await pilot.pause()
-            assert " Leak: leaky holds " in screen_text(app)[4]
-            await pilot.press("l", "g", "right")
-            shown = {line.backend.pid for line in app.main.table.lines if line.backend is not None}
-            assert shown
-            assert shown <= {one.get_server_pid() for one in leaked}
-            await pilot.press("d")
-            dialog = app.screen
-            assert isinstance(dialog, Diagnosis)
-            await until(lambda: dialog.section.title == "leak")
-            await until(lambda: bool(app.main.diagnosing.facts.facts.settings))
-            await pilot.pause()
-            assert "settings and log read" in screen_text(app)[0]
-            assert dialog.section.finding is not None
-            assert dialog.section.finding.evidence["app"] == "leaky"
-            assert dialog.section.remedies
-            await pilot.press("s")
-            assert app.main.state.view.filter.text == "leak:yes app:leaky role:shop db:postgres"
-    finally:
-        over.set()
-        await asyncio.gather(*works)
-        await app.finish()
+async def wait_for_locks(cluster: Cluster, clients: Clients, over: asyncio.Event) -> None:
+    """Sessions come, wait for one another, and go."""
+    role = await clients.role(cluster, "shop")
+    held = await clients(cluster, role=role, app="holder")
+    while not over.is_set():
+        await held.execute("BEGIN; SELECT pg_advisory_xact_lock(9)")
+        waiting = await clients(cluster, role=role, app="waiter")
+        wait = asyncio.create_task(waiting.execute("SELECT pg_advisory_lock(9)"))
+        await asyncio.sleep(0.4)
+        await held.execute("ROLLBACK")
+        await wait
+        await waiting.close()
 
 
 async def test_a_replay_shows_what_was_shown_of_a_server(
@@ -114,22 +109,9 @@ async def test_a_replay_shows_what_was_shown_of_a_server(
     monkeypatch.setattr(time_travel, "SETTLED_S", 0.0)
     # Slow answers of a busy machine are told on the first line, and no recording has them.
     monkeypatch.setattr(pacing, "stretched_s", lambda interval_s, _before_s, _took_s: interval_s)
-    role = await clients.role(cluster, "shop")
     over = asyncio.Event()
 
-    async def work() -> None:
-        """Sessions come, wait for one another, and go."""
-        held = await clients(cluster, role=role, app="holder")
-        while not over.is_set():
-            await held.execute("BEGIN; SELECT pg_advisory_xact_lock(9)")
-            waiting = await clients(cluster, role=role, app="waiter")
-            wait = asyncio.create_task(waiting.execute("SELECT pg_advisory_lock(9)"))
-            await asyncio.sleep(0.4)
-            await held.execute("ROLLBACK")
-            await wait
-            await waiting.close()
-
-    working = asyncio.create_task(work())
+    working = asyncio.create_task(wait_for_locks(cluster, clients, over))
     source = await sessions(cluster)
     ring = Ring()
     live: dict[float, list[str]] = {}
