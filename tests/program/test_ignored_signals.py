@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -22,12 +23,19 @@ IGNORING = ("/bin/sh", "-c", "trap '' INT TERM HUP; exec \"$@\"", "sh", *PROGRAM
 WEB = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'web'"
 
 
+def ignore_all() -> None:
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @asynccontextmanager
 async def ignoring(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """The command with all of them ignored; it is killed with the block if it has not ended by itself."""
     process = await asyncio.create_subprocess_exec(
-        *IGNORING,
+        *PROGRAM,
         *arguments,
+        # A shell would ignore them some moments after it has begun.
+        preexec_fn=ignore_all,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
