@@ -151,7 +151,7 @@ def _scroll_bar(lines: int, height: int) -> list[Piece]:
 
 
 def _keys(keys: Sequence[Key], spot: Spot, width: int) -> Row:
-    """As footer.py has it, of the keys as they are without a user's own."""
+    """As tui/keys/footer.py has it, of the keys as they are without a user's own."""
     bindings = [one for one in keys if not (spot.policy.read_only and one[0] in SIGNAL_IDS)]
     found = key_line.offered([(name, words) for name, words, _key in bindings], spot)
     return key_line.row([(bindings[place][2], words) for place, words in found], width)
