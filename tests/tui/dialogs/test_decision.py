@@ -18,11 +18,11 @@ SENDING_NOTHING = {
     "Blockers",
     "ColumnChooser",
     "Counting",
-    "Detail",
+    "SessionDetail",
     "Diagnosis",
     "Help",
     "HistoryScreen",
-    "Jump",
+    "GoToTime",
 }
 
 
