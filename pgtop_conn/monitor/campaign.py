@@ -305,9 +305,15 @@ class Campaign:
     def _settle(self, action: Action, outcome: Outcome) -> None:
         """The end of a signal: told to the source, whose journal has it; a session that was only cancelled goes on."""
         self._source.settle(action, outcome)
-        if action is self._plan.action or outcome.status in (Status.GONE, Status.UNKNOWN):
+        # Once it is terminated as well, only that says how it ended.
+        cancelled = outcome.target.key in self._cancelled
+        if (
+            action is self._plan.action
+            or outcome.status is Status.GONE
+            or (cancelled and outcome.status is Status.UNKNOWN)
+        ):
             self._end(outcome)
-        elif outcome.target.key in self._cancelled:
+        elif cancelled:
             self._cancelled[outcome.target.key] = outcome
 
     def _end(self, outcome: Outcome) -> None:

@@ -81,6 +81,9 @@ class MonitorScreen(Screen[None]):
         self.options = options
         #: The user's own keys, by the ids of the bindings.
         self.keymap = keymap_of(options.keys)
+        if options.tape is not None:
+            # Their keys do something else on a recording, where they are those of ReplayFeed.
+            self.keymap = {name: keys for name, keys in self.keymap.items() if name not in replay.LEFT_OUT}
         #: Whether all that is on it is there: only then keys find what they are for.
         self.whole = False
         #: The last message, and until when it is there.

@@ -256,3 +256,15 @@ async def settled(main: MonitorScreen, pilot: Pilot[int]) -> None:
     await pilot.pause()
     await until(lambda: not any(one.group == "relive" and one.is_running for one in main.workers))
     await pilot.pause()
+
+
+async def test_a_monitor_key_of_the_user_s_own_leaves_the_speed_keys_of_a_recording() -> None:
+    tape = ListTape([seen(count, NOW + 10.0 * count) for count in range(3)])
+    async with monitor(tape=tape, keys=(("slower", "z"),)) as (app, _source, pilot):
+        feed = app.main.feed
+        assert isinstance(feed, ReplayFeed)
+        before = feed.player.speed
+        await pilot.press("plus")
+        assert feed.player.speed > before
+        await pilot.press("minus", "minus", "z")
+        assert feed.player.speed < before
