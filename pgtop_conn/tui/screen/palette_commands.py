@@ -1,6 +1,6 @@
 """What the palette lists: every key, filter, grouping, sort order, column, theme and group on the screen.
 
-Add a kind of command: a method that yields Command, and its name in all().
+Add a kind of command: a method that yields PaletteCommand, and its name in all().
 """
 
 from __future__ import annotations
