@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +20,7 @@ from pgtop_conn.demo.applications import DATABASE, Troupe
 from pgtop_conn.demo.binaries import find_binaries
 from pgtop_conn.demo.server import Cluster
 from pgtop_conn.model.errors import PgtopError
+from pgtop_conn.terminal.interrupts import ended_by
 
 FIRST_WITH_RESERVED_CONNECTIONS = 16
 
@@ -51,8 +51,6 @@ async def play(cluster: Cluster) -> None:
     await build_shop(cluster)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stopped.set)
 
     def listen() -> None:
         if not os.read(sys.stdin.fileno(), 1024):
@@ -60,9 +58,10 @@ async def play(cluster: Cluster) -> None:
             stopped.set()
 
     loop.add_reader(sys.stdin.fileno(), listen)
-    performance = asyncio.create_task(Troupe(cluster).perform(lambda: say(f"uri {cluster.uri()}")))
-    told = asyncio.create_task(stopped.wait())
-    await asyncio.wait({performance, told}, return_when=asyncio.FIRST_COMPLETED)
+    with ended_by(lambda _number: stopped.set()):
+        performance = asyncio.create_task(Troupe(cluster).perform(lambda: say(f"uri {cluster.uri()}")))
+        told = asyncio.create_task(stopped.wait())
+        await asyncio.wait({performance, told}, return_when=asyncio.FIRST_COMPLETED)
     if not performance.done():
         performance.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import random
+from typing import Protocol
 
 from pgtop_conn.model.errors import ConnectError, Failure, PgtopError, PollFailed
 
@@ -52,6 +54,27 @@ def stretched_s(interval_s: float, before_s: float, took_s: float) -> float:
     # The user may have chosen another one meanwhile.
     before_s = max(before_s, interval_s)
     return max(interval_s, before_s / 2, min(wanted, before_s * 2))
+
+
+class Pauses(Protocol):
+    """How long a poll loop waits; it says how long each question took, in seconds."""
+
+    def after_answer(self, took_s: float) -> float: ...
+
+    def after_failure(self, error: PgtopError, took_s: float) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """The same pause after each question, for a loop of some seconds that needs each answer."""
+
+    pause_s: float
+
+    def after_answer(self, took_s: float) -> float:
+        return self.pause_s
+
+    def after_failure(self, error: PgtopError, took_s: float) -> float:
+        return self.pause_s
 
 
 class Pace:

@@ -1,22 +1,51 @@
-"""Ask the source, hand on the answer, sleep what is left of the interval; one question at a time.
+"""answers(): the one poll loop. Ask, hand on the answer, sleep what is left of the interval; one question at a time.
 
-Poller: the screen's loop, which can be woken. polls(): that of a command without a screen.
+Poller: the screen's use of it, which can be woken. polls(): that of a command which goes on until it is ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from time import monotonic
 from typing import Protocol
 
 from pgtop_conn.model.errors import PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
-from pgtop_conn.monitor.pacing import Pace
+from pgtop_conn.monitor.pacing import Pace, Pauses
 
 CLOSING = "the monitor is being closed"
+
+
+#: What a question brought: a poll, or why there is none.
+Answer = Snapshot | PgtopError
+
+
+async def answers(
+    ask: Callable[[], Awaitable[Snapshot]],
+    pauses: Pauses,
+    ended: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncGenerator[Answer, None]:
+    """Ask, give the answer, and sleep what is left of the pause, until it has `ended`; to be closed.
+
+    Every PgtopError of `ask` is an answer. What the caller does with one is part of the pause that follows.
+    """
+    while not ended():
+        began = monotonic()
+        answer: Answer
+        try:
+            answer = await ask()
+        except PgtopError as error:
+            answer, pause_s = error, pauses.after_failure(error, monotonic() - began)
+        else:
+            pause_s = pauses.after_answer(monotonic() - began)
+        until = monotonic() + pause_s
+        yield answer
+        if not ended():
+            await sleep(max(0.0, until - monotonic()))
 
 
 class SnapshotLoop(Protocol):
@@ -58,6 +87,8 @@ class Poller:
         self._task: asyncio.Task[None] | None = None
         #: Who waits for a poll that has not begun yet.
         self._awaited: list[asyncio.Future[Snapshot]] = []
+        #: Who waits for the one that is under way.
+        self._asked_for: list[asyncio.Future[Snapshot]] = []
         #: Held by whoever is asking the source something.
         self.turn = asyncio.Lock()
         #: When the question that is still open was asked, on the monotonic clock.
@@ -101,36 +132,29 @@ class Poller:
     async def _loop(self, wait_first: bool) -> None:
         if wait_first:
             await self._sleep(self._interval_s())
-        awaited: list[asyncio.Future[Snapshot]] = []
         try:
-            while not self._stopping:
-                began = monotonic()
-                try:
-                    async with self.turn:
-                        awaited, self._awaited = self._awaited, []
-                        self.asking_since = monotonic()
-                        snapshot = await self._source.poll()
-                except PgtopError as error:
-                    pause = self._pace.after_failure(error, monotonic() - began)
-                    self._tell_failed(error)
-                    _fail(awaited, error)
-                else:
-                    pause = self._pace.after_answer(monotonic() - began)
-                    self._tell_polled(snapshot)
-                    _answer(awaited, snapshot)
-                await self._sleep(pause)
+            async with aclosing(answers(self._ask, self._pace, lambda: self._stopping, self._sleep)) as brought:
+                async for answer in brought:
+                    self.asking_since = None
+                    self._hand_on(answer)
         finally:
-            _fail([*awaited, *self._awaited], SourceLost(CLOSING))
+            _fail([*self._asked_for, *self._awaited], SourceLost(CLOSING))
 
-    def _tell_polled(self, snapshot: Snapshot) -> None:
-        self.asking_since = None
-        if not self._stopping:
-            self._polled(snapshot)
+    async def _ask(self) -> Snapshot:
+        async with self.turn:
+            self._asked_for, self._awaited = self._awaited, []
+            self.asking_since = monotonic()
+            return await self._source.poll()
 
-    def _tell_failed(self, error: PgtopError) -> None:
-        self.asking_since = None
-        if not self._stopping:
-            self._failed(error)
+    def _hand_on(self, answer: Answer) -> None:
+        if isinstance(answer, PgtopError):
+            if not self._stopping:
+                self._failed(answer)
+            _fail(self._asked_for, answer)
+        else:
+            if not self._stopping:
+                self._polled(answer)
+            _answer(self._asked_for, answer)
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -155,23 +179,17 @@ async def polls(source: Source, every_s: float, tell: Callable[[str], object]) -
 
     The first may raise what poll() raises. What fails later is told, once for each reason, and asked again.
     """
-    pace, answered, said = Pace(lambda: every_s), False, ""
-    while True:
-        began = monotonic()
-        try:
-            snapshot = await source.poll()
-        except PgtopError as error:
-            if not answered:
-                raise
-            until = monotonic() + pace.after_failure(error, monotonic() - began)
-            if str(error) != said:
-                said = str(error)
-                tell(f"{said}; {'looking' if isinstance(error, PollFailed) else 'connecting'} again")
-        else:
-            until = monotonic() + pace.after_answer(monotonic() - began)
-            if said:
-                said = ""
-                tell("it answers again")
-            answered = True
-            yield snapshot
-        await asyncio.sleep(max(0.0, until - monotonic()))
+    answered, said = False, ""
+    async with aclosing(answers(source.poll, Pace(lambda: every_s))) as brought:
+        async for answer in brought:
+            if not isinstance(answer, PgtopError):
+                if said:
+                    said = ""
+                    tell("it answers again")
+                answered = True
+                yield answer
+            elif not answered:
+                raise answer
+            elif str(answer) != said:
+                said = str(answer)
+                tell(f"{said}; {'looking' if isinstance(answer, PollFailed) else 'connecting'} again")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
 
 from pgtop_conn.config import Settings
-from pgtop_conn.model.errors import BadInput, PollFailed, SourceLost
+from pgtop_conn.model.errors import BadInput, PgtopError, PollFailed, SourceLost
 from pgtop_conn.model.filters.language import NO_TAGS, Filter, Tags
 from pgtop_conn.model.history.observation import Observation
 from pgtop_conn.model.labels.labels import tags_of
@@ -19,6 +20,8 @@ from pgtop_conn.model.signalling.server_identity import place_of
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.model.source import Source
+from pgtop_conn.monitor.pacing import Steady
+from pgtop_conn.monitor.poller import answers
 from pgtop_conn.terminal.console import overwrite
 from pgtop_conn.view.table.groups import group_counts
 
@@ -84,26 +87,37 @@ async def observe(
     for one in earlier:
         seen.take(one)
         recorded = one
-    every_s = min(settings.interval_s, MOST_S)
-    began = monotonic()
-    snapshot = await source.poll()
+    began, left_s = monotonic(), 0.0
+    newest: tuple[Snapshot, SlotBudget] | None = None
+
+    async def pause(seconds: float) -> None:
+        overwrite(f"watching for {left_s:.0f} s more, to see what grows and what is used")
+        await asyncio.sleep(min(seconds, left_s))
+
+    try:
+        async with aclosing(answers(source.poll, Steady(min(settings.interval_s, MOST_S)), sleep=pause)) as brought:
+            async for answer in brought:
+                if not isinstance(answer, PgtopError):
+                    if newest is None:
+                        _same_server(recorded, answer)
+                    newest = answer, seen.take(answer)
+                elif newest is None or not isinstance(answer, PollFailed | SourceLost):
+                    raise answer
+                left_s = watch.left_s(monotonic() - began, seen.observation, newest[0])
+                if left_s <= 0:
+                    break
+    finally:
+        overwrite("")
+    assert newest is not None, "the loop ends by itself only with a poll"
+    snapshot, budget = newest
+    seen.observation.refresh(snapshot)
+    return snapshot, budget, seen.observation
+
+
+def _same_server(recorded: Snapshot | None, snapshot: Snapshot) -> None:
     if recorded is not None and not place_of(recorded).relation(snapshot).tells:
         was, now = (f"{one.host}:{one.port}" for one in (recorded.server, snapshot.server))
         raise BadInput(f"the recording is of {was}; expected one of the server at {now}")
-    budget = seen.take(snapshot)
-    try:
-        while (left := watch.left_s(monotonic() - began, seen.observation, snapshot)) > 0:
-            overwrite(f"watching for {left:.0f} s more, to see what grows and what is used")
-            await asyncio.sleep(min(every_s, left))
-            try:
-                snapshot = await source.poll()
-            except (PollFailed, SourceLost):
-                continue
-            budget = seen.take(snapshot)
-    finally:
-        overwrite("")
-    seen.observation.refresh(snapshot)
-    return snapshot, budget, seen.observation
 
 
 async def look(
