@@ -62,10 +62,10 @@ async def play(cluster: Cluster) -> None:
         performance = asyncio.create_task(Troupe(cluster).perform(lambda: say(f"uri {cluster.uri()}")))
         told = asyncio.create_task(stopped.wait())
         await asyncio.wait({performance, told}, return_when=asyncio.FIRST_COMPLETED)
-    if not performance.done():
-        performance.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await performance
+        if not performance.done():
+            performance.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await performance
 
 
 def say(line: str) -> None:

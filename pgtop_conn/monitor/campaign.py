@@ -2,14 +2,14 @@
 
 The screen and the headless kill use it alike:
 
-    campaign = Campaign(source, look, plan, policy, per_second=20.0, escalate_after_s=None, turn=None, report=show)
+    campaign = Campaign(source, poll, plan, policy, per_second=20.0, escalate_after_s=None, turn=None, report=show)
     outcomes = await campaign.run()     one Outcome for each of plan.targets, in their order
     campaign.stop()                     at any time, from the same event loop: nothing more is sent
     campaign.progress                   Progress(phase, total, sent, outcomes, stopped), also given to `report`
 
-`plan` is what was confirmed, `policy` what it was judged by. `look` gives a snapshot no older than its call where that
+`plan` is what was confirmed, `policy` what it was judged by. `poll` gives a snapshot no older than its call where that
 can be had, otherwise the newest there is; it raises PgtopError when there is none. `turn` is held around each signal,
-never around `look`, which takes its own turn. `report` is called on the event loop after each change.
+never around `poll`, which takes its own turn. `report` is called on the event loop after each change.
 
 Before each batch the plan is narrowed on a new snapshot: what left or changed is dropped, and nothing is ever added.
 What was not sent ends as NOT_SENT: "stopped", or why the server could not be looked at. stop() does not end the
@@ -40,8 +40,8 @@ from pgtop_conn.model.snapshot import BackendKey, Snapshot
 from pgtop_conn.model.source import BEFORE, Action, Outcome, Source, Status, Target
 
 PER_SECOND = 20.0
-#: The pauses between looks for the end of what was signalled; the last one repeats.
-LOOK_AFTER_S = (0.05, 0.1, 0.25, 0.5, 1.0)
+#: The pauses between polls for the end of what was signalled; the last one repeats.
+POLL_AFTER_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 #: On top of the patience, which is measured on the server's clock, before a silent server is given up.
 SILENCE_S = 5.0
 
@@ -49,7 +49,7 @@ STOPPED = "stopped"
 #: How a session ends as the user wanted, by what was asked for.
 WANTED = {Action.TERMINATE: (Status.GONE,), Action.CANCEL: (Status.GONE, Status.CANCELLED)}
 
-Look = Callable[[], Awaitable[Snapshot]]
+Poll = Callable[[], Awaitable[Snapshot]]
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -88,7 +88,7 @@ class Campaign:
     def __init__(
         self,
         source: Source,
-        look: Look,
+        poll: Poll,
         plan: Plan,
         policy: Policy,
         *,
@@ -104,7 +104,7 @@ class Campaign:
         if escalate_after_s is not None and plan.action is not Action.TERMINATE:
             raise BadInput("an escalation ends in a terminate, so its plan is one")
         self._source = source
-        self._look = look
+        self._poll = poll
         self._plan = plan
         self._policy = policy
         self._pause_s = 1.0 / per_second
@@ -242,23 +242,23 @@ class Campaign:
         """Let the cancelled let go of their slots; ends early when all are gone, or when it is stopped."""
         self._enter(Phase.WAIT)
         while seconds > 0 and not self._stop.is_set() and len(self._ended) < len(self._plan.targets):
-            pause_s = min(seconds, LOOK_AFTER_S[-1])
+            pause_s = min(seconds, POLL_AFTER_S[-1])
             await self._pause(pause_s, self._stop)
             seconds -= pause_s
             await self._seen()
 
     async def _watch(self) -> None:
-        """Look until every signalled session's end is seen, or said not to have come."""
+        """Poll until every signalled session's end is seen, or said not to have come."""
         self._enter(Phase.VERIFY)
-        began, paused_s, looks = monotonic(), 0.0, 0
+        began, paused_s, polls = monotonic(), 0.0, 0
         while self._open() and not self._give_up.is_set():
             if max(paused_s, monotonic() - began) > self._patience_s + SILENCE_S:
                 break
-            if looks:
-                pause_s = LOOK_AFTER_S[min(looks, len(LOOK_AFTER_S)) - 1]
+            if polls:
+                pause_s = POLL_AFTER_S[min(polls, len(POLL_AFTER_S)) - 1]
                 await self._pause(pause_s, self._give_up)
                 paused_s += pause_s
-            looks += 1
+            polls += 1
             await self._seen()
         why = f"its end was not seen: {self._trouble}" if self._trouble else "its end was not waited for"
         for outcome in self._following_cancels.abandon(why):
@@ -284,9 +284,9 @@ class Campaign:
         return replace(cancelled, detail=f"{cancelled.detail}; {why}" if cancelled.detail else why)
 
     async def _seen(self) -> Snapshot | None:
-        """Look, and settle what the look shows; None when the server could not be looked at."""
+        """Poll, and settle what the poll shows; None when the server could not be looked at."""
         try:
-            snapshot = await self._look()
+            snapshot = await self._poll()
         except PgtopError as error:
             self._trouble = str(error)
             return None
@@ -344,7 +344,7 @@ class Campaign:
 
 
 def _left(excluded: Excluded, when: str) -> Outcome:
-    """The end of a session that a newer look takes out of the plan."""
+    """The end of a session that a newer poll takes out of the plan."""
     reason = excluded.reasons[0]
     if reason == GONE:
         return Outcome(excluded.target, Status.GONE, when)

@@ -73,7 +73,7 @@ class Player:
         """Something about the playing has changed."""
         self._wake.set()
 
-    async def look(self) -> Snapshot:
+    async def next_poll(self) -> Snapshot:
         """Nobody can be asked. Raises SourceLost."""
         raise SourceLost(RECORDED)
 

@@ -63,7 +63,7 @@ class SnapshotLoop(Protocol):
 
     def wake(self) -> None: ...
 
-    async def look(self) -> Snapshot: ...
+    async def next_poll(self) -> Snapshot: ...
 
     async def stop(self, patience_s: float = 1.0) -> None: ...
 
@@ -109,7 +109,7 @@ class Poller:
         """Ask again now, or as soon as the open question is answered."""
         self._wake.set()
 
-    async def look(self) -> Snapshot:
+    async def next_poll(self) -> Snapshot:
         """The next poll that begins after this call. Raises what the poll raises, and SourceLost once stopped."""
         if self._stopping:
             raise SourceLost(CLOSING)

@@ -210,7 +210,7 @@ class SignalQueue:
 
         campaign = Campaign(
             self._source,
-            self._poller.look,
+            self._poller.next_poll,
             decision.plan,
             self._policy,
             per_second=self._per_second,

@@ -68,9 +68,9 @@ class MonitorState:
         self.view = view
         #: The newest poll; None before the first.
         self.newest: Snapshot | None = None
-        #: The poll that the table holds still; None while it goes on.
+        #: The poll that the table holds still; None while it goes on. pause() and resume() set it.
         self.paused: Snapshot | None = None
-        #: What the whole screen shows instead of the newest poll.
+        #: What the whole screen shows instead of the newest poll. look_back() and leave_past() set it.
         self.past: Past | None = None
         #: What the rows of the newest poll, and of the one that is held still, do not say of themselves.
         self.tags: Tags = NO_TAGS
@@ -147,6 +147,10 @@ class MonitorState:
         """Hold the table still at the newest poll, or let it go on."""
         self.paused, self._paused_tags = (None if self.paused is not None else self.newest), self.tags
 
+    def resume(self) -> None:
+        """Let the table go on."""
+        self.paused = None
+
     def choose(self, found: Filter, *, leaks_only: bool | None = None) -> None:
         """Show what this filter leaves; `leaks_only` None leaves that choice as it is."""
         leaks = self.view.leaks_only if leaks_only is None else leaks_only
@@ -156,6 +160,10 @@ class MonitorState:
         """Show this moment, with what was known up to it."""
         self.past = Past(moment, tags_of(moment.snapshot, self.terms.labels, moment.leaks), observation)
         return self.past
+
+    def leave_past(self) -> None:
+        """Show what is polled again."""
+        self.past = None
 
     # What is told of it.
 

@@ -153,7 +153,7 @@ def test_a_goal_may_be_a_number_of_its_own_or_beside_a_sum() -> None:
     assert (judged.verdict, judged.compared) == (Verdict.MET, 1.45)
 
 
-def test_pgcenter_is_reckoned_from_pg_activity_only_where_it_was_not_measured() -> None:
+def test_pgcenter_is_estimated_from_pg_activity_only_where_it_was_not_measured() -> None:
     wanted = Figure(PGCENTER, "steady", "cpu_ms")
     other = record(PG_ACTIVITY, "steady", cpu_ms=103)
     assert Figures([other]).values(wanted) == [pytest.approx(36)]

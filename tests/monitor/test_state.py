@@ -76,7 +76,7 @@ def test_an_earlier_moment_is_shown_in_place_of_both() -> None:
     state.take(third)
     assert state.shown is state.told is first
     assert state.newest is third
-    state.past = None
+    state.leave_past()
     assert (state.shown, state.told) == (second, third)
 
 
@@ -117,7 +117,7 @@ def test_whatever_was_pressed_the_figures_are_the_newest_unless_it_looks_back(st
         elif step is Step.BACK:
             look_back(state, polls[0])
         else:
-            state.past = None
+            state.leave_past()
         assert state.newest is polls[-1]
         assert state.told is (polls[0] if state.past is not None else polls[-1])
         assert state.shown is (held if held is not None and state.past is None else state.told)

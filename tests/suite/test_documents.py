@@ -21,7 +21,7 @@ DOCUMENTS = sorted(
 #: Folders whose name at the beginning of a word makes it a path.
 FOLDERS = ("pgtop_conn", "tests", "docs", "scripts", "screenshots", "benchmarks", ".ci", ".github")
 #: Endings that make a word a path; one without a folder may be anywhere.
-ENDINGS = (".py", ".sql", ".md", ".tcss", ".yml", ".yaml", "pyproject.toml", "looks.json")
+ENDINGS = (".py", ".sql", ".md", ".tcss", ".yml", ".yaml", "pyproject.toml", "style_codes.json")
 #: Folders that are not the project's.
 NOT_OURS = frozenset({".git", ".venv", "__pycache__", "build", "dist"})
 

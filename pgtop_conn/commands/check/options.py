@@ -99,5 +99,5 @@ def _ranges(option: str, given: Sequence[str], percent: float) -> dict[str, Rang
 
 
 def watches(settings: Settings) -> bool:
-    """Whether the filter needs more than one look."""
+    """Whether the filter needs more than one poll."""
     return parse(settings.filter).mentions("leak")

@@ -1,4 +1,4 @@
-"""check: one look as a monitoring plugin tells it, a line with performance data and the plugins' exit codes.
+"""check: one poll as a monitoring plugin tells it, a line with performance data and the plugins' exit codes.
 
 The conventions are those of the Monitoring Plugins Development Guidelines. What they leave open: a server or a pooler
 that is full, is not there or gives no answer is CRITICAL, since nobody gets in. What only concerns our own login, or
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from pgtop_conn.commands.check.options import TIMEOUT_S, Options, watches
-from pgtop_conn.commands.common.observe import UNTIL_STABLE, look
+from pgtop_conn.commands.common.observe import UNTIL_STABLE, poll_for
 from pgtop_conn.config import Settings
 from pgtop_conn.model.errors import ConnectError, PgtopError, SourceLost
 from pgtop_conn.model.filters.language import parse
@@ -77,7 +77,7 @@ async def _looked(opening: Callable[[], Awaitable[Source]], settings: Settings) 
     source = await opening()
     try:
         wanted = parse(settings.filter)
-        seen, tags = await look(source, wanted, settings)
+        seen, tags = await poll_for(source, wanted, settings)
     finally:
         await source.close()
     matching = None

@@ -1,6 +1,6 @@
-"""observe(): several looks at a server, for what one look cannot tell: growth, habits, what is really idle.
+"""observe(): several polls of a server, for what one poll cannot tell: growth, habits, what is really idle.
 
-look(): as many of them as a filter needs.
+poll_for(): as many of them as a filter needs.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _same_server(recorded: Snapshot | None, snapshot: Snapshot) -> None:
         raise BadInput(f"the recording is of {was}; expected one of the server at {now}")
 
 
-async def look(
+async def poll_for(
     source: Source, wanted: Filter, settings: Settings, watch: Watch = UNTIL_STABLE
 ) -> tuple[Snapshot, Tags]:
     """The newest snapshot and its tags; a filter that mentions `leak` takes as long as `watch` says.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: New objects between two collections: more than one look makes, few enough to wait for a slot for hours.
+#: New objects between two collections: more than one poll makes, few enough to wait for a slot for hours.
 COLLECT_SELDOM = 300_000
 
 

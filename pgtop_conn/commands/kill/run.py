@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 
 from pgtop_conn.commands.common.exit_codes import DONE, NOT_ALL, REFUSED
-from pgtop_conn.commands.common.observe import UNTIL_STABLE, Watch, look
+from pgtop_conn.commands.common.observe import UNTIL_STABLE, Watch, poll_for
 from pgtop_conn.commands.kill.options import Options
 from pgtop_conn.commands.kill.output import told
 from pgtop_conn.config import Settings
@@ -45,7 +45,7 @@ async def kill(
 
     Raises BadInput for a filter on labels where nobody can have one: negated it would match everybody.
     """
-    seen, tags = await look(source, options.wanted, settings, watch)
+    seen, tags = await poll_for(source, options.wanted, settings, watch)
     if options.busy and seen.server.door == HOST_DOOR:
         raise BadInput("--busy needs to see applications, which the host door can't")
     policy = replace(policy, headless=True, include_cautioned=options.include_cautioned)
@@ -138,7 +138,7 @@ def _show_progress(progress: Progress) -> None:
 
 
 async def _after(source: Source, options: Options, plan: Plan, seen: Snapshot, outcomes: tuple[Outcome, ...]) -> Answer:
-    """What became of each, and the headroom as a last look measures it."""
+    """What became of each, and the headroom as a last poll measures it."""
     errors = []
     headroom: int | None = None
     try:

@@ -81,9 +81,9 @@ class _Keeping:
 
 
 async def _recorded(source: Source, keeping: _Keeping, settings: Settings) -> None:
-    async with aclosing(polls(source, settings.interval_s, tell)) as looks:
-        keeping.begin(await anext(looks), settings.interval_s)
-        async for snapshot in looks:
+    async with aclosing(polls(source, settings.interval_s, tell)) as snapshots:
+        keeping.begin(await anext(snapshots), settings.interval_s)
+        async for snapshot in snapshots:
             keeping.take(snapshot)
 
 

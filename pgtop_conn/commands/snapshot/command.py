@@ -1,4 +1,4 @@
-"""snapshot: one look at the server on stdout, or one after the other for a pipe."""
+"""snapshot: one poll of the server on stdout, or one after the other for a pipe."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pgtop_conn.model.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`form` is table, json or csv; `every_s` is None for one look, `count` None for looks without an end."""
+    """`form` is table, json or csv; `every_s` is None for one poll, `count` None for polls without an end."""
 
     form: str = "table"
     every_s: float | None = None

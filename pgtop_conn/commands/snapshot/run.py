@@ -1,4 +1,4 @@
-"""snapshot: one look to stdout, or one after the other, as a table, JSON or CSV, by the same code as the screen."""
+"""snapshot: one poll to stdout, or one after the other, as a table, JSON or CSV, by the same code as the screen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pgtop_conn.commands.common.observe import look
+from pgtop_conn.commands.common.observe import poll_for
 from pgtop_conn.commands.snapshot.options import Options
 from pgtop_conn.commands.snapshot.stream import stream
 from pgtop_conn.config import Settings
@@ -26,7 +26,7 @@ from pgtop_conn.view.format import iso
 
 async def snapshot(source: Source, settings: Settings, policy: Policy, form: str) -> str:
     """One look as text. `form` is table, json or csv."""
-    seen, tags = await look(source, parse(settings.filter), settings)
+    seen, tags = await poll_for(source, parse(settings.filter), settings)
     if form == "json":
         return pretty(_document(seen, settings, policy, tags)) + "\n"
     if form == "csv":

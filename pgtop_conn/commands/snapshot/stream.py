@@ -1,4 +1,4 @@
-"""snapshot --watch: one look after the other for a pipe, through restarts of the server, until somebody ends it."""
+"""snapshot --watch: one poll after the other for a pipe, through restarts of the server, until somebody ends it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pgtop_conn.terminal.streams import OutputLost
 #: A line that is being written gets so long to arrive once the end was asked for.
 PATIENCE_S = 1.0
 
-#: Makes the text of one look: the poll, its tags, what all polls say together, and whether it is the first text.
+#: Makes the text of one poll: the poll, its tags, what all polls say together, and whether it is the first text.
 Draw = Callable[[Snapshot, Tags, History, bool], str]
 
 
@@ -50,8 +50,8 @@ async def _looked(source: Source, settings: Settings, options: Options, draw: Dr
     seen = Seen(settings)
     hold_s = UNTIL_STABLE.least_s if parse(settings.filter).mentions("leak") else 0.0
     since, told = monotonic(), 0
-    async with aclosing(polls(source, options.every_s or settings.interval_s, tell)) as looks:
-        async for snapshot in looks:
+    async with aclosing(polls(source, options.every_s or settings.interval_s, tell)) as snapshots:
+        async for snapshot in snapshots:
             seen.take(snapshot)
             # Who leaks is known only after a while, and no filter may choose by less.
             if monotonic() - since >= hold_s:
@@ -103,7 +103,7 @@ def _write(data: bytes) -> OSError | None:
 
 @contextmanager
 def _ended_by_reader(work: asyncio.Task[None]) -> Iterator[None]:
-    """Between two looks nothing is written that would tell that the reader is gone, and our session holds a slot."""
+    """Between two polls nothing is written that would tell that the reader is gone, and our session holds a slot."""
     loop, out = asyncio.get_running_loop(), sys.stdout.fileno()
     watched = stat.S_ISFIFO(os.fstat(out).st_mode)
 

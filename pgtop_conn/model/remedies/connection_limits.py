@@ -45,13 +45,13 @@ def role_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple[Rem
     if not name or untouchable(case, name):
         return ()
     own = [backend for backend in sessions_of(case) if backend.role == name]
-    limit, reckoning = _reckoned(case, own, leaked, "role", name)
+    limit, arithmetic = _arithmetic(case, own, leaked, "role", name)
     role = role_named(case, name)
     present = role.connection_limit if role is not None else -1
     if limit > pool_room(case) or 0 <= present <= pool_room(case):
         return ()
     why = (
-        f"keeps role {shown(name)} from taking every slot: {reckoning}, with headroom {limit} of the"
+        f"keeps role {shown(name)} from taking every slot: {arithmetic}, with headroom {limit} of the"
         f" {case.budget.capacity} that ordinary roles share; now {_present(present)}; {_keeps(len(own), limit)}"
     )
     return (alter_role(case, name, f"CONNECTION LIMIT {limit};", why),)
@@ -64,12 +64,12 @@ def database_limit(case: Case, name: str, leaked: Collection[int] = ()) -> tuple
     if not name or not others:
         return ()
     own = [backend for backend in sessions if backend.database == name]
-    limit, reckoning = _reckoned(case, own, leaked, "database", name)
+    limit, arithmetic = _arithmetic(case, own, leaked, "database", name)
     present = next((one.connection_limit for one in case.snapshot.databases.values() if one.name == name), -1)
     if limit > pool_room(case) or 0 <= present <= pool_room(case):
         return ()
     why = (
-        f"leaves slots for the other databases in use ({len(others)}): {reckoning}, with headroom {limit} of"
+        f"leaves slots for the other databases in use ({len(others)}): {arithmetic}, with headroom {limit} of"
         f" {case.budget.capacity}; sessions of superusers count towards it; now {_present(present)};"
         f" {_keeps(len(own), limit)}"
     )
@@ -83,7 +83,7 @@ def _keeps(held: int, limit: int) -> str:
     return f"{_KEEPS}: end what is leaked first, since all of them are refused while it holds {held}"
 
 
-def _reckoned(case: Case, own: list[Backend], leaked: Collection[int], kind: str, name: str) -> tuple[int, str]:
+def _arithmetic(case: Case, own: list[Backend], leaked: Collection[int], kind: str, name: str) -> tuple[int, str]:
     """A limit for the sessions that are in use and no leak, or for the peak that was active if that is more."""
     # The same for every finding, so that one role gets one number.
     doubtful = doubtful_pids(case).union(leaked)

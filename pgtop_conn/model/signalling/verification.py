@@ -24,7 +24,7 @@ class _Pending:
     place: Place | None = None
 
     def late(self, at: float, patience_s: float) -> bool:
-        """Whether it had time enough, counted from the first look after the signal."""
+        """Whether it had time enough, counted from the first poll after the signal."""
         self.since = at if self.since is None else self.since
         return at - self.since >= patience_s
 

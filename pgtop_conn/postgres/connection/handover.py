@@ -36,7 +36,7 @@ _SOMEBODY: dict[str, Any] = {
     **{"target_session_attrs": "any", "krbsrvname": "postgres", "gsslib": "gssapi"},
     **{"server_settings": {}, "statement_cache_size": 0},
 }
-#: What the gate calls of the driver's protocol. The last one tells it from a protocol that asks for TLS first.
+#: What the filter calls of the driver's protocol. The last one tells it from a protocol that asks for TLS first.
 _CALLED = (
     *("connection_made", "data_received", "eof_received", "connection_lost", "pause_writing", "resume_writing"),
     "get_server_pid",
@@ -44,40 +44,40 @@ _CALLED = (
 
 
 class HandedOver:
-    """The event loop as the driver sees it while it connects: where it would dial, it gets a socket and a gate.
+    """The event loop as the driver sees it while it connects: where it would dial, it gets a socket and a filter.
 
-    `gate` is None until then.
+    `auth_filter` is None until then.
     """
 
     def __init__(
         self,
         handle: socket.socket,
-        make_gate: Callable[[Any], AuthFilter],
+        make_filter: Callable[[Any], AuthFilter],
         context: ssl.SSLContext | None,
         name: str | None,
     ) -> None:
-        self.gate: AuthFilter | None = None
+        self.auth_filter: AuthFilter | None = None
         self._loop = asyncio.get_running_loop()
         self._handle = handle
-        self._make_gate = make_gate
+        self._make_filter = make_filter
         self._tls: dict[str, Any] = {} if context is None else {"ssl": context, "server_hostname": name or ""}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
 
     async def create_connection(self, factory: Callable[[], Any], *_: object, **__: object) -> tuple[Any, Any]:
-        """The driver's protocol behind the gate, on the socket that is connected already."""
+        """The driver's protocol behind the filter, on the socket that is connected already."""
         return await self._hand_over(self._loop.create_connection, factory)
 
     async def create_unix_connection(self, factory: Callable[[], Any], *_: object, **__: object) -> tuple[Any, Any]:
         return await self._hand_over(self._loop.create_unix_connection, factory)
 
     async def _hand_over(self, connect: Callable[..., Any], factory: Callable[[], Any]) -> tuple[Any, Any]:
-        gate = self.gate = self._make_gate(factory())
-        transport, _ = await connect(lambda: gate, sock=self._handle, **self._tls)
-        if gate.refusal is not None:
-            raise gate.refusal
-        return transport, gate.inner
+        auth_filter = self.auth_filter = self._make_filter(factory())
+        transport, _ = await connect(lambda: auth_filter, sock=self._handle, **self._tls)
+        if auth_filter.refusal is not None:
+            raise auth_filter.refusal
+        return transport, auth_filter.inner
 
 
 async def connected(handed: HandedOver, arguments: dict[str, Any]) -> Connection:

@@ -122,8 +122,8 @@ async def _attempt(trying: _Login, with_tls: bool) -> Link:
         connection = await connected(handed, _arguments(trying, with_tls))
     except BaseException as error:
         _close(handed, handle)
-        if handed is not None and handed.gate is not None and handed.gate.refusal is not None:
-            raise handed.gate.refusal from None
+        if handed is not None and handed.auth_filter is not None and handed.auth_filter.refusal is not None:
+            raise handed.auth_filter.refusal from None
         if isinstance(error, ssl.SSLError):
             raise Handshake(str(explained(error, trying.info, trying.host)), failure=Failure.LOGIN) from None
         if with_tls and _is_handshake(error, handed):
@@ -136,10 +136,10 @@ async def _attempt(trying: _Login, with_tls: bool) -> Link:
         if is_trouble(error):
             raise explained(error, trying.info, trying.host) from None
         raise
-    assert handed.gate is not None
+    assert handed.auth_filter is not None
     link = trying.kind(connection, trying.host)
     link.user = clean(trying.info.user)
-    link.watched = handed.gate.watched
+    link.watched = handed.auth_filter.watched
     return link
 
 
@@ -164,9 +164,11 @@ async def _agreed(trying: _Login, handle: socket.socket) -> bool:
 def _handed_over(trying: _Login, handle: socket.socket, with_tls: bool) -> HandedOver:
     demanded = trying.info.tls
     by_door = bool(trying.kind.door)
-    gate = partial(AuthFilter, allowed=trying.info.allowed, direct_tls=with_tls and demanded.direct, by_door=by_door)
+    make_filter = partial(
+        AuthFilter, allowed=trying.info.allowed, direct_tls=with_tls and demanded.direct, by_door=by_door
+    )
     if not with_tls:
-        return HandedOver(handle, gate, None, None)
+        return HandedOver(handle, make_filter, None, None)
     try:
         context, notes = tls.context(demanded)
     except ConnectError as error:
@@ -174,24 +176,28 @@ def _handed_over(trying: _Login, handle: socket.socket, with_tls: bool) -> Hande
     trying.notes += notes
     # An address alone is no name, and is none in the certificate either unless it is to be verified.
     name = trying.host.name if demanded.names_server else None
-    return HandedOver(handle, gate, context, name)
+    return HandedOver(handle, make_filter, context, name)
 
 
 def _is_handshake(error: BaseException, handed: HandedOver | None) -> bool:
     """Whether the connection broke before the driver was told of it."""
-    return isinstance(error, OSError) and handed is not None and (handed.gate is None or handed.gate.transport is None)
+    return (
+        isinstance(error, OSError)
+        and handed is not None
+        and (handed.auth_filter is None or handed.auth_filter.transport is None)
+    )
 
 
 def _exchanging(handed: HandedOver | None) -> str:
     """The way of authentication in the middle of which a login is; "" elsewhere."""
-    return handed.gate.exchanging if handed is not None and handed.gate is not None else ""
+    return handed.auth_filter.exchanging if handed is not None and handed.auth_filter is not None else ""
 
 
 def _close(handed: HandedOver | None, handle: socket.socket | None) -> None:
     """At once: a polite end would wait for an answer."""
-    if handed is not None and handed.gate is not None:
-        if handed.gate.transport is not None:
-            handed.gate.transport.abort()
+    if handed is not None and handed.auth_filter is not None:
+        if handed.auth_filter.transport is not None:
+            handed.auth_filter.transport.abort()
         return
     if handle is not None:
         handle.close()

@@ -12,7 +12,7 @@ from pgtop_conn.tui.dialogs.base import Dialog
 from pgtop_conn.tui.keys.dialogs import COUNTING
 from pgtop_conn.tui.widgets.line_view import RowList
 from pgtop_conn.tui.widgets.pieces import Row
-from pgtop_conn.view.dialogs.counting import cautions, reckonings
+from pgtop_conn.view.dialogs.counting import cautions, counts_of
 from pgtop_conn.view.table.columns import Cell
 
 #: Cells of the figure and the blanks behind it; what wraps is indented by as much.
@@ -47,12 +47,12 @@ def counting_rows(snapshot: Snapshot, *, ascii_only: bool) -> list[Row]:
     budget = SlotBudget.of(snapshot)
     unknown = "?"
     rows: list[Row] = []
-    for reckoning in reckonings(snapshot, budget):
-        figure = unknown if reckoning.figure is None else str(reckoning.figure)
+    for count in counts_of(snapshot, budget):
+        figure = unknown if count.figure is None else str(count.figure)
         if not rows and not budget.exact:
             figure = f"{'<=' if ascii_only else '≤'}{figure}"
-        rows.append([Cell(f"{figure:>{FIGURE_WIDTH - 2}}  ", "count"), Cell(reckoning.recipe, "title")])
-        rows.append([Cell(" " * FIGURE_WIDTH), Cell(reckoning.why, "dim")])
+        rows.append([Cell(f"{figure:>{FIGURE_WIDTH - 2}}  ", "count"), Cell(count.recipe, "title")])
+        rows.append([Cell(" " * FIGURE_WIDTH), Cell(count.why, "dim")])
     for caution in cautions(snapshot):
         rows += [[], [Cell(" " * FIGURE_WIDTH), Cell(caution, "warning")]]
     return rows

@@ -199,7 +199,7 @@ class Diagnosis(Dialog[str | None]):
             self.dismiss(None)
 
     def action_outside(self, action: str) -> None:
-        """A key of the main screen, whichever it is there: close, and do what it does."""
+        """A key of the screen below, whichever it is there: close, and do what it does."""
         self.dismiss(None)
         self.app.call_after_refresh(self.app.get_default_screen().run_action, action)
 

@@ -124,7 +124,7 @@ def help_rows(screen: Sequence[Binding], keymap: Mapping[str, str]) -> list[Row]
 
 
 def short_rows(screen: Sequence[Binding], width: int) -> list[Row]:
-    """The keys of the main screen in two columns, a clause for each."""
+    """The keys of the screen in two columns, a clause for each."""
     column = max(SHORT_KEY_WIDTH + 8, (width - 1) // 2)
     sections = [_short_section(heading, bindings, column) for heading, bindings in _sections(screen)]
     half = (sum(map(len, sections)) + 1) // 2

@@ -1,4 +1,4 @@
-"""Every key of the main screen. Add a key: one Binding here and its action_ method; footer and help follow.
+"""Every key of the monitor. Add a key: a Binding here, an action_ line in monitor_screen.py, a method of a controller.
 
 The tooltip says what the key does to the server: its first clause is the short help, the whole the long one; `group` is
 its heading there. The F keys are those of htop.

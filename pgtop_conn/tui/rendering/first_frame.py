@@ -1,8 +1,8 @@
 """The first frame, painted before Textual is loaded: loading that takes longer than all else together (0.15 s of 0.3).
 
 It is the frame that Textual paints first, cell by cell, as tests/tui/rendering/test_first_frame.py has it.
-theme/looks.json holds what the style sheet makes of the style names. Where that can't be promised, there is none, and
-Textual paints the first.
+theme/style_codes.json holds what the style sheet makes of the style names. Where that can't be promised, there is
+none, and Textual paints the first.
 """
 
 from __future__ import annotations
@@ -41,51 +41,51 @@ Painted = Sequence[Sequence[tuple[str, str]]]
 
 SCREEN, CURSOR, KEYS = "screen", "cursor", "keys"
 #: By place and style name, `cursor:idle`, the numbers between `ESC [` and `m`.
-Look = Mapping[str, str]
+Codes = Mapping[str, str]
 #: Of a binding its id, the words beside it where there is no rule for them, and the key as it is shown.
 Key = tuple[str, str, str]
 
 
-class Looks(NamedTuple):
-    """What looks.json has: a look for each theme and what a terminal draws with, `pgtop/256`."""
+class StyleCodes(NamedTuple):
+    """What style_codes.json has: codes for each theme and what a terminal draws with, `pgtop/256`."""
 
     themes: Sequence[str]
-    looks: Mapping[str, Look]
+    codes: Mapping[str, Codes]
     keys: Sequence[Key]
 
 
-def read_looks() -> Looks:
+def read_style_codes() -> StyleCodes:
     """Those that are installed with us."""
-    return Looks(**json.loads(Path(__file__).parents[1].joinpath("theme", "looks.json").read_bytes()))
+    return StyleCodes(**json.loads(Path(__file__).parents[1].joinpath("theme", "style_codes.json").read_bytes()))
 
 
-def look_of(looks: Looks, options: ScreenOptions, environ: Mapping[str, str]) -> Look | None:
+def codes_of(style_codes: StyleCodes, options: ScreenOptions, environ: Mapping[str, str]) -> Codes | None:
     """What the style names will look like; None where Textual has to be asked."""
     if any(name.startswith("TEXTUAL") for name in environ):
         return None
     system = colour_system(environ)
     found = colours(environ, system)
-    if options.saved_theme not in ("", *looks.themes):
+    if options.saved_theme not in ("", *style_codes.themes):
         return None
-    theme = chosen(options.theme or "", options.saved_theme, looks.themes, found, environ)
-    return looks.looks.get(f"{theme}/{'none' if found is Colours.NONE else system}")
+    theme = chosen(options.theme or "", options.saved_theme, style_codes.themes, found, environ)
+    return style_codes.codes.get(f"{theme}/{'none' if found is Colours.NONE else system}")
 
 
 def first_frame(options: ScreenOptions, width: int, height: int, environ: Mapping[str, str]) -> Painted | None:
     """What to write to the terminal, or None where what Textual will paint can't be told without it."""
-    looks = read_looks()
-    look = look_of(looks, options, environ)
+    style_codes = read_style_codes()
+    codes = codes_of(style_codes, options, environ)
     snapshot = options.first
     # The names of keys that the user chose are Textual's affair.
-    if look is None or snapshot is None or options.keys or width < LEAST_COLUMNS or height < LEAST_LINES:
+    if codes is None or snapshot is None or options.keys or width < LEAST_COLUMNS or height < LEAST_LINES:
         return None
     return [
         [
-            (kept_in_place(plain(text) if options.ascii else text), look[f"{place}:{style}"])
+            (kept_in_place(plain(text) if options.ascii else text), codes[f"{place}:{style}"])
             for text, style in pieces
             if text
         ]
-        for pieces, place in _lines(options, snapshot, looks.keys, width, height)
+        for pieces, place in _lines(options, snapshot, style_codes.keys, width, height)
     ]
 
 

@@ -120,16 +120,15 @@ class Browsing:
 
     def go_to_session(self, key: BackendKey | None) -> None:
         """The cursor on this session: its groups are opened, a filter or a pause that hides it is left."""
-        state = self._state
-        # A table that is held still may show the session elsewhere, or not at all.
-        state.paused = None
-        snapshot = state.shown
+        state, snapshot = self._state, self._state.told
         if key is None or snapshot is None:
             return
         backend = snapshot.by_key.get(key)
         if backend is None:
             self._desk.tell("That session is no longer listed", "warning")
             return
+        # A table that is held still may show the session elsewhere, or not at all.
+        state.resume()
         if not is_listed(backend):
             state.choose(parse(f"pid:{backend.pid}"), leaks_only=False)
         elif not state.view.shows(backend, snapshot.taken_at, state.shown_tags):

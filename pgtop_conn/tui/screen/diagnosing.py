@@ -60,7 +60,7 @@ class Diagnosing:
         """The table of what a finding is about; a pause would show other sessions than those."""
         state, snapshot = self._state, self._state.told
         if words and snapshot is not None:
-            state.paused = None
+            state.resume()
             found, tags = parse(words), state.shown_tags
             grouping = GROUPINGS[state.view.grouping]
             paths = (paths_to(backend, grouping, tags) for backend in shown(snapshot, found, tags))

@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from pgtop_conn.model.snapshot import Snapshot
-from pgtop_conn.model.source import Action, Source
+from pgtop_conn.model.source import Action, Source, Target
 from pgtop_conn.monitor.campaign import Phase
 from pgtop_conn.monitor.signal_queue import Severity, SignalQueue
 from pgtop_conn.monitor.state import MonitorState
@@ -271,7 +271,7 @@ class MonitorScreen(Screen[None]):
         self.filter_bar.close()
         self.redraw_keys()
 
-    def _ask_about(self, action: Action, target: Any) -> None:
+    def _ask_about(self, action: Action, target: Target) -> None:
         self.signalling.ask_about(action, target)
 
     def _facts_changed(self) -> None:

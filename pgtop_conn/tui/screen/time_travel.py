@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 from pgtop_conn.model.errors import PgtopError
 from pgtop_conn.model.history.moments import KeepingTape, Moment, Tape
@@ -22,7 +21,7 @@ RELIVE = "relive"
 
 
 class TimeTravel:
-    """The state's `past` is set here and nowhere else; polls go on and are kept meanwhile."""
+    """The only caller of look_back() and leave_past(); polls go on and are kept meanwhile."""
 
     def __init__(self, state: MonitorState, desk: Desk, ring: KeepingTape | None) -> None:
         self._state = state
@@ -57,14 +56,14 @@ class TimeTravel:
 
     def _relived(self, past: Past, found: Observation) -> None:
         if self._state.past is past:
-            self._state.past = replace(past, observation=found)
+            self._state.look_back(past.moment, found)
             self._desk.redraw()
 
     def leave(self) -> None:
         """Back to the newest poll."""
         if self._state.past is not None:
             self._desk.end(RELIVE)
-            self._state.past = None
+            self._state.leave_past()
             if self.ring is not None:
                 self.ring.rest()
             self._desk.redraw()

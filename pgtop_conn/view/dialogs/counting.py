@@ -1,6 +1,6 @@
 """How the numbers are counted: ours beside what other recipes and consoles show, each difference explained.
 
-Add a recipe: one entry in reckonings().
+Add a recipe: one entry in counts_of().
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NEWCOMERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Reckoning:
+class Count:
     """One recipe; `figure` is None where our role can't know it; `why` says how it comes to differ from ours."""
 
     recipe: str
@@ -34,32 +34,30 @@ class Reckoning:
     why: str
 
 
-def reckonings(snapshot: Snapshot, budget: SlotBudget) -> list[Reckoning]:
+def counts_of(snapshot: Snapshot, budget: SlotBudget) -> list[Count]:
     """Every recipe for this snapshot, ours first; by the host door ours alone, which nothing else can be asked for."""
     if snapshot.server.door == HOST_DOOR:
         return [
-            Reckoning("slots used (this program)", budget.used, _by_titles(snapshot)),
-            Reckoning("max_connections", budget.max, f"as its files say; {_reserves(snapshot, budget)}"),
-            Reckoning("connections that have not said who they are", newcomers(snapshot), NEWCOMERS),
+            Count("slots used (this program)", budget.used, _by_titles(snapshot)),
+            Count("max_connections", budget.max, f"as its files say; {_reserves(snapshot, budget)}"),
+            Count("connections that have not said who they are", newcomers(snapshot), NEWCOMERS),
         ]
     numbackends = snapshot.counters.numbackends if snapshot.counters else None
     visible = sum(backend.is_client for backend in snapshot.backends)
     consoles = visible if snapshot.counted_used is None else None
     return [
-        Reckoning("slots used (this program)", budget.used, _ours(snapshot, budget)),
-        Reckoning("SHOW max_connections", budget.max, _reserves(snapshot, budget)),
-        Reckoning("count(*) FROM pg_stat_activity", len(snapshot.backends), _rows(snapshot, budget)),
-        Reckoning("sum(numbackends) FROM pg_stat_database", numbackends, _numbackends(snapshot)),
-        Reckoning("count(*) … WHERE state = 'active'", _active(snapshot), _active_differ(snapshot)),
-        Reckoning(
+        Count("slots used (this program)", budget.used, _ours(snapshot, budget)),
+        Count("SHOW max_connections", budget.max, _reserves(snapshot, budget)),
+        Count("count(*) FROM pg_stat_activity", len(snapshot.backends), _rows(snapshot, budget)),
+        Count("sum(numbackends) FROM pg_stat_database", numbackends, _numbackends(snapshot)),
+        Count("count(*) … WHERE state = 'active'", _active(snapshot), _active_differ(snapshot)),
+        Count(
             "Amazon CloudWatch DatabaseConnections",
             consoles,
             "client sessions, sampled once a minute: bursts between go unseen",
         ),
-        Reckoning(
-            "Google Cloud SQL num_backends", numbackends, "sum(numbackends), the provider's own databases included"
-        ),
-        Reckoning("Azure active_connections", consoles, "all client sessions: 'active' there means open, not running"),
+        Count("Google Cloud SQL num_backends", numbackends, "sum(numbackends), the provider's own databases included"),
+        Count("Azure active_connections", consoles, "all client sessions: 'active' there means open, not running"),
     ]
 
 

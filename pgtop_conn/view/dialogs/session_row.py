@@ -20,5 +20,4 @@ def who(session: Backend | Target) -> str:
 
 def remarked(session: Backend | Target, style: str, remark: str, remark_style: str) -> list[Cell]:
     """A session that nothing is done to, and why."""
-    pid = session.key.pid
-    return [Cell(f"{pid:>8}  {who(session)}", style), Cell(f"  {remark}", remark_style)]
+    return [pid_cell(session.key.pid, style), Cell(who(session), style), Cell(f"  {remark}", remark_style)]

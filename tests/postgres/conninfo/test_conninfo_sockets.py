@@ -1,4 +1,4 @@
-"""What is seen to before the driver gets a connection: socket options, and a gate that it does not see."""
+"""What is seen to before the driver gets a connection: socket options, and a filter that it does not see."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Inner(asyncio.Protocol):
 
 
 class Wire(asyncio.Transport):
-    """The other side of the gate."""
+    """The other side of the filter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,14 +101,14 @@ CONTINUE, NOTICE = request(11, b"r=x,s=eA==,i=4096"), b"N" + struct.pack("!I", 5
 
 def passed(require_auth: str, sent: bytes, piece: int) -> tuple[AuthFilter, Inner, Wire]:
     inner, wire = Inner(), Wire()
-    gate = AuthFilter(inner, allowed_methods(require_auth), False)
-    gate.connection_made(wire)
+    auth_filter = AuthFilter(inner, allowed_methods(require_auth), False)
+    auth_filter.connection_made(wire)
     for start in range(0, len(sent), piece):
         if wire.protocol is not None:
             wire.protocol.data_received(sent[start : start + piece])
         elif not wire.aborted:
-            gate.data_received(sent[start : start + piece])
-    return gate, inner, wire
+            auth_filter.data_received(sent[start : start + piece])
+    return auth_filter, inner, wire
 
 
 @pytest.mark.parametrize("piece", [1, 3, 1000])
@@ -124,10 +124,10 @@ def passed(require_auth: str, sent: bytes, piece: int) -> tuple[AuthFilter, Inne
     ],
 )
 def test_the_gate_lets_through_what_is_allowed(require_auth: str, sent: bytes, piece: int) -> None:
-    gate, inner, wire = passed(require_auth, sent, piece)
-    assert gate.refusal is None
+    auth_filter, inner, wire = passed(require_auth, sent, piece)
+    assert auth_filter.refusal is None
     assert inner.seen == sent
-    assert wire.protocol is gate.watched
+    assert wire.protocol is auth_filter.watched
 
 
 @pytest.mark.parametrize("piece", [1, 1000])
@@ -146,9 +146,9 @@ def test_the_gate_lets_through_what_is_allowed(require_auth: str, sent: bytes, p
 def test_the_gate_ends_it_before_the_driver_hears_of_it(
     require_auth: str, sent: bytes, unseen: bytes, why: str, piece: int
 ) -> None:
-    gate, inner, wire = passed(require_auth, sent, piece)
-    assert isinstance(gate.refusal, ConnectError)
-    assert why in str(gate.refusal)
+    auth_filter, inner, wire = passed(require_auth, sent, piece)
+    assert isinstance(auth_filter.refusal, ConnectError)
+    assert why in str(auth_filter.refusal)
     assert inner.seen == sent.removesuffix(unseen)
     assert wire.aborted
 

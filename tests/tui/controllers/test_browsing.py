@@ -207,10 +207,14 @@ def test_going_to_a_session_opens_its_groups_and_leaves_what_hides_it() -> None:
     assert desk.table.cursor == key
 
 
-def test_going_to_a_session_that_left_says_so() -> None:
+def test_going_nowhere_leaves_a_pause() -> None:
+    """Esc in the list of blockers, or a session that has left meanwhile."""
     browsing, desk, _ = browsing_of(poll(1))
+    desk.state.pause()
+    browsing.go_to_session(None)
     browsing.go_to_session(BackendKey(77, NOW))
-    assert desk.told[-1] == ("That session is no longer listed", "warning")
+    assert desk.told == [("That session is no longer listed", "warning")]
+    assert desk.state.paused is desk.state.newest
 
 
 def test_going_to_a_process_that_no_group_lists_filters_for_it() -> None:

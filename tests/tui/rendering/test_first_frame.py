@@ -20,13 +20,13 @@ from pgtop_conn.model.signalling.guards import Policy
 from pgtop_conn.terminal.capabilities import colour_system
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.options import ScreenOptions
-from pgtop_conn.tui.rendering.first_frame import LEAST_COLUMNS, LEAST_LINES, as_written, first_frame, read_looks
+from pgtop_conn.tui.rendering.first_frame import LEAST_COLUMNS, LEAST_LINES, as_written, first_frame, read_style_codes
 from pgtop_conn.tui.widgets import too_small
 from pgtop_conn.view.table.lines import ViewState
 from tests.support.data.factories import make_backend, make_own, make_server, make_snapshot
 from tests.support.fake_source import FakeSource, screen_strips
-from tests.support.looks_file import FILE, SYSTEMS, THEMES, looks, text
 from tests.support.servers import Clients
+from tests.support.style_codes_file import FILE, SYSTEMS, THEMES, style_codes, text
 from tests.support.terminals import ENTER_ALTERNATE_SCREEN, LEAVE_ALTERNATE_SCREEN, Terminal, seen
 from tests.support.waits import wait_until
 from tests.tui.theme.test_themes import busy
@@ -99,8 +99,8 @@ def options_of(chosen: dict[str, Any]) -> ScreenOptions:
     return ScreenOptions(**options)
 
 
-async def test_the_looks_are_those_of_the_style_sheet() -> None:
-    assert FILE.read_text(encoding="utf-8") == text(await looks())
+async def test_the_codes_are_those_of_the_style_sheet() -> None:
+    assert FILE.read_text(encoding="utf-8") == text(await style_codes())
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 11)], ids=str)
@@ -168,8 +168,8 @@ def test_a_terminal_has_the_colours_that_rich_finds(environ: dict[str, str]) -> 
     assert colour_system(environ) == Console(force_terminal=True, _environ=environ).color_system
 
 
-def test_every_look_has_every_theme() -> None:
-    assert set(read_looks().looks) == {f"{theme}/{has}" for theme in THEMES for has in TERMS}
+def test_the_codes_have_every_theme() -> None:
+    assert set(read_style_codes().codes) == {f"{theme}/{has}" for theme in THEMES for has in TERMS}
 
 
 # On a terminal.

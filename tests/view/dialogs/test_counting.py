@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.model.snapshot import Counters, Snapshot
-from pgtop_conn.view.dialogs.counting import Reckoning, cautions, reckonings
+from pgtop_conn.view.dialogs.counting import Count, cautions, counts_of
 from tests.support.data.factories import (
     NOW,
     make_backend,
@@ -17,8 +17,8 @@ from tests.support.data.factories import (
 )
 
 
-def found(snapshot: Snapshot) -> dict[str, Reckoning]:
-    return {item.recipe: item for item in reckonings(snapshot, SlotBudget.of(snapshot))}
+def found(snapshot: Snapshot) -> dict[str, Count]:
+    return {item.recipe: item for item in counts_of(snapshot, SlotBudget.of(snapshot))}
 
 
 def test_each_figure_reconciles_with_ours() -> None:

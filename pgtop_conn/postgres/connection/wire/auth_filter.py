@@ -1,6 +1,6 @@
 """What stands between the transport and the driver until the login is done, and sees each request before it does.
 
-The driver answers whatever way of authentication a server asks for. The gate ends the connection first, before any
+The driver answers whatever way of authentication a server asks for. The filter ends the connection first, before any
 answer, when that is none of require_auth's or one that can't be answered here; or when what arrives is no PostgreSQL at
 all, proves nothing, or asks for more work than a login is worth.
 """
