@@ -1,4 +1,4 @@
-"""Two revisions of the product side by side in one run: they take turns, and only ratios are told.
+"""Two revisions of the product side by side in one run: they take turns, and the table shows ratios.
 
 Both are driven by their command lines alone, so that nothing of their insides has to agree. Add a figure: COMPARED.
 """

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pgtop_conn.model.errors import BadInput
 from pgtop_conn.model.history.moments import Mark, Moment, Totals
 from pgtop_conn.monitor.tape_reader import AT_ONCE, TapeReader
+from tests.support.data.crowds import POLLS
 from tests.support.data.factories import NOW
 from tests.support.data.histories import make_totals
 from tests.support.data.tapes import ListTape
 from tests.support.fake_source import monitor, on_main, screen_text
-from tests.tui.screen.test_time_travel import POLLS
 
 
 class Lazy(list[Totals]):

@@ -15,11 +15,11 @@ from pgtop_conn.model.slots import SlotBudget
 from pgtop_conn.recording.recording import Recording
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.storage import recording_files
+from tests.support.data.crowds import POLLS, seen
 from tests.support.data.factories import NOW
 from tests.support.fake_source import monitor, screen_text, toasts, until
 from tests.support.stores import Recordings
 from tests.support.waits import HANG_S
-from tests.tui.screen.test_time_travel import POLLS, seen
 
 
 def opener(folder: Path, *, always: bool = False) -> Recordings:

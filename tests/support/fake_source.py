@@ -19,6 +19,7 @@ from pgtop_conn.model.source import Action, Outcome, Status, Target
 from pgtop_conn.tui.app import MonitorApp
 from pgtop_conn.tui.dialogs.decision import DecidingDialog
 from pgtop_conn.tui.options import ScreenOptions
+from pgtop_conn.tui.screen.monitor_screen import MonitorScreen
 from tests.support.waits import HANG_S
 
 #: How one target ends, for a test to choose.
@@ -175,6 +176,13 @@ async def monitor(
         await app.main.diagnosing.facts.stop(patience_s=0.0)
         await app.main.feed.poller.stop(patience_s=0.0)
         await app.main.signals.finish()
+
+
+async def settled(main: MonitorScreen, pilot: Pilot[int]) -> None:
+    """What came before the moment has been read."""
+    await pilot.pause()
+    await until(lambda: not any(one.group == "relive" and one.is_running for one in main.workers))
+    await pilot.pause()
 
 
 def cursor_pid(app: MonitorApp) -> int | None:

@@ -1,4 +1,4 @@
-"""What every command that connects does alike: an event loop, a session that is closed, what the guards are told."""
+"""What every command that connects does alike: an event loop, a session that is closed, and a policy for the guards."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def opened(login: Login, settings: Settings, *, offers: bool = False) -> A
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What the guards are told of the settings."""
+    """The policy of the guards, from the settings."""
     from pgtop_conn.model.signalling.guards import Policy
 
     return Policy(

@@ -100,7 +100,7 @@ def _unspelled(options: Options, plan: Plan) -> list[str]:
 
 
 def plan_of(options: Options, seen: Snapshot, policy: Policy, tags: Tags = NO_TAGS) -> Plan:
-    """Whoever matches the whole filter, judged as in bulk however few they are; `tags` are of this snapshot."""
+    """Every session that matches the whole filter, judged as many even where it is one; `tags` are of this snapshot."""
     chosen_by = f"filter {options.wanted.text}"
     chosen = [
         _bound(backend, chosen_by, options, seen.taken_at)

@@ -6,7 +6,7 @@ import sys
 import threading
 from importlib import import_module
 
-#: A thread that loads gives way to one with something to do after so long.
+#: After so many seconds the loading thread gives way to another.
 _TURN_S = 0.0005
 #: What the first frame needs.
 _PARTS = ("pgtop_conn.tui.rendering.first_frame", "pgtop_conn.commands.watch.run")
@@ -15,7 +15,7 @@ _PARTS = ("pgtop_conn.tui.rendering.first_frame", "pgtop_conn.commands.watch.run
 def load_meanwhile() -> None:
     """Load what the first frame needs from a thread, while the server is at work and we would wait.
 
-    To be called when all that it takes to connect is loaded. Whoever imports a part of it waits until it is there.
+    To be called when all that it takes to connect is loaded. An import of a part of it waits until that is there.
     """
     threading.Thread(target=_load, name="loading").start()
 

@@ -15,10 +15,10 @@ from pgtop_conn.tui.keys import monitor as keys
 from pgtop_conn.tui.theme import themes
 from pgtop_conn.view.table.groups import GROUPINGS
 from pgtop_conn.view.table.lines import SORTS
+from tests.support.data.crowds import OPEN, sessions
 from tests.support.data.factories import make_backend, make_own, make_snapshot
 from tests.support.fake_source import monitor, on_main, screen_text, until
 from tests.support.stores import LayoutLog
-from tests.tui.screen.test_browsing import OPEN, sessions
 
 HOSTILE = "[/x] [@click=app.quit]q"
 

@@ -24,10 +24,10 @@ from pgtop_conn.tui.keys.application import APPLICATION
 from pgtop_conn.tui.keys.names import display, keymap_of, normal, split, unshifted
 from pgtop_conn.tui.keys.remapping import DESTRUCTIVE, SCOPES, problems
 from pgtop_conn.view.table.lines import ViewState
+from tests.support.data.crowds import OPEN, sessions
 from tests.support.data.factories import make_backend, make_own, make_snapshot, make_walsender
 from tests.support.fake_source import below, monitor, on_main, screen_text, toasts, until
 from tests.support.stores import LayoutLog
-from tests.tui.screen.test_browsing import OPEN, sessions
 
 
 def every_binding() -> list[tuple[str, Binding]]:

@@ -1,278 +1,257 @@
-"""Moving, opening, grouping, sorting, filtering and marking: keys that ask the server nothing."""
+"""Browsing: moving, opening, grouping, sorting, filtering and copying, without an application."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from pgtop_conn.model.filters.language import parse
-from pgtop_conn.model.snapshot import ACTIVE, IN_TRANSACTION, BackendKey, Snapshot
+from pgtop_conn.model.snapshot import BackendKey, Snapshot
+from pgtop_conn.model.source import Action, Target
 from pgtop_conn.tui.dialogs.blockers import Blockers
-from pgtop_conn.tui.dialogs.help import Help
+from pgtop_conn.tui.dialogs.columns import ColumnChooser
+from pgtop_conn.tui.dialogs.counting import Counting
 from pgtop_conn.tui.dialogs.session import SessionDetail
-from pgtop_conn.tui.keys import monitor as keys
-from pgtop_conn.tui.keys.names import display
-from pgtop_conn.tui.screen.browsing import GONE
+from pgtop_conn.tui.screen.browsing import GONE, Browsing
 from pgtop_conn.view.table.groups import GROUPINGS
 from pgtop_conn.view.table.lines import SORTS, ViewState
-from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot, make_walsender
-from tests.support.fake_source import cursor_pid, monitor, on_main, screen_text, toasts
+from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.fake_desk import FakeDesk, desk_of, pids_in
+from tests.support.stores import LayoutLog
 
-OPEN = ViewState(expanded=frozenset({("web",)}))
+PRESETS = {"1": "app:web"}
+FLAT = ViewState(expanded=frozenset({("web",), ("web", "idle"), ("job",), ("job", "idle")}))
 
 
-def sessions(*pids: int, at: float = NOW, **fields: Any) -> Snapshot:
-    """Our own session and these of `web`, the first the longest in its state."""
-    rows = [make_backend(pid, state_change=NOW - 200.0 + pid, **fields) for pid in pids]
+def poll(*pids: int, at: float = NOW) -> Snapshot:
+    rows = [make_backend(pid, app="job" if pid > 10 else "web") for pid in pids]
     return make_snapshot([make_own(), *rows], taken_at=at)
 
 
-async def test_every_binding_has_an_id_a_tooltip_and_an_action() -> None:
-    async with monitor(sessions(1)) as (app, _, _pilot):
-        ids = [binding.id for binding in keys.BINDINGS]
-        assert all(ids)
-        assert len(set(ids)) == len(ids)
-        for binding in keys.BINDINGS:
-            assert binding.tooltip
-            where, _, name = binding.action.partition("(")[0].rpartition(".")
-            assert hasattr(app if where == "app" else app.main, f"action_{name}"), binding
+class Asked:
+    """What was asked about one session."""
+
+    def __init__(self) -> None:
+        self.about: list[tuple[Action, int]] = []
+
+    def __call__(self, action: Action, target: Target) -> None:
+        self.about.append((action, target.key.pid))
 
 
-async def test_arrows_letters_pages_and_ends_move_the_cursor() -> None:
-    async with monitor(sessions(*range(1, 61)), view=OPEN) as (app, _, pilot):
-        assert app.main.table.current is not None
-        await pilot.press("down")
-        assert cursor_pid(app) == 1
-        await pilot.press("j", "j", "k")
-        assert cursor_pid(app) == 2
-        await pilot.press("up", "up")
-        line = app.main.table.current
-        assert line is not None
-        assert line.key == ("web",)
-        await pilot.press("pagedown")
-        after_page = cursor_pid(app)
-        assert after_page is not None
-        assert after_page > 20
-        await pilot.press("pageup")
-        assert app.main.table.current is not None
-        await pilot.press("G")
-        last = app.main.table.current
-        await pilot.press("g")
-        first = app.main.table.current
-        await pilot.press("end")
-        assert app.main.table.current == last
-        await pilot.press("home")
-        assert app.main.table.current == first
-        assert first is not None
-        assert first.key == ("web",)
+def browsing_of(snapshot: Snapshot | None, view: ViewState = FLAT) -> tuple[Browsing, FakeDesk, LayoutLog]:
+    state, desk = desk_of(snapshot, view=view)
+    layout = LayoutLog()
+    return Browsing(state, desk, layout, PRESETS, Asked()), desk, layout
 
 
-async def test_groups_open_and_close_and_left_goes_to_the_parent() -> None:
-    both = make_snapshot([make_backend(1), make_backend(2), make_backend(3, state=ACTIVE)])
-    async with monitor(both) as (app, _, pilot):
-        await pilot.press("right")
-        assert [line.depth for line in app.main.table.lines] == [0, 1, 1]
-        await pilot.press("right", "enter")
-        assert any(line.backend for line in app.main.table.lines)
-        await pilot.press("right")
-        assert cursor_pid(app) is not None
-        await pilot.press("left")
-        line = app.main.table.current
-        assert line is not None
-        assert line.key == ("web", "idle")
-        await pilot.press("left", "left", "left")
-        assert [line.key for line in app.main.table.lines] == [("web",)]
+def test_the_cursor_moves_over_lines_and_stays_inside() -> None:
+    browsing, desk, _ = browsing_of(poll(1, 2, 11))
+    last = len(desk.table.lines) - 1
+    browsing.last()
+    assert desk.table.current == desk.table.lines[last]
+    browsing.move(5)
+    assert desk.table.current == desk.table.lines[last]
+    browsing.first()
+    assert desk.table.current == desk.table.lines[0]
+    browsing.page(1)
+    assert desk.table.current != desk.table.lines[0]
+    browsing.put(0)
+    assert desk.table.current == desk.table.lines[0]
 
 
-async def test_the_cursor_follows_its_session_when_rows_move() -> None:
-    async with monitor(sessions(1, 2, 3), view=OPEN) as (app, source, pilot):
-        await pilot.press("down", "down")
-        assert cursor_pid(app) == 2
-        await source.tick(pilot, sessions(7, 8, 3, 2, 1, at=NOW + 1))
-        assert cursor_pid(app) == 2
-        await pilot.press("S")
-        assert cursor_pid(app) == 2
-        for _ in SORTS:
-            await pilot.press("s")
-            assert cursor_pid(app) == 2
+def test_a_group_opens_closes_and_is_stepped_into() -> None:
+    browsing, desk, _ = browsing_of(poll(1, 2), ViewState())
+    browsing.expand()
+    assert desk.state.view.expanded == {("web",)}
+    browsing.expand()
+    assert desk.table.current is not None
+    assert desk.table.current.depth == 1
+    browsing.collapse()
+    assert desk.table.current.depth == 0
+    browsing.open()
+    assert desk.state.view.expanded == frozenset()
+    browsing.open()
+    browsing.collapse()
+    assert desk.state.view.expanded == frozenset()
 
 
-async def test_sorting_keeps_the_cursor_in_sight() -> None:
-    async with monitor(sessions(*range(1, 101)), view=OPEN) as (app, _, pilot):
-        await pilot.press("down")
-        assert cursor_pid(app) == 1
-        await pilot.press("S")
-        await pilot.pause()
-        assert cursor_pid(app) == 1
-        assert any("  1 " in line and "web" not in line[:8] for line in screen_text(app))
-        assert app.main.table.scroll_y > 0
+@pytest.mark.parametrize("key", ["open", "expand"])
+def test_enter_on_a_session_shows_its_detail(key: str) -> None:
+    browsing, desk, _ = browsing_of(poll(1))
+    browsing.go_to_session(poll(1).backends[1].key)
+    getattr(browsing, key)()
+    assert isinstance(desk.dialog, SessionDetail)
 
 
-async def test_a_cursor_whose_session_left_is_on_nothing_until_it_is_moved() -> None:
-    async with monitor(sessions(1, 2, 3), view=OPEN) as (app, source, pilot):
-        await pilot.press("down", "down")
-        await source.tick(pilot, sessions(1, 3, at=NOW + 1))
-        assert app.main.table.current is None
-        for key in ("x", "c", "space", "y"):
-            await pilot.press(key)
-        assert GONE in toasts(app)
-        assert not app.main.state.view.marks
-        assert on_main(app)
-        await pilot.press("down")
-        assert cursor_pid(app) == 3
+def test_a_line_that_is_gone_is_said_and_nothing_is_done() -> None:
+    browsing, desk, _ = browsing_of(poll(1, 2, 11))
+    assert desk.table.put_cursor_on(poll(1).backends[1].key)
+    desk.polled(poll(2, 11, at=NOW + 2))
+    for do in (browsing.open, browsing.expand, browsing.collapse):
+        do()
+        assert desk.told.pop() == (GONE, "warning")
+    browsing.copy_query()
+    assert desk.copied == []
+    assert desk.dialogs == 0
 
 
-async def test_up_from_a_session_that_left_goes_to_the_one_above() -> None:
-    async with monitor(sessions(1, 2, 3), view=OPEN) as (app, source, pilot):
-        await pilot.press("down", "down")
-        await source.tick(pilot, sessions(1, 3, at=NOW + 1))
-        await pilot.press("up")
-        assert cursor_pid(app) == 1
+def test_before_the_first_poll_no_key_does_anything() -> None:
+    browsing, desk, _ = browsing_of(None)
+    for do in (
+        browsing.open,
+        browsing.expand,
+        browsing.collapse,
+        browsing.blockers,
+        browsing.counting,
+        browsing.first,
+        browsing.last,
+    ):
+        do()
+    assert (desk.dialogs, desk.told, browsing.count(parse("x"))) == (0, [], "")
 
 
-async def test_a_recycled_pid_is_another_session() -> None:
-    async with monitor(sessions(1, 2, 3), view=OPEN) as (app, source, pilot):
-        await pilot.press("down", "down")
-        await source.tick(pilot, sessions(1, 2, 3, at=NOW + 1, backend_start=NOW))
-        assert app.main.table.current is None
+@pytest.mark.parametrize("step", [1, -1])
+def test_groupings_come_round_and_are_kept(step: int) -> None:
+    browsing, desk, layout = browsing_of(poll(1))
+    names = [desk.state.view.grouping]
+    for _ in GROUPINGS:
+        browsing.next_grouping(step)
+        names.append(desk.state.view.grouping)
+    assert names[0] == names[-1]
+    assert sorted(names[1:]) == sorted(GROUPINGS)
+    assert layout.groupings == names[1:]
+    assert desk.table.current == desk.table.lines[0]
 
 
-async def test_tab_goes_through_the_groupings_and_back() -> None:
-    async with monitor(sessions(1, 2)) as (app, _, pilot):
-        names = list(GROUPINGS)
-        for name in (*names[1:], names[0]):
-            await pilot.press("tab")
-            assert app.main.state.view.grouping == name
-        await pilot.press("shift+tab")
-        assert app.main.state.view.grouping == names[-1]
+def test_orders_come_round_turn_and_are_kept() -> None:
+    browsing, desk, layout = browsing_of(poll(1))
+    for _ in SORTS:
+        browsing.next_sort()
+    assert desk.state.view.sort == "count"
+    browsing.reverse()
+    assert layout.sorts[-1] == ("count", True)
+    browsing.sort_by_title("count")
+    assert layout.sorts[-1] == ("count", False)
+    browsing.sort_by_title("idle")
+    assert layout.sorts[-1] == ("idle", False)
+    assert len(layout.sorts) == len(SORTS) + 3
 
 
-async def test_half_a_filter_filters_nothing_and_points_at_the_word() -> None:
-    async with monitor(sessions(1, 2, 3)) as (app, _, pilot):
-        await pilot.press("slash", *"pid:1")
-        assert "1 of" in "\n".join(screen_text(app))
-        await pilot.press("enter")
-        assert app.main.state.view.filter.text == "pid:1"
-        await pilot.press("slash", "space", *"nokey:", "2")
-        text = screen_text(app)
-        typed = next(line for line in text if "nokey" in line)
-        pointing = next(line for line in text if "^^^" in line)
-        assert pointing.index("^") == typed.index("nokey")
-        await pilot.press("enter")
-        assert app.main.filter_bar.display
-        assert app.main.state.view.filter.text == "pid:1"
-        await pilot.press("tab", "escape")
-        assert not app.main.filter_bar.display
-        assert app.main.state.view.filter.text == "pid:1"
-        assert app.main.state.view.grouping == "app"
-        await pilot.press("escape")
-        assert app.main.state.view.filter.text == ""
+def test_a_filter_counts_before_it_is_set_and_hides_afterwards() -> None:
+    browsing, desk, _ = browsing_of(poll(1, 2, 11))
+    assert browsing.count(parse("app:job")).startswith("1 of 4 sessions   Enter")
+    assert pids_in(desk.table) == [1, 2, 11]
+    browsing.set_filter(parse("app:job"))
+    assert pids_in(desk.table) == [11]
+    browsing.clear_filter()
+    assert pids_in(desk.table) == [1, 2, 11]
 
 
-async def test_keys_are_letters_while_a_filter_is_typed() -> None:
-    async with monitor(sessions(1, 2, 3)) as (app, _, pilot):
-        await pilot.press("slash", *"xcqsp")
-        assert app.main.filter_bar.input.value == "xcqsp"
-        assert on_main(app)
+def test_a_filter_that_hides_the_cursor_puts_it_on_the_first_line() -> None:
+    browsing, desk, _ = browsing_of(poll(1, 11))
+    assert desk.table.put_cursor_on(poll(1).backends[1].key)
+    browsing.set_filter(parse("app:job"))
+    assert desk.table.current == desk.table.lines[0]
 
 
-async def test_marks_are_bound_when_they_are_set_and_survive_everything_but_u() -> None:
-    async with monitor(sessions(1, 2, 3), view=OPEN) as (app, source, pilot):
-        await pilot.press("down", "space", "down", "space")
-        first = BackendKey(1, NOW - 3600.0)
-        assert app.main.state.view.marks[first].state_change == NOW - 199.0
-        await source.tick(pilot, sessions(1, 3, at=NOW + 5, state=IN_TRANSACTION))
-        assert len(app.main.state.view.marks) == 2
-        assert app.main.state.view.marks[first].state == "idle"
-        await pilot.press("s", "tab", "slash", *"pid:3", "enter")
-        assert len(app.main.state.view.marks) == 2
-        assert "2 marked" in "\n".join(screen_text(app))
-        await pilot.press("u")
-        assert not app.main.state.view.marks
+def test_a_preset_is_set_and_left_by_the_same_key() -> None:
+    browsing, desk, _ = browsing_of(poll(1, 11))
+    browsing.preset("1")
+    assert (desk.state.view.filter.text, desk.said) == ("app:web", "Filter app:web")
+    browsing.preset("1")
+    assert (desk.state.view.filter.text, desk.said) == ("", "No filter")
+    browsing.preset("2")
+    assert desk.told[-1][1] == "warning"
+    assert "There is no filter on 2" in desk.said
 
 
-async def test_space_on_a_group_marks_and_unmarks_all_that_it_shows() -> None:
-    async with monitor(sessions(1, 2, 3), view=OPEN) as (app, _, pilot):
-        await pilot.press("down", "space", "home", "space")
-        assert {key.pid for key in app.main.state.view.marks} == {1, 2, 3}
-        assert "●3" in "\n".join(screen_text(app))
-        await pilot.press("space")
-        assert not app.main.state.view.marks
+def test_leaks_only_needs_a_leak_to_begin_with() -> None:
+    browsing, desk, _ = browsing_of(poll(1))
+    browsing.leaks()
+    assert not desk.state.view.leaks_only
+    assert "looks leaked" in desk.said
+    desk.state.choose(parse(""), leaks_only=True)
+    browsing.leaks()
+    assert not desk.state.view.leaks_only
 
 
-async def test_detail_stays_live_and_says_when_the_session_is_gone() -> None:
-    async with monitor(sessions(1, 2, query="SELECT 1\nFROM [/t]"), view=OPEN) as (app, source, pilot):
-        await pilot.press("down", "enter")
-        assert isinstance(app.screen, SessionDetail)
-        text = "\n".join(screen_text(app))
-        assert "SELECT 1" in text
-        assert "FROM [/t]" in text
-        await source.tick(pilot, sessions(1, 2, at=NOW + 1, state=ACTIVE))
-        assert "active" in "\n".join(screen_text(app))
-        await source.tick(pilot, sessions(2, at=NOW + 2))
-        text = "\n".join(screen_text(app))
-        assert "Gone" in text
-        assert "process       1" in text
-        await pilot.press("escape")
-        assert on_main(app)
+def test_columns_that_are_chosen_are_hidden_and_kept() -> None:
+    browsing, desk, layout = browsing_of(poll(1))
+    browsing.columns()
+    assert isinstance(desk.dialog, ColumnChooser)
+    desk.answer(frozenset({"query", "client"}))
+    assert desk.state.view.hidden == {"query", "client"}
+    assert layout.columns == [["client", "query"]]
+    for answer in (None, frozenset({"query", "client"})):
+        browsing.columns()
+        desk.answer(answer)
+    assert len(layout.columns) == 1
 
 
-async def test_blockers_lists_roots_first_and_enter_goes_there() -> None:
-    rows = [
-        make_backend(1, app="web", state=ACTIVE, blocked_by=(3, 2), wait_event_type="Lock", wait_event="tuple"),
-        make_backend(2, app="web", state=ACTIVE, blocked_by=(3,), wait_event_type="Lock", wait_event="tuple"),
-        make_backend(3, app="report", state=IN_TRANSACTION),
-    ]
-    async with monitor(make_snapshot(rows), view=ViewState(filter=parse("app:web"))) as (app, _, pilot):
-        await pilot.press("b")
-        assert isinstance(app.screen, Blockers)
-        text = screen_text(app)
-        root = next(line for line in text if "report" in line)
-        assert "ending it frees 2" in root
-        assert text.index(root) < text.index(next(line for line in text if "blocked by 3" in line))
-        await pilot.press("enter")
-        assert on_main(app)
-        assert cursor_pid(app) == 3
-        assert app.main.state.view.filter.text == ""
+def test_going_to_a_session_opens_its_groups_and_leaves_what_hides_it() -> None:
+    snapshot = poll(1, 2, 11)
+    key = snapshot.backends[3].key
+    browsing, desk, _ = browsing_of(snapshot, ViewState())
+    browsing.set_filter(parse("app:web"))
+    desk.state.pause()
+    browsing.blockers()
+    assert isinstance(desk.dialog, Blockers)
+    desk.answer(key)
+    assert desk.state.paused is None
+    assert desk.state.view.choice == ""
+    assert desk.table.cursor == key
+    assert desk.table.current is not None
+    browsing.blockers()
+    desk.answer(None)
+    assert desk.table.cursor == key
 
 
-async def test_copying_the_query_and_the_statement(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with monitor(sessions(1, 2, query="SELECT 'x'"), view=OPEN) as (app, _, pilot):
-        copied: list[str] = []
-        monkeypatch.setattr(app, "copy_to_clipboard", copied.append)
-        await pilot.press("down", "y", "Y")
-        assert copied[0] == "SELECT 'x'"
-        bound = f"a.backend_start OPERATOR(pg_catalog.=) pg_catalog.to_timestamp({NOW - 3600.0!r}::pg_catalog.float8)"
-        assert f"pg_stat_get_activity(1) a WHERE {bound}" in copied[1]
-        assert "'" not in copied[1]
+def test_going_nowhere_leaves_a_pause() -> None:
+    """Esc in the list of blockers, or a session that has left meanwhile."""
+    browsing, desk, _ = browsing_of(poll(1))
+    desk.state.pause()
+    browsing.go_to_session(None)
+    browsing.go_to_session(BackendKey(77, NOW))
+    assert desk.told == [("That session is no longer listed", "warning")]
+    assert desk.state.paused is desk.state.newest
 
 
-async def test_help_shows_every_key_and_what_it_does() -> None:
-    async with monitor(sessions(1), size=(120, 100)) as (app, _, pilot):
-        await pilot.press("question_mark")
-        assert isinstance(app.screen, Help)
-        await pilot.press("question_mark")
-        text = "\n".join(screen_text(app))
-        for binding in keys.BINDINGS:
-            assert display(binding.key) in text
-        assert "pg_terminate_backend" in text
-        await pilot.press("q")
-        assert on_main(app)
+def test_going_to_a_process_that_no_group_lists_filters_for_it() -> None:
+    snapshot = make_snapshot([make_own(), replace(make_backend(5), backend_type="checkpointer")])
+    browsing, desk, _ = browsing_of(snapshot)
+    browsing.go_to_session(snapshot.backends[1].key)
+    assert desk.state.view.filter.text == "pid:5"
 
 
-@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
-async def test_leaving(key: str) -> None:
-    async with monitor(sessions(1)) as (app, _, pilot):
-        await pilot.press(key)
-        await pilot.pause()
-    assert app.return_value == 0
+def test_going_to_a_group_that_left_says_so() -> None:
+    browsing, desk, _ = browsing_of(poll(1))
+    browsing.go_to_group(("web",))
+    assert desk.told == []
+    browsing.go_to_group(("nobody",))
+    assert desk.told == [("That group is gone", "warning")]
 
 
-async def test_walsenders_and_our_own_session_show_their_guard() -> None:
-    shown = make_snapshot([make_own(), make_walsender(7)])
-    async with monitor(shown) as (app, _, pilot):
-        await pilot.press("G", "right")
-        text = "\n".join(screen_text(app))
-        assert "protected" in text
-        assert "7⊘" in text
+def test_the_query_of_a_session_is_copied_and_that_of_a_group_is_none() -> None:
+    browsing, desk, _ = browsing_of(poll(1))
+    browsing.first()
+    browsing.copy_query()
+    assert desk.copied == []
+    browsing.go_to_session(poll(1).backends[1].key)
+    browsing.copy_query()
+    assert desk.copied == ["SELECT * FROM invoices WHERE id = $1"]
+    assert desk.said == "Query of 1 copied"
+
+
+def test_how_numbers_are_counted_is_shown() -> None:
+    browsing, desk, _ = browsing_of(poll(1))
+    browsing.counting()
+    assert isinstance(desk.dialog, Counting)
+
+
+def test_nothing_further_at_the_right_is_said_once_it_is_so() -> None:
+    browsing, desk, _ = browsing_of(poll(1), ViewState())
+    browsing.aside(-1)
+    assert desk.told == []
+    browsing.aside(1)
+    assert "Nothing more at the right" in desk.said

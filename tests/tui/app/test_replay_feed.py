@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from pgtop_conn.model.history import observation
 from pgtop_conn.model.history.moments import Mark
@@ -19,14 +18,13 @@ from pgtop_conn.recording.ring import Ring
 from pgtop_conn.tui.dialogs.go_to_time import GoToTime
 from pgtop_conn.tui.screen import time_travel
 from pgtop_conn.tui.screen.live_feed import LiveFeed
-from pgtop_conn.tui.screen.monitor_screen import MonitorScreen
 from pgtop_conn.tui.screen.replay_feed import ReplayFeed
 from pgtop_conn.view.table.lines import ViewState
+from tests.support.data.crowds import POLLS, seen
 from tests.support.data.factories import NOW, make_backend, make_own, make_role, make_server, make_snapshot
 from tests.support.data.fields import BackendFields
 from tests.support.data.tapes import ListTape
-from tests.support.fake_source import monitor, on_main, screen_text, toasts, until
-from tests.tui.screen.test_time_travel import POLLS, seen
+from tests.support.fake_source import monitor, on_main, screen_text, settled, toasts, until
 
 #: Keys between the polls of the scripted run.
 SCRIPT = (("down",), ("right",), ("s", "s"), ("tab",), ("S",), ("tab", "end"), ("b", "escape"), ("left",))
@@ -249,13 +247,6 @@ async def test_a_jump_shows_what_was_shown_then(tmp_path: Path, grouping: str) -
             await pilot.press("right_square_bracket")
             await settled(app.main, pilot)
             assert screen_text(app)[:-1] == live[RESTART - 1]
-
-
-async def settled(main: MonitorScreen, pilot: Pilot[int]) -> None:
-    """What came before the moment has been read."""
-    await pilot.pause()
-    await until(lambda: not any(one.group == "relive" and one.is_running for one in main.workers))
-    await pilot.pause()
 
 
 async def test_a_monitor_key_of_the_user_s_own_leaves_the_speed_keys_of_a_recording() -> None:

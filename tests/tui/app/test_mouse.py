@@ -13,8 +13,8 @@ from pgtop_conn.tui.dialogs.session import SessionDetail
 from pgtop_conn.tui.widgets.session_table import SORT_BY
 from pgtop_conn.view.table.columns import GROUP_COLUMNS
 from pgtop_conn.view.table.lines import SORTS
+from tests.support.data.crowds import OPEN, sessions
 from tests.support.fake_source import cursor_pid, monitor, on_main, screen_text
-from tests.tui.screen.test_browsing import OPEN, sessions
 
 
 async def click_title(app: MonitorApp, pilot: Pilot[int], title: str) -> None:

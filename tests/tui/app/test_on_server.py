@@ -19,10 +19,9 @@ from pgtop_conn.tui.dialogs.free_slots import FreeSlots
 from pgtop_conn.tui.options import ScreenOptions
 from pgtop_conn.tui.screen import time_travel
 from tests.postgres.conftest import OpenSession, sessions
-from tests.support.fake_source import monitor, screen_text, toasts, until
+from tests.support.fake_source import monitor, screen_text, settled, toasts, until
 from tests.support.postgres.leaking_application import applications
 from tests.support.servers import Clients
-from tests.tui.screen.test_replay_feed import settled
 
 __all__ = ["sessions"]
 

@@ -7,21 +7,12 @@ from dataclasses import replace
 from pgtop_conn.model.history.moments import Moment
 from pgtop_conn.model.leaks.habits import Pool
 from pgtop_conn.model.leaks.rules import Leak
-from pgtop_conn.model.snapshot import Snapshot
 from pgtop_conn.recording.ring import Ring
 from pgtop_conn.tui.dialogs.history import HistoryScreen
-from tests.support.data.factories import NOW, make_backend, make_own, make_snapshot
+from tests.support.data.crowds import POLLS, seen
+from tests.support.data.factories import NOW, make_backend
 from tests.support.data.tapes import ListTape
 from tests.support.fake_source import monitor, on_main, screen_text, toasts, until
-
-
-def seen(count: int, at: float) -> Snapshot:
-    """`count` sessions of one application, and our own."""
-    rows = [make_own(), *(make_backend(pid, app="billing") for pid in range(100, 100 + count))]
-    return make_snapshot(rows, taken_at=at)
-
-
-POLLS = [seen(count, NOW + 2.0 * index) for index, count in enumerate((3, 10, 40, 20))]
 
 
 async def test_every_poll_is_kept_and_the_whole_screen_steps_back() -> None:
